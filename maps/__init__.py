@@ -1,0 +1,1 @@
+"""Where things are and how they look; knows no visit, issue or member."""
