@@ -1,0 +1,221 @@
+"""Issues as they are listed, page by page, and one of them with its history."""
+
+import hashlib
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+import msgspec
+from asyncpg import Connection
+from msgspec import Struct
+
+from surveys import cursors, history, issue_moves, workflow
+from surveys.categories import Channel, Urgency
+from surveys.history import Entry
+from surveys.issue_query import GROUP, OPEN, Filters, Moment, Query, moment, seen
+from surveys.people import Handler, Reader
+from surveys.placing import Certainty, CommunityName, Point
+from surveys.refusals import InvalidCursor, NotFound
+from surveys.workflow import Group, Move, State
+
+
+class CategoryName(Struct, frozen=True):
+    """A category as people read it."""
+
+    code: str
+    name: str
+
+
+class Item(Struct, frozen=True, kw_only=True):
+    """An issue as a list shows it."""
+
+    id: UUID
+    number: str
+    version: int
+    title: str | None
+    category: CategoryName
+    urgency: Urgency
+    channel: Channel
+    state: State
+    group: Group
+    overdue: bool
+    owner: Handler
+    department: str | None
+    community: CommunityName | None
+    street: str | None
+    certainty: Certainty
+    position: Point | None
+    visit: UUID | None
+    reported_at: datetime
+    due_at: datetime
+
+
+class Page(Struct, frozen=True, kw_only=True):
+    """A part of a list, newest first, and where the next part begins; `total` counts all parts."""
+
+    items: list[Item]
+    next: str | None
+    total: int | None = None
+
+
+class _Cursor(Struct, frozen=True, array_like=True):
+    """Where a page ended, and the moment that the whole list is pinned to."""
+
+    reported_at: datetime
+    id: UUID
+    at: datetime
+    known_at: datetime
+    asked: str
+
+
+# The columns of an item; `part` holds the issues, and names are looked up for no more than these.
+ITEMS = f"""
+select s.id, s.number, s.version, s.urgency, s.channel, s.state, s.department, s.certainty, s.lon, s.lat, s.visit,
+       s.reported_at, s.due_at, s.owner, m.name as owner_name, s.category, k.name as category_name,
+       s.community, c.name as community_name, c.street, t.body->>'title' as title,
+       {GROUP} as group_name, ({OPEN} and due_at < $2) as overdue
+from part s
+join member m on m.district = $1 and m.id = s.owner
+join category k on k.district = $1 and k.code = s.category
+left join community c on c.district = $1 and c.code = s.community
+left join text_version t on t.district = $1 and t.subject = s.id and t.version = s.text_version
+"""
+
+
+async def page(
+    conn: Connection,
+    reader: Reader,
+    filters: Filters,
+    zone: ZoneInfo,
+    now: datetime,
+    *,
+    limit: int = 50,
+    cursor: str | None = None,
+    total: bool = True,
+) -> Page:
+    """A part of the list. The first part pins the moment: the parts after it show the issues as they were then.
+
+    Raises InvalidFilter and InvalidCursor."""
+    after = _read_cursor(cursor, filters) if cursor else None
+    about = Moment(after.at, after.known_at) if after else moment(filters, zone, now)
+    query = seen(reader, filters, zone, about)
+    count = await conn.fetchval(f"{query.text} select count(*) from seen", *query.parameters) if total else None
+    rows = await conn.fetch(*_part(query, after, limit))
+    more = len(rows) > limit
+    items = [_item(row) for row in rows[:limit]]
+    next_ = _write_cursor(items[-1], about, now, filters) if more else None
+    return Page(items=items, next=next_, total=count)
+
+
+def _part(query: Query, after: _Cursor | None, limit: int) -> tuple[Any, ...]:
+    parameters = list(query.parameters)
+    where = ""
+    if after:
+        parameters += [after.reported_at, after.id]
+        where = f"where (s.reported_at, s.id) < (${len(parameters) - 1}, ${len(parameters)})"
+    parameters.append(limit + 1)
+    newest = "order by s.reported_at desc, s.id desc"
+    part = f", part as (select * from seen s {where} {newest} limit ${len(parameters)})"
+    return f"{query.text}{part}{ITEMS}{newest}", *parameters
+
+
+def _item(row: Any) -> Item:
+    return Item(
+        id=row["id"],
+        number=str(row["number"]),
+        version=row["version"],
+        title=row["title"],
+        category=CategoryName(row["category"], row["category_name"]),
+        urgency=row["urgency"],
+        channel=row["channel"],
+        state=row["state"],
+        group=row["group_name"],
+        overdue=row["overdue"],
+        owner=Handler(row["owner"], row["owner_name"]),
+        department=row["department"],
+        community=CommunityName(row["community"], row["community_name"]) if row["community"] else None,
+        street=row["street"],
+        certainty=row["certainty"],
+        position=Point(row["lon"], row["lat"]) if row["lon"] is not None else None,
+        visit=row["visit"],
+        reported_at=row["reported_at"],
+        due_at=row["due_at"],
+    )
+
+
+def _asked(filters: Filters) -> str:
+    return hashlib.sha256(msgspec.json.encode(filters)).hexdigest()[:16]
+
+
+def _write_cursor(last: Item, about: Moment, now: datetime, filters: Filters) -> str:
+    cursor = _Cursor(last.reported_at, last.id, about.at, about.known_at or now, _asked(filters))
+    return cursors.write(cursor)
+
+
+def _read_cursor(text: str, filters: Filters) -> _Cursor:
+    cursor = cursors.read(text, _Cursor)
+    if cursor.asked != _asked(filters):
+        raise InvalidCursor("cursor")
+    return cursor
+
+
+class Detail(Struct, frozen=True, kw_only=True):
+    """One issue with everything that its page needs, and the moves that this reader may make."""
+
+    issue: Item
+    description: str | None
+    clock_started_at: datetime
+    limit_hours: int
+    limit_version: int
+    moves: list[Move]
+    history: list[Entry]
+    names: dict[str, str]  # of the members that the history names by id
+
+
+# What one issue's page shows beside its item.
+DETAIL = """
+select i.reporter, i.clock_started_at, i.limit_hours, i.limit_version, t.body->>'description' as description
+from issue i
+left join text_version t on t.district = i.district and t.subject = i.id and t.version = i.text_version
+where i.district = $1 and i.id = $2
+"""
+
+MEMBERS_IN_HISTORY = """
+select m.id, m.name from member m
+where m.district = $1 and m.id = any(
+  select case when h.actor_kind = 'member' then h.actor::uuid end from history h
+  where h.district = $1 and h.thing = $2
+  union
+  select (h.facts->>'owner')::uuid from history h where h.district = $1 and h.thing = $2)
+"""
+
+
+async def one(conn: Connection, reader: Reader, issue: UUID, zone: ZoneInfo, now: datetime) -> Detail:
+    """One issue within the reader's reach, with its history. Raises NotFound."""
+    query = seen(reader, Filters(), zone, Moment(now))
+    part = f", part as (select * from seen where id = ${len(query.parameters) + 1})"
+    found = await conn.fetchrow(f"{query.text}{part}{ITEMS}", *query.parameters, issue)
+    beside = await conn.fetchrow(DETAIL, reader.district, issue)
+    if found is None or beside is None:
+        raise NotFound
+    item = _item(found)
+    names = {str(row["id"]): row["name"] for row in await conn.fetch(MEMBERS_IN_HISTORY, reader.district, issue)}
+    stands = issue_moves.standings(
+        reader,
+        owner=item.owner.id,
+        reporter=beside["reporter"],
+        community=item.community.code if item.community else None,
+        street=item.street,
+        department=item.department,
+    )
+    return Detail(
+        issue=item,
+        description=beside["description"],
+        clock_started_at=beside["clock_started_at"],
+        limit_hours=beside["limit_hours"],
+        limit_version=beside["limit_version"],
+        moves=workflow.allowed(item.state, stands),
+        history=await history.of_thing(conn, reader.district, issue),
+        names=names,
+    )

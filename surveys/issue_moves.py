@@ -1,0 +1,372 @@
+"""How issues move: each move is one event by one actor, and closes one span and opens the next."""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Annotated
+from uuid import UUID
+
+import msgspec
+from asyncpg import Connection
+from msgspec import Meta, Struct
+
+from surveys import categories, history, issues, people, placing, workflow
+from surveys.categories import Urgency
+from surveys.history import Actor, request_digest, text_row
+from surveys.issues import ROW, Description, IssueRow, Photo, Step, Title, photo_row
+from surveys.people import Reader
+from surveys.placing import Atlas, Position, ToPlace
+from surveys.refusals import (
+    IdTaken,
+    Missing,
+    MoveNotPossible,
+    NotAllowed,
+    NotFound,
+    StaleVersion,
+    TextUnusable,
+    UnknownCategory,
+    UnknownCommunity,
+    UnknownDepartment,
+    UnknownMember,
+)
+from surveys.workflow import Move, Standing, State
+
+
+class Correction(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """What a correction changes; what is left out stays."""
+
+    category: str | None = None
+    urgency: Urgency | None = None
+    title: Title | None = None
+    description: Description | None = None
+    position: Position | None = None
+    community: str | None = None
+
+
+class MoveDraft(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """A move as it is asked for; `to` is the id of a member or the code of a department."""
+
+    id: UUID
+    move: Move
+    expected_version: int
+    to: Annotated[str, Meta(min_length=1, max_length=100)] | None = None
+    reason: Annotated[str, Meta(max_length=5_000)] | None = None
+    evidence: tuple[Photo, ...] = ()
+    correction: Correction | None = None
+
+
+class Moved(Struct, frozen=True, kw_only=True):
+    """What a move led to."""
+
+    id: UUID
+    issue: UUID
+    number: str
+    version: int
+    state: State
+    owner: UUID
+    department: str | None
+    due_at: datetime
+
+
+# One issue within the reader's reach, locked until the transaction ends.
+LOCK = f"""
+select {", ".join("i." + name for name in IssueRow.__struct_fields__)}, c.street
+from issue i left join community c on c.district = i.district and c.code = i.community
+where i.district = $1 and i.id = $2
+  and ($3 or i.owner = $4 or i.reporter = $4 or i.community = any($5) or c.street = any($6) or i.department = any($7))
+for update of i
+"""
+
+# The answer that a move got the first time.
+MOVED_BEFORE = """
+select h.thing, h.actor, h.request, h.version, h.facts, i.number
+from history h left join issue i on i.district = h.district and i.id = h.thing
+where h.district = $1 and h.id = $2
+"""
+
+# The row, its spans, and the photos promised as evidence.
+WRITE_MOVE = f"""
+with moved as (
+  update issue i set ({ROW}) = (select {ROW} from jsonb_populate_record(null::issue, $1))
+  where i.district = $3 and i.id = $4
+), ended as (
+  update issue_spans set valid_to = greatest(valid_from, $5), end_recorded_at = $5
+  where district = $3 and issue = $4 and version = $6 - 1
+), promised as (
+  insert into issue_photo (district, issue, sha256, bytes)
+  select district, issue, sha256, bytes from jsonb_populate_recordset(null::issue_photo, $2)
+  on conflict do nothing
+)
+insert into issue_spans (district, issue, version, valid_from, recorded_at,
+                         state, owner, department, community, category, urgency, due_at)
+select $3, $4, $6, $5, $5, state, owner, department, community, category, urgency, due_at
+from jsonb_populate_record(null::issue, $1)
+"""
+
+
+async def move(conn: Connection, atlas: Atlas, reader: Reader, issue: UUID, draft: MoveDraft, now: datetime) -> Moved:
+    """Make one move; the same draft again gets its first answer.
+
+    Raises NotFound, IdTaken, StaleVersion, MoveNotPossible, NotAllowed, or Invalid with the field."""
+    locked = await _lock(conn, reader, issue)
+    before = await _moved_before(conn, reader, issue, draft)
+    if before:
+        return before
+    if locked is None:
+        raise NotFound
+    row, street = locked
+    _refuse_wrong_move(reader, row, street, draft)
+    changed, texts = await _apply(conn, atlas, reader, row, draft, now)
+    await _write(conn, reader, row, changed, draft, texts, now)
+    return _moved(draft.id, changed)
+
+
+async def _lock(conn: Connection, reader: Reader, issue: UUID) -> tuple[IssueRow, str | None] | None:
+    found = await conn.fetchrow(
+        LOCK,
+        reader.district,
+        issue,
+        reader.reads_district(),
+        reader.member,
+        reader.scopes("community"),
+        reader.scopes("street"),
+        reader.scopes("department"),
+    )
+    if found is None:
+        return None
+    columns = dict(found)
+    street = columns.pop("street")
+    return IssueRow(**columns), street
+
+
+async def _moved_before(conn: Connection, reader: Reader, issue: UUID, draft: MoveDraft) -> Moved | None:
+    """The first answer to this move, which may have taken the issue out of the reader's reach."""
+    first = await conn.fetchrow(MOVED_BEFORE, reader.district, draft.id)
+    if first is None:
+        return None
+    if (first["thing"], first["actor"], first["request"]) != (issue, str(reader.member), request_digest(draft)):
+        raise IdTaken("id")
+    facts = first["facts"]
+    return Moved(
+        id=draft.id,
+        issue=issue,
+        number=str(first["number"]),
+        version=first["version"],
+        state=facts["state"],
+        owner=UUID(facts["owner"]),
+        department=facts["department"],
+        due_at=datetime.fromisoformat(facts["due_at"]),
+    )
+
+
+def _refuse_wrong_move(reader: Reader, row: IssueRow, street: str | None, draft: MoveDraft) -> None:
+    if draft.expected_version != row.version:
+        raise StaleVersion("expected_version", state=row.state, version=row.version, owner=row.owner)
+    rule = workflow.MOVES[draft.move]
+    if row.state not in rule.starts:
+        raise MoveNotPossible("move", state=row.state, version=row.version, possible=workflow.possible(row.state))
+    stands = standings(
+        reader,
+        owner=row.owner,
+        reporter=row.reporter,
+        community=row.community,
+        street=street,
+        department=row.department,
+    )
+    if not rule.who & stands:
+        raise NotAllowed("move", move=draft.move)
+    for need in rule.needs:
+        given = getattr(draft, need)
+        if given is None or (isinstance(given, str) and not given.strip()):
+            raise Missing(need, move=draft.move)
+
+
+def standings(
+    reader: Reader,
+    *,
+    owner: UUID,
+    reporter: UUID | None,
+    community: str | None,
+    street: str | None,
+    department: str | None,
+) -> frozenset[Standing]:
+    """What the reader is to an issue of this owner, reporter, place and department."""
+    found: set[Standing] = set()
+    if owner == reader.member:
+        found.add("owner")
+    if reporter == reader.member:
+        found.add("reporter")
+    for grant in reader.grants:
+        if grant.role == "administrator":
+            found.add("administrator")
+        elif grant.role == "community_worker" and grant.scope == community:
+            found.add("community_worker")
+        elif grant.role == "dispatcher" and (grant.scope_kind == "district" or grant.scope == street):
+            found.add("dispatcher")
+        elif grant.role == "department_handler" and grant.scope == department:
+            found.add("handler")
+    return frozenset(found)
+
+
+async def _apply(
+    conn: Connection, atlas: Atlas, reader: Reader, row: IssueRow, draft: MoveDraft, now: datetime
+) -> tuple[IssueRow, Mapping[str, str | None] | None]:
+    """The row after the move, and its new texts if they change."""
+    row = msgspec.structs.replace(row, version=row.version + 1, state=workflow.after(row.state, draft.move))
+    match draft.move:
+        case "accept":
+            return msgspec.structs.replace(row, owner=reader.member), None
+        case "assign":
+            return await _assign(conn, row, draft.to or ""), None
+        case "reopen":
+            due_at = now + timedelta(hours=row.limit_hours)
+            return msgspec.structs.replace(row, clock_started_at=now, due_at=due_at), None
+        case "correct":
+            return await _correct(conn, atlas, row, draft.correction or Correction(), now)
+        case _:
+            return row, None
+
+
+async def _assign(conn: Connection, row: IssueRow, to: str) -> IssueRow:
+    """A member becomes the owner; a department works on it while the owner goes on answering for it."""
+    try:
+        member = UUID(to)
+    except ValueError:
+        if not await people.department_exists(conn, row.district, to):
+            raise UnknownDepartment("to", given=to) from None
+        return msgspec.structs.replace(row, department=to)
+    if member not in await people.open_members(conn, row.district, [member]):
+        raise UnknownMember("to", given=to)
+    return msgspec.structs.replace(row, owner=member)
+
+
+async def _correct(
+    conn: Connection, atlas: Atlas, row: IssueRow, correction: Correction, now: datetime
+) -> tuple[IssueRow, Mapping[str, str | None] | None]:
+    if correction == Correction():
+        raise Missing("correction", move="correct")
+    row = await _correct_limit(conn, row, correction, now)
+    row = await _correct_place(conn, atlas, row, correction)
+    if correction.title is None and correction.description is None:
+        return row, None
+    if correction.title is not None and not correction.title.strip():
+        raise TextUnusable("correction.title")
+    present = await history.text(conn, row.district, row.id, row.text_version)
+    texts = {
+        "title": correction.title if correction.title is not None else present.get("title"),
+        "description": correction.description if correction.description is not None else present.get("description"),
+    }
+    return msgspec.structs.replace(row, text_version=row.text_version + 1), texts
+
+
+async def _correct_limit(conn: Connection, row: IssueRow, correction: Correction, now: datetime) -> IssueRow:
+    """Another category or urgency has another limit, counted from when the clock started."""
+    if correction.category is None and correction.urgency is None:
+        return row
+    code, urgency = correction.category or row.category, correction.urgency or row.urgency
+    known = await categories.in_force(conn, row.district, now, [code])
+    if code not in known or urgency not in known[code].limits:
+        raise UnknownCategory("correction.category", given=code)
+    limit = known[code].limits[urgency]
+    return msgspec.structs.replace(
+        row,
+        category=code,
+        urgency=urgency,
+        limit_version=limit.version,
+        limit_hours=limit.hours,
+        due_at=row.clock_started_at + timedelta(hours=limit.hours),
+    )
+
+
+async def _correct_place(conn: Connection, atlas: Atlas, row: IssueRow, correction: Correction) -> IssueRow:
+    """A new place is looked up in the boundaries of the day of the report; while nobody has accepted the issue, its
+    owner follows the place."""
+    if correction.position is None and correction.community is None:
+        return row
+    placing.check(correction.position, "correction.position")
+    if correction.community is not None and not await placing.community_exists(
+        conn, row.district, correction.community
+    ):
+        raise UnknownCommunity("correction.community", given=correction.community)
+    if correction.position is None:
+        row = msgspec.structs.replace(row, community=correction.community)
+    else:
+        wanted = ToPlace(correction.position, correction.community, row.reported_at)
+        placed = placing.place(atlas, row.district, [wanted])[0]
+        row = msgspec.structs.replace(row, **msgspec.structs.asdict(placed))
+    if row.state != "reported":
+        return row
+    handlers = await people.first_handlers(conn, row.district, [row.community])
+    return msgspec.structs.replace(row, owner=handlers[row.community].id)
+
+
+async def _write(
+    conn: Connection,
+    reader: Reader,
+    row: IssueRow,
+    changed: IssueRow,
+    draft: MoveDraft,
+    texts: Mapping[str, str | None] | None,
+    now: datetime,
+) -> None:
+    step = Step(
+        id=draft.id,
+        event=draft.move,
+        actor=Actor("member", str(reader.member)),
+        happened_at=now,
+        state=changed.state,
+        owner=changed.owner,
+        department=changed.department,
+    )
+    facts = changes(row, changed)
+    written = []
+    if texts is not None:
+        text, facts["text_digest"] = text_row(row.district, row.id, changed.text_version, texts, now, findable=True)
+        written.append(text)
+    if draft.reason and draft.reason.strip():
+        reason, facts["reason_digest"] = text_row(row.district, draft.id, 1, {"reason": draft.reason}, now)
+        written.append(reason)
+    if draft.evidence:
+        facts["evidence"] = [photo.sha256 for photo in draft.evidence]
+    photos = [photo_row(row, photo) for photo in draft.evidence]
+    await conn.execute(WRITE_MOVE, changed, photos, row.district, row.id, now, changed.version)
+    stamped = msgspec.structs.replace(changed, recorded_at=now)
+    event = issues.event(stamped, changed.version, step, facts, request_digest(draft))
+    await history.append(conn, [event], written)
+
+
+# The issues of a visit that nobody has taken on yet.
+UNTOUCHED = f"select {ROW} from issue where district = $1 and visit = $2 and state = 'reported' order by id for update"
+
+
+async def withdraw(conn: Connection, reader: Reader, visit: UUID, correction: UUID, reason: str, now: datetime) -> None:
+    """Reject the issues of a visit that is taken back, but for those that somebody has already accepted."""
+    for found in await conn.fetch(UNTOUCHED, reader.district, visit):
+        row = IssueRow(**found)
+        changed = msgspec.structs.replace(row, version=row.version + 1, state="rejected")
+        draft = MoveDraft(
+            id=issues.event_id(row.id, f"withdraw {correction}"),
+            move="reject",
+            expected_version=row.version,
+            reason=reason,
+        )
+        await _write(conn, reader, row, changed, draft, None, now)
+
+
+def changes(row: IssueRow, changed: IssueRow) -> dict[str, object]:
+    """What a move did to the row, with what a retry needs to be told again, whether it changed or not."""
+    before, after = msgspec.structs.asdict(row), msgspec.structs.asdict(changed)
+    facts = {name: value for name, value in after.items() if value != before[name]}
+    return facts | {name: after[name] for name in ("state", "owner", "department", "due_at")}
+
+
+def _moved(move_id: UUID, row: IssueRow) -> Moved:
+    return Moved(
+        id=move_id,
+        issue=row.id,
+        number=str(row.number),
+        version=row.version,
+        state=row.state,
+        owner=row.owner,
+        department=row.department,
+        due_at=row.due_at,
+    )

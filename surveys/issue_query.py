@@ -1,0 +1,233 @@
+"""The one query through which issues are read: as a list, on a map, as counts, now or on a past day.
+
+`seen` says which issues a reader sees under which filters; every question here selects from it, so that a count
+never tells what a list hides."""
+
+from collections.abc import Sequence
+from datetime import date, datetime, time, timedelta
+from typing import Any
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from msgspec import Struct
+
+from maps import tiles
+from surveys import history
+from surveys.categories import Urgency
+from surveys.people import Reader
+from surveys.refusals import InvalidFilter
+from surveys.workflow import Group, State
+
+YEARS = range(1900, 3000)  # that a day can be asked for in
+
+Box = tuple[float, float, float, float]  # west, south, east, north, in degrees of WGS-84
+
+# Degrees: a wider view holds much of a district, and to compare each issue with many ranges costs more than it spares.
+SMALL_VIEW = 0.1
+
+
+class Filters(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What to show; several values of one field are alternatives, fields narrow one another."""
+
+    community: tuple[str, ...] = ()
+    street: tuple[str, ...] = ()
+    category: tuple[str, ...] = ()  # a group stands for all its categories
+    state: tuple[State, ...] = ()
+    group: tuple[Group, ...] = ()
+    urgency: tuple[Urgency, ...] = ()
+    owner: tuple[UUID, ...] = ()
+    department: tuple[str, ...] = ()
+    overdue: bool | None = None
+    reported_from: date | None = None
+    reported_to: date | None = None  # its whole day
+    bbox: Box | None = None
+    text: str | None = None
+    placed: bool | None = None
+    as_of: date | None = None
+
+
+class Moment(Struct, frozen=True):
+    """The time that a question is about, and what was known of it when; None for both is the present."""
+
+    at: datetime
+    known_at: datetime | None = None
+
+
+class Query(Struct, frozen=True):
+    """The text of a `seen` and its parameters; $1 is the district, $2 the moment that it is about."""
+
+    text: str
+    parameters: tuple[Any, ...]
+    moment: Moment
+
+
+# What an issue is now.
+PRESENT = """
+  select i.district, i.id, i.number, i.version, i.visit, i.reporter, i.reported_at, i.channel, i.certainty,
+         i.lon, i.lat, i.cell, i.text_version, i.boundary_version,
+         i.state, i.owner, i.department, i.community, i.category, i.urgency, i.due_at
+  from issue i
+  where i.district = $1"""
+
+# What an issue was at $2, as it was known at $3; those reported later have no span that began by then, and are left
+# out before they are joined.
+PAST = """
+  select i.district, i.id, i.number, s.version, i.visit, i.reporter, i.reported_at, i.channel, i.certainty,
+         i.lon, i.lat, i.cell, i.text_version, i.boundary_version,
+         s.state, s.owner, s.department, s.community, s.category, s.urgency, s.due_at
+  from issue_spans s join issue i on i.district = s.district and i.id = s.issue
+  where s.district = $1 and s.valid_from <= $2 and s.recorded_at <= $3
+    and (s.valid_to > $2 or s.end_recorded_at > $3)
+    and i.reported_at <= $2"""
+
+# Map groups: each issue is in exactly one, as workflow.group has it.
+GROUP = """case
+    when state in ('resolved', 'closed') then 'solved'
+    when state in ('rejected', 'merged') then 'other'
+    when due_at < $2 then 'overdue'
+    when state = 'reported' then 'reported'
+    else 'in_hand' end"""
+
+OPEN = "state in ('reported', 'accepted', 'assigned', 'in_progress', 'paused')"
+
+
+class _Conditions:
+    """Conditions with their parameters, numbered as they come."""
+
+    def __init__(self, parameters: Sequence[Any]) -> None:
+        self.parameters = list(parameters)
+        self.texts: list[str] = []
+
+    def parameter(self, value: Any) -> str:
+        self.parameters.append(value)
+        return f"${len(self.parameters)}"
+
+    def add(self, text: str, *values: Any) -> None:
+        """Add a condition; each {} in it stands for the next value."""
+        self.texts.append(text.format(*(self.parameter(value) for value in values)))
+
+
+def moment(filters: Filters, zone: ZoneInfo, now: datetime) -> Moment:
+    """The present, or the end of the day asked for in the district's time zone; a day not yet over ends now."""
+    if filters.as_of is None:
+        return Moment(now)
+    end = _end_of(filters.as_of, zone, "as_of") - timedelta(microseconds=1)
+    return Moment(min(end, now), now)
+
+
+def seen(reader: Reader, filters: Filters, zone: ZoneInfo, about: Moment) -> Query:
+    """The issues that this reader sees under these filters, as a subquery named `seen`. Raises InvalidFilter."""
+    past = about.known_at is not None
+    conditions = _Conditions([reader.district, about.at, about.known_at] if past else [reader.district, about.at])
+    _reach(conditions, reader)
+    _what(conditions, filters)
+    _when(conditions, filters, zone)
+    _where(conditions, filters)
+    _words(conditions, filters.text)
+    source = PAST if past else PRESENT
+    where = " and ".join(conditions.texts) or "true"
+    text = f"with seen as (select * from ({source}) issue where $2::timestamptz is not null and {where})"
+    return Query(text, tuple(conditions.parameters), about)
+
+
+def _reach(conditions: _Conditions, reader: Reader) -> None:
+    """A person reads only what their roles and scopes allow; what they found or own is always within reach.
+
+    Each way to reach an issue is one that an index can follow, and is named only for those who have it."""
+    if reader.reads_district():
+        return
+    me = conditions.parameter(reader.member)
+    ways = [f"owner = {me}", f"reporter = {me}"]
+    if communities := reader.scopes("community"):
+        ways.append(f"community = any({conditions.parameter(communities)})")
+    if streets := reader.scopes("street"):
+        of_streets = f"select code from community where district = $1 and street = any({conditions.parameter(streets)})"
+        ways.append(f"community = any(array({of_streets}))")
+    if departments := reader.scopes("department"):
+        ways.append(f"department = any({conditions.parameter(departments)})")
+    conditions.texts.append(f"({' or '.join(ways)})")
+
+
+def _what(conditions: _Conditions, filters: Filters) -> None:
+    for name in ("community", "state", "urgency", "owner", "department"):
+        values = getattr(filters, name)
+        if values:
+            conditions.add(f"{name} = any({{}})", list(values))
+    if filters.street:
+        conditions.add(
+            "community in (select code from community where district = $1 and street = any({}))", list(filters.street)
+        )
+    if filters.category:
+        conditions.add(
+            "category in (select code from category where district = $1 and (code = any({0}) or parent = any({0})))",
+            list(filters.category),
+        )
+    if filters.group:
+        conditions.add(f"{GROUP} = any({{}})", list(filters.group))
+    if filters.overdue is not None:
+        conditions.texts.append(f"{'' if filters.overdue else 'not '}({OPEN} and due_at < $2)")
+
+
+def _when(conditions: _Conditions, filters: Filters, zone: ZoneInfo) -> None:
+    if filters.reported_from is not None:
+        conditions.add("reported_at >= {}", _start_of(filters.reported_from, zone, "reported_from"))
+    if filters.reported_to is not None:
+        conditions.add("reported_at < {}", _end_of(filters.reported_to, zone, "reported_to"))
+
+
+def _where(conditions: _Conditions, filters: Filters) -> None:
+    if filters.placed is not None:
+        conditions.texts.append(f"cell is {'not ' if filters.placed else ''}null")
+    if filters.bbox is None:
+        return
+    west, south, east, north = filters.bbox
+    if not (-180 <= west < east <= 180 and -90 <= south < north <= 90):
+        raise InvalidFilter("bbox", expected="west,south,east,north")
+    ranges = " or ".join(
+        f"cell between {conditions.parameter(low)} and {conditions.parameter(high)}"
+        for low, high in tiles.covering(filters.bbox, max_ranges=8 if east - west < SMALL_VIEW else 2)
+    )
+    conditions.texts.append(f"({ranges})")
+    conditions.add("lon between {} and {} and lat between {} and {}", west, east, south, north)
+
+
+def _words(conditions: _Conditions, text: str | None) -> None:
+    """The index finds the texts that have all pairs of characters; the comparison then drops those that have them
+    elsewhere. Every text is compared, the version that stands now."""
+    if text is None:
+        return
+    folded = " ".join(text.split())
+    if not 2 <= len(folded) <= 100:
+        raise InvalidFilter("text", expected="2–100 characters")
+    # in an index of pairs any run of space is one space, and so it must be in the text that is compared
+    texts = "regexp_replace({text}, '\\s+', ' ', 'g')" if " " in folded else "{text}"
+    title, description = (texts.format(text=f"body->>'{name}'") for name in ("title", "description"))
+    pattern = "%" + folded.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_") + "%"
+    conditions.add(
+        "(id, text_version) in (select subject, version from text_version"
+        f" where district = $1 and bigrams @> {{}} and ({title} ilike {{}} or {description} ilike {{}}))",
+        history.bigrams(folded),
+        pattern,
+        pattern,
+    )
+
+
+def _start_of(day: date, zone: ZoneInfo, field: str) -> datetime:
+    if day.year not in YEARS:
+        raise InvalidFilter(field, expected=f"{YEARS[0]}-01-01 … {YEARS[-1]}-12-31")
+    return datetime.combine(day, time(), zone)
+
+
+def _end_of(day: date, zone: ZoneInfo, field: str) -> datetime:
+    """When the day after it begins."""
+    _start_of(day, zone, field)
+    return datetime.combine(day + timedelta(days=1), time(), zone)
+
+
+def box(text: str) -> Box:
+    """Read a box written as west,south,east,north. Raises InvalidFilter."""
+    try:
+        west, south, east, north = (float(part) for part in text.split(","))
+    except ValueError:
+        raise InvalidFilter("bbox", expected="west,south,east,north") from None
+    return west, south, east, north

@@ -1,0 +1,289 @@
+"""Issues: how they come to be, with their whole lives: rows, spans, history and texts."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from itertools import zip_longest
+from typing import Annotated, Literal
+from uuid import UUID, uuid5
+
+import msgspec
+from asyncpg import Connection
+from msgspec import Meta, Struct
+
+from maps.coordinates import System
+from surveys import copying, history
+from surveys.categories import Channel, Urgency
+from surveys.copying import Words
+from surveys.history import Actor, Row, event_row, text_row
+from surveys.placing import Certainty, Source
+from surveys.workflow import Move, State
+
+INFINITY = "infinity"
+
+Title = Annotated[str, Meta(min_length=1, max_length=200)]
+Description = Annotated[str, Meta(max_length=5_000)]
+
+
+class IssueRow(Struct, frozen=True, kw_only=True):
+    """A row of the table `issue`, column by column."""
+
+    district: int
+    id: UUID
+    number: int
+    version: int
+    source: Literal["visit", "card", "ledger"]
+    source_id: str | None = None
+    visit: UUID | None = None
+    reporter: UUID | None = None
+    reported_at: datetime
+    category: str
+    urgency: Urgency
+    channel: Channel
+    state: State
+    owner: UUID
+    department: str | None = None
+    clock_started_at: datetime
+    limit_version: int
+    limit_hours: int
+    due_at: datetime
+    position_lon: float | None = None
+    position_lat: float | None = None
+    accuracy_m: float | None = None
+    position_system: System | None = None
+    position_source: Source | None = None
+    lon: float | None = None
+    lat: float | None = None
+    cell: int | None = None
+    community: str | None = None
+    certainty: Certainty
+    boundary_version: int | None = None
+    text_version: int
+    recorded_at: datetime
+
+
+class Step(Struct, frozen=True, kw_only=True):
+    """One event of an issue's life as it is recorded: what it was from then on.
+
+    `recorded_at` is when we learned of it, if not with the issue itself; `clock_started_at` and `due_at` are those
+    from this step on, if they are not the row's. `request` is the digest of what was asked, where that must be known
+    again."""
+
+    id: UUID
+    event: Literal["report"] | Move
+    actor: Actor
+    happened_at: datetime
+    state: State
+    owner: UUID
+    department: str | None
+    reason: str | None = None
+    recorded_at: datetime | None = None
+    clock_started_at: datetime | None = None
+    due_at: datetime | None = None
+    request: bytes | None = None
+
+
+class Photo(Struct, frozen=True, forbid_unknown_fields=True):
+    """A photo that a phone promises, by its SHA-256 in hexadecimal and its size in bytes."""
+
+    sha256: Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
+    bytes: Annotated[int, Meta(ge=1, le=100_000_000)]
+
+
+class NewIssue(Struct, frozen=True, kw_only=True):
+    """An issue to record: its row as it stands after the last step, its texts, and every step that led there."""
+
+    row: IssueRow
+    title: str
+    description: str | None
+    steps: tuple[Step, ...]
+    photos: tuple[Photo, ...] = ()
+
+
+ROW = ", ".join(IssueRow.__struct_fields__)
+
+# Those that the source has not given us before; a ledger read twice inserts nothing the second time.
+INSERT_ISSUES = f"""
+insert into issue ({ROW})
+select {ROW} from json_populate_recordset(null::issue, $1) order by id
+on conflict do nothing
+returning id
+"""
+
+# The spans of new issues, and the photos still to come.
+INSERT_SPANS = """
+  insert into issue_spans (district, issue, version, valid_from, valid_to, recorded_at, end_recorded_at,
+                           state, owner, department, community, category, urgency, due_at)
+  select district, issue, version, valid_from, valid_to, recorded_at, end_recorded_at,
+         state, owner, department, community, category, urgency, due_at
+  from json_populate_recordset(null::issue_spans, $3)
+"""
+INSERT_PHOTOS = """
+  insert into issue_photo (district, issue, sha256, bytes)
+  select district, issue, sha256, bytes from json_populate_recordset(null::issue_photo, $4)
+"""
+INSERT_LIVES = f"""
+with spans as ({INSERT_SPANS}), photos as ({INSERT_PHOTOS}), texts as ({history.INSERT_TEXTS})
+{history.INSERT_EVENTS}
+"""
+
+
+class Lives(Struct, frozen=True):
+    """The lives of new issues, as rows: events and the texts that they name, spans, and photos still to come."""
+
+    events: Sequence[Row]
+    texts: Sequence[Row]
+    spans: Sequence[Row]
+    photos: Sequence[Row]
+
+
+def lives(issues: Sequence[NewIssue]) -> Lives:
+    """What is to be written of new issues beside their rows."""
+    events, texts = _told(issues)
+    spans = [span for issue in issues for span in _spans(issue)]
+    photos = [photo_row(issue.row, photo) for issue in issues for photo in issue.photos]
+    return Lives(events, texts, spans, photos)
+
+
+# From so many on, what COPY saves PostgreSQL is worth the two round trips that it takes.
+MANY = 200
+
+SPANS: Mapping[str, Words] = {
+    "district": copying.numbers,
+    "issue": copying.plain,
+    "version": copying.numbers,
+    "valid_from": copying.plain,
+    "valid_to": copying.plain,
+    "recorded_at": copying.plain,
+    "end_recorded_at": copying.plain,
+    "state": copying.texts,
+    "owner": copying.plain,
+    "department": copying.texts,
+    "community": copying.texts,
+    "category": copying.texts,
+    "urgency": copying.texts,
+    "due_at": copying.plain,
+}
+
+
+async def record(conn: Connection, issues: Sequence[NewIssue]) -> set[UUID]:
+    """Write issues with their whole lives in two set-based statements, or in four when they are many; returns the ids
+    of those that were new."""
+    inserted = await conn.fetch(INSERT_ISSUES, [issue.row for issue in issues])
+    new = {row["id"] for row in inserted}
+    life = lives([issue for issue in issues if issue.row.id in new])
+    events, spans = life.events, life.spans
+    if len(new) >= MANY:
+        await copying.copy(conn, "issue_spans", spans, SPANS)
+        await copying.copy(conn, "history", events, history.COLUMNS)
+        events, spans = [], []
+    if new:
+        await conn.execute(INSERT_LIVES, events, life.texts, spans, life.photos)
+    return new
+
+
+def _told(issues: Sequence[NewIssue]) -> tuple[list[Row], list[Row]]:
+    """The events and texts of whole lives."""
+    events: list[Row] = []
+    texts: list[Row] = []
+    for issue in issues:
+        row = issue.row
+        body = {"title": issue.title, "description": issue.description}
+        text, digest = text_row(row.district, row.id, 1, body, row.recorded_at, findable=True)
+        texts.append(text)
+        for version, step in enumerate(issue.steps, start=1):
+            facts = _first_facts(row, step, digest) if version == 1 else _step_facts(step)
+            if step.reason:
+                reason, facts["reason_digest"] = text_row(
+                    row.district, step.id, 1, {"reason": step.reason}, step.recorded_at or row.recorded_at
+                )
+                texts.append(reason)
+            events.append(event(row, version, step, facts, step.request))
+    return events, texts
+
+
+def _spans(issue: NewIssue) -> Iterator[Row]:
+    row = issue.row
+    for version, (step, end) in enumerate(zip_longest(issue.steps, issue.steps[1:]), start=1):
+        yield {
+            "district": row.district,
+            "issue": row.id,
+            "version": version,
+            "valid_from": step.happened_at,
+            "valid_to": end.happened_at if end else INFINITY,
+            "recorded_at": step.recorded_at or row.recorded_at,
+            "end_recorded_at": (end.recorded_at or row.recorded_at) if end else INFINITY,
+            "state": step.state,
+            "owner": step.owner,
+            "department": step.department,
+            "community": row.community,
+            "category": row.category,
+            "urgency": row.urgency,
+            "due_at": step.due_at or row.due_at,
+        }
+
+
+def event(row: IssueRow, version: int, step: Step, facts: Mapping[str, object], request: bytes | None = None) -> Row:
+    """A step as a row of the history; `request` is the digest of what was asked."""
+    return event_row(
+        district=row.district,
+        id=step.id,
+        kind="issue",
+        thing=row.id,
+        version=version,
+        event=step.event,
+        actor=step.actor,
+        happened_at=step.happened_at,
+        recorded_at=step.recorded_at or row.recorded_at,
+        facts=facts,
+        request=request,
+    )
+
+
+def _first_facts(row: IssueRow, step: Step, text_digest: str) -> Row:
+    """The whole row as it was at first, so that it can be rebuilt; fields that are null are left out."""
+    facts = {name: value for name, value in msgspec.structs.asdict(row).items() if value is not None}
+    del facts["district"], facts["id"], facts["recorded_at"]
+    facts["version"] = facts["text_version"] = 1
+    facts["text_digest"] = text_digest
+    facts |= _step_facts(step)
+    return facts
+
+
+def _step_facts(step: Step) -> Row:
+    facts: Row = {"state": step.state, "owner": step.owner, "department": step.department}
+    if step.clock_started_at is not None:
+        facts["clock_started_at"] = step.clock_started_at
+    if step.due_at is not None:
+        facts["due_at"] = step.due_at
+    return facts
+
+
+def photo_row(row: IssueRow, photo: Photo) -> Row:
+    """A promised photo as a row of `issue_photo`."""
+    return {"district": row.district, "issue": row.id, "sha256": "\\x" + photo.sha256, "bytes": photo.bytes}
+
+
+# The next numbers of a district's series; run in a short transaction of its own, so that no filing waits for another.
+RESERVE = """
+update number_series set next = next + $2 where district = $1 and series = 'issue' returning next - $2
+"""
+
+
+async def reserve_numbers(conn: Connection, district: int, count: int) -> range:
+    """Reserve a block of issue numbers; those that are not used are lost, which costs nothing."""
+    first: int = await conn.fetchval(RESERVE, district, count)
+    return range(first, first + count)
+
+
+def event_id(thing: UUID, event: str) -> UUID:
+    """The id of an event that comes with its thing, the same each time the thing is filed."""
+    return uuid5(thing, event)
+
+
+def rebuilt(district: int, issue: UUID, facts: Sequence[Mapping[str, object]], recorded_at: datetime) -> IssueRow:
+    """The row as its history tells it: the facts of every event, oldest first, laid over one another."""
+    columns: dict[str, object] = {"district": district, "id": issue, "recorded_at": recorded_at.astimezone(UTC)}
+    for version, event in enumerate(facts, start=1):
+        columns |= {name: value for name, value in event.items() if name in IssueRow.__struct_fields__}
+        columns["version"] = version
+    return msgspec.convert(columns, IssueRow)

@@ -1,0 +1,187 @@
+"""Organisations, members, departments, and what a person may do where."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Literal
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from asyncpg import Connection
+from msgspec import Struct
+
+Role = Literal["member", "community_worker", "dispatcher", "department_handler", "leader", "administrator"]
+ScopeKind = Literal["own", "community", "street", "department", "district"]
+
+
+class Grant(Struct, frozen=True):
+    """A role, and the place or department in which it holds; `scope` is that one's code."""
+
+    role: Role
+    scope_kind: ScopeKind
+    scope: str
+
+
+class Reader(Struct, frozen=True, kw_only=True):
+    """The person behind a request: every read is made for one, and sees no more than their grants reach."""
+
+    district: int
+    member: UUID
+    name: str
+    organisation: UUID
+    grants: tuple[Grant, ...]
+
+    def roles(self) -> frozenset[Role]:
+        """The roles held anywhere."""
+        return frozenset(grant.role for grant in self.grants)
+
+    def scopes(self, kind: ScopeKind) -> list[str]:
+        """The codes of the places or departments of this kind that any grant names."""
+        return sorted({grant.scope for grant in self.grants if grant.scope_kind == kind})
+
+    def reads_district(self) -> bool:
+        """Whether a grant covers the whole district."""
+        return any(grant.scope_kind == "district" for grant in self.grants)
+
+
+# The first person on duty for each community: its worker, else its street's dispatcher, else the district's.
+ON_DUTY = """
+select wanted.code, c.name,
+  coalesce(
+    (select (m.id, m.name) from member_role r join member m on m.district = r.district and m.id = r.member
+      where r.district = $1 and r.role = 'community_worker' and r.scope_kind = 'community' and r.scope = wanted.code
+        and m.closed_at is null
+      order by m.number limit 1),
+    (select (m.id, m.name) from member_role r join member m on m.district = r.district and m.id = r.member
+      where r.district = $1 and r.role = 'dispatcher' and r.scope_kind = 'street' and r.scope = c.street
+        and m.closed_at is null
+      order by m.number limit 1),
+    (select (m.id, m.name) from district d join member m on m.district = d.district and m.id = d.dispatcher
+      where d.district = $1)) as handler
+from unnest($2::text[]) as wanted(code)
+left join community c on c.district = $1 and c.code = wanted.code
+"""
+
+
+class Handler(Struct, frozen=True):
+    """The member who answers for an issue, by id and name."""
+
+    id: UUID
+    name: str
+
+
+class Duty(Struct, frozen=True):
+    """Who answers for what is new in a community, and the community's name; None in no community."""
+
+    handler: Handler
+    community: str | None
+
+
+async def on_duty(conn: Connection, district: int, communities: Sequence[str | None]) -> dict[str | None, Duty]:
+    """Who is on duty for each community; None stands for a place in no community."""
+    wanted = list({code or "" for code in communities})
+    rows = await conn.fetch(ON_DUTY, district, wanted)
+    return {row["code"] or None: Duty(Handler(*row["handler"]), row["name"]) for row in rows}
+
+
+async def first_handlers(
+    conn: Connection, district: int, communities: Sequence[str | None]
+) -> dict[str | None, Handler]:
+    """Who answers for a new issue in each community; None stands for a place in no community."""
+    duties = await on_duty(conn, district, communities)
+    return {code: duty.handler for code, duty in duties.items()}
+
+
+OPEN_MEMBERS = "select id, organisation from member where district = $1 and id = any($2) and closed_at is null"
+
+
+async def open_members(conn: Connection, district: int, members: Sequence[UUID]) -> dict[UUID, UUID]:
+    """The organisation of each of these members who has not left."""
+    return {row["id"]: row["organisation"] for row in await conn.fetch(OPEN_MEMBERS, district, list(set(members)))}
+
+
+NAMES = "select id, name from member where district = $1 and id = any($2)"
+
+
+async def names(conn: Connection, district: int, members: Sequence[UUID]) -> dict[UUID, str]:
+    """What to call these members, those who have left included."""
+    return {row["id"]: row["name"] for row in await conn.fetch(NAMES, district, list(set(members)))}
+
+
+DEPARTMENT_EXISTS = "select exists (select from department where district = $1 and code = $2)"
+
+
+async def department_exists(conn: Connection, district: int, code: str) -> bool:
+    """Whether the district has this department."""
+    found: bool = await conn.fetchval(DEPARTMENT_EXISTS, district, code)
+    return found
+
+
+class District(Struct, frozen=True, kw_only=True):
+    """The tenant and how it reckons days."""
+
+    district: int
+    code: str
+    name: str
+    time_zone: str
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """The zone by whose days the district reckons."""
+        return ZoneInfo(self.time_zone)
+
+
+DISTRICT = "select district, code, name, time_zone from district where district = $1"
+
+
+async def district(conn: Connection, number: int) -> District | None:
+    """The district of this number, or None when there is none here."""
+    row = await conn.fetchrow(DISTRICT, number)
+    return District(**row) if row else None
+
+
+class Founding(Struct, frozen=True, kw_only=True):
+    """What a new installation starts from: a district, its first organisation, and its first administrator."""
+
+    district: int
+    code: str
+    name: str
+    time_zone: str
+    organisation: UUID
+    organisation_name: str
+    member: UUID
+    member_number: str
+    member_name: str
+
+
+# The first administrator is the district's dispatcher as well, until another is named.
+FOUND = """
+with d as (
+  insert into district (district, code, name, time_zone, dispatcher, created_at) values ($1, $2, $3, $4, $7, $10)
+), s as (
+  insert into number_series (district, series, next) values ($1, 'issue', 10001)
+), o as (
+  insert into organisation (district, id, name) values ($1, $5, $6)
+), m as (
+  insert into member (district, id, number, name, organisation, joined_at) values ($1, $7, $8, $9, $5, $10)
+)
+insert into member_role (district, member, role, scope_kind, scope)
+values ($1, $7, 'administrator', 'district', $1::int::text), ($1, $7, 'dispatcher', 'district', $1::int::text),
+       ($1, $7, 'member', 'own', '')
+"""
+
+
+async def found(conn: Connection, founding: Founding, now: datetime) -> None:
+    """Write a new district; a UniqueViolationError on district_pkey says that it is there already."""
+    await conn.execute(
+        FOUND,
+        founding.district,
+        founding.code,
+        founding.name,
+        founding.time_zone,
+        founding.organisation,
+        founding.organisation_name,
+        founding.member,
+        founding.member_number,
+        founding.member_name,
+        now,
+    )

@@ -1,0 +1,159 @@
+"""Every way the domain says no.
+
+A refusal carries a `code`, which names it for programs and for the texts that people read, the `field` it is
+about where there is one, and `facts`, the values that its text needs. What HTTP status it becomes is not known here.
+"""
+
+from collections.abc import Mapping
+from typing import ClassVar
+
+import asyncpg
+
+
+class Refusal(Exception):
+    """Why something was not done; nothing of it was written."""
+
+    code: ClassVar[str] = "refused"
+
+    def __init__(self, field: str | None = None, **facts: object) -> None:
+        super().__init__(self.code, field, facts)
+        self.field = field
+        self.facts: Mapping[str, object] = facts
+
+
+class Invalid(Refusal):
+    """A value that cannot be used; `field` says which."""
+
+
+class NotSignedIn(Refusal):
+    code = "not_signed_in"
+
+
+class NotAllowed(Refusal):
+    """The reader's roles or scopes do not reach that far."""
+
+    code = "not_allowed"
+
+
+class NotFound(Refusal):
+    """There is no such thing, or none that this reader may see; which of the two is not said."""
+
+    code = "not_found"
+
+
+class Conflict(Refusal):
+    """The thing is in another state than the request took it to be."""
+
+
+class IdTaken(Conflict):
+    """The id has been used for other content, or by another person; which of the two is not said."""
+
+    code = "id_taken"
+
+
+class StaleVersion(Conflict):
+    """Somebody else was faster; `facts` hold the present state and version."""
+
+    code = "stale_version"
+
+
+class MoveNotPossible(Conflict):
+    """The issue's present state does not know this move."""
+
+    code = "move_not_possible"
+
+
+class AlreadyWithdrawn(Conflict):
+    code = "already_withdrawn"
+
+
+class Missing(Invalid):
+    code = "missing"
+
+
+class TextUnusable(Invalid):
+    """A text with a character that no text has, or nothing in it but space."""
+
+    code = "text_unusable"
+
+
+class TextTooLong(Invalid):
+    code = "text_too_long"
+
+
+class TimeInFuture(Invalid):
+    code = "time_in_future"
+
+
+class TimeBeforeAll(Invalid):
+    """Before the year 2000: a clock that was never set."""
+
+    code = "time_before_all"
+
+
+class TimesReversed(Invalid):
+    code = "times_reversed"
+
+
+class UnknownCategory(Invalid):
+    code = "unknown_category"
+
+
+class UnknownCommunity(Invalid):
+    code = "unknown_community"
+
+
+class UnknownCampaign(Invalid):
+    code = "unknown_campaign"
+
+
+class UnknownMember(Invalid):
+    code = "unknown_member"
+
+
+class UnknownDepartment(Invalid):
+    code = "unknown_department"
+
+
+class DuplicateId(Invalid):
+    """The same id stands twice in one request, on different things."""
+
+    code = "duplicate_id"
+
+
+class InvalidCursor(Invalid):
+    code = "invalid_cursor"
+
+
+class InvalidFilter(Invalid):
+    code = "invalid_filter"
+
+
+class NotYetAccepted(Invalid):
+    """A field whose handling does not exist yet, so that it would be lost."""
+
+    code = "not_yet_accepted"
+
+
+# The database has the last word on what may stand beside what; its constraints speak through these.
+BY_CONSTRAINT: Mapping[str, type[Refusal]] = {
+    "visit_pkey": IdTaken,
+    "issue_pkey": IdTaken,
+    "history_pkey": IdTaken,
+    "text_version_pkey": IdTaken,
+    "history_one_event_per_version": StaleVersion,
+    "visit_campaign_fkey": UnknownCampaign,
+    "visit_community_fkey": UnknownCommunity,
+    "issue_community_fkey": UnknownCommunity,
+    "issue_category_fkey": UnknownCategory,
+    "issue_department_fkey": UnknownDepartment,
+    "category_department_fkey": UnknownDepartment,
+    "category_parent_fkey": UnknownCategory,
+    "issue_owner_fkey": UnknownMember,
+}
+
+
+def of_constraint(error: asyncpg.IntegrityConstraintViolationError) -> Refusal | None:
+    """The refusal that a violated constraint stands for, or None when only a fault of ours can violate it."""
+    kind = BY_CONSTRAINT.get(error.constraint_name or "")
+    return kind() if kind else None

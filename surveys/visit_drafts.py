@@ -1,0 +1,197 @@
+"""What a phone sends of a visit, and what must be right about it before it is filed."""
+
+from collections import Counter
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+from msgspec import Meta, Struct
+
+from surveys import placing
+from surveys.categories import Category, Urgency
+from surveys.history import request_digest
+from surveys.issues import Description, Photo, Title
+from surveys.people import Reader
+from surveys.placing import Position
+from surveys.refusals import (
+    DuplicateId,
+    Missing,
+    NotYetAccepted,
+    TextUnusable,
+    TimeBeforeAll,
+    TimeInFuture,
+    TimesReversed,
+    UnknownCampaign,
+    UnknownCategory,
+    UnknownCommunity,
+    UnknownMember,
+)
+
+PremisesKind = Literal["shop", "enterprise", "household"]
+Outcome = Literal["met", "not_home", "declined", "closed"]
+Moment = Annotated[datetime, Meta(tz=True)]
+
+AHEAD = timedelta(minutes=15)  # a phone's time further ahead than this, after correction, is refused
+SKEW_HEEDED = timedelta(seconds=60)  # what is less is the network's delay, not a wrong clock
+FIRST_DAY = datetime(2000, 1, 1, tzinfo=UTC)
+
+
+class PremisesDraft(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """The door, as the member found it."""
+
+    id: UUID | None = None
+    kind: PremisesKind
+    name: Annotated[str, Meta(min_length=1, max_length=200)]
+    address: Annotated[str, Meta(max_length=500)]
+
+
+class SolvedOnSpot(Struct, frozen=True, forbid_unknown_fields=True):
+    """How and when the member solved the issue at the door."""
+
+    how: Annotated[str, Meta(min_length=1, max_length=5_000)]
+    at: Moment
+
+
+class Contact(Struct, frozen=True, forbid_unknown_fields=True):
+    """A resident's name and phone."""
+
+    name: Annotated[str, Meta(max_length=100)]
+    phone: Annotated[str, Meta(max_length=40)]
+
+
+class Answers(Struct, frozen=True, forbid_unknown_fields=True):
+    """Answers to a questionnaire, as its version asked."""
+
+    questionnaire: Annotated[str, Meta(max_length=100)]
+    version: Annotated[str, Meta(max_length=100)]
+    values: dict[str, Any]
+
+
+class IssueDraft(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """A problem found at the door."""
+
+    id: UUID
+    category: Annotated[str, Meta(min_length=1, max_length=20)]
+    title: Title
+    description: Description | None = None
+    urgency: Urgency | None = None
+    position: Position | None = None
+    solved_on_spot: SolvedOnSpot | None = None
+    contact: Contact | None = None
+    photos: Annotated[tuple[Photo, ...], Meta(max_length=20)] | None = None
+
+    @property
+    def how_urgent(self) -> Urgency:
+        """The urgency given, or the usual one."""
+        return self.urgency or "normal"
+
+
+class VisitDraft(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """A visit, as the phone sends it."""
+
+    id: UUID
+    campaign: Annotated[str, Meta(min_length=1, max_length=100)] | None = None
+    premises: PremisesDraft
+    companions: Annotated[tuple[UUID, ...], Meta(max_length=20)] | None = None
+    started_at: Moment
+    ended_at: Moment
+    outcome: Outcome
+    position: Position | None = None
+    community: Annotated[str, Meta(min_length=1, max_length=20)] | None = None
+    contact_card: Annotated[str, Meta(min_length=1, max_length=40)] | None = None
+    note: Description | None = None
+    answers: Answers | None = None
+    issues: Annotated[tuple[IssueDraft, ...], Meta(max_length=50)] = ()
+
+
+class Filing(Struct, frozen=True, kw_only=True):
+    """A draft with who files it and what their phone took for the time."""
+
+    draft: VisitDraft
+    filer: Reader
+    device_time: datetime | None = None
+    digest: bytes
+
+
+def filing(draft: VisitDraft, filer: Reader, device_time: datetime | None) -> Filing:
+    """A draft made ready to be filed; its digest is what makes a retry known."""
+    return Filing(draft=draft, filer=filer, device_time=device_time, digest=request_digest(draft))
+
+
+class Known(Struct, frozen=True):
+    """What the district has, of all that a set of drafts names."""
+
+    categories: Mapping[str, Category]
+    campaigns: Mapping[str, datetime]
+    communities: frozenset[str]
+    members: Mapping[UUID, UUID]
+
+
+class Times(Struct, frozen=True):
+    """A visit's times after correction, and the phone's skew in seconds."""
+
+    started_at: datetime
+    ended_at: datetime
+    skew: timedelta
+
+
+def check(filing: Filing, known: Known, now: datetime) -> Times:
+    """The corrected times of a filing that nothing speaks against. Raises Invalid, naming the field."""
+    draft = filing.draft
+    times = _corrected(draft, filing.device_time, now)
+    placing.check(draft.position, "position")
+    _check_texts(draft)
+    if draft.campaign is not None and draft.campaign not in known.campaigns:
+        raise UnknownCampaign("campaign", given=draft.campaign)
+    if draft.community is not None and draft.community not in known.communities:
+        raise UnknownCommunity("community", given=draft.community)
+    for at, companion in enumerate(draft.companions or ()):
+        if companion not in known.members:
+            raise UnknownMember(f"companions[{at}]", given=str(companion))
+    repeated = [id_ for id_, count in Counter([draft.id, *(issue.id for issue in draft.issues)]).items() if count > 1]
+    if repeated:
+        raise DuplicateId("issues", given=str(repeated[0]))
+    for at, issue in enumerate(draft.issues):
+        _check_issue(issue, f"issues[{at}]", known, times, now)
+    return times
+
+
+def _check_texts(draft: VisitDraft) -> None:
+    if not draft.premises.name.strip():
+        raise TextUnusable("premises.name")
+    for at, issue in enumerate(draft.issues):
+        if not issue.title.strip():
+            raise TextUnusable(f"issues[{at}].title")
+
+
+def _check_issue(issue: IssueDraft, field: str, known: Known, times: Times, now: datetime) -> None:
+    if issue.contact is not None:
+        raise NotYetAccepted(f"{field}.contact")
+    if issue.category not in known.categories:
+        raise UnknownCategory(f"{field}.category", given=issue.category)
+    if issue.how_urgent not in known.categories[issue.category].limits:
+        raise Missing(f"{field}.urgency", given=issue.how_urgent)
+    placing.check(issue.position, f"{field}.position")
+    if issue.solved_on_spot is not None:
+        _refuse_unlikely(f"{field}.solved_on_spot.at", issue.solved_on_spot.at, now + times.skew)
+
+
+def _corrected(draft: VisitDraft, device_time: datetime | None, now: datetime) -> Times:
+    """A phone's clock that is wrong is wrong for all its times: what it says now tells by how much."""
+    skew = device_time - now if device_time is not None else timedelta()
+    if abs(skew) < SKEW_HEEDED:
+        skew = timedelta()
+    _refuse_unlikely("started_at", draft.started_at, now + skew)
+    _refuse_unlikely("ended_at", draft.ended_at, now + skew)
+    if draft.ended_at < draft.started_at:
+        raise TimesReversed("ended_at", started_at=draft.started_at, given=draft.ended_at)
+    _refuse_unlikely("started_at", draft.started_at - skew, now)
+    return Times(draft.started_at - skew, draft.ended_at - skew, skew)
+
+
+def _refuse_unlikely(field: str, given: datetime, device_now: datetime) -> None:
+    if given > device_now + AHEAD:
+        raise TimeInFuture(field, given=given)
+    if given < FIRST_DAY:
+        raise TimeBeforeAll(field, given=given)

@@ -1,0 +1,449 @@
+"""Visits: what a member filed at a door, filed once and never lost; one visit, a phone's backlog and a batch are the
+same function with more rows."""
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Literal
+from uuid import UUID
+
+import msgspec
+from asyncpg import Connection, UniqueViolationError
+from msgspec import Struct
+
+from maps.coordinates import System
+from surveys import categories, history, issues, people, placing, receipts
+from surveys.categories import Category
+from surveys.history import Actor, Row, bytea, event_row, text_row
+from surveys.issues import IssueRow, NewIssue, Step, event_id
+from surveys.people import Duty, Handler
+from surveys.placing import Atlas, Certainty, CommunityName, Placed, Position, Source, ToPlace
+from surveys.receipts import Filed, Flag, IssueReceipt, Receipt
+from surveys.refusals import (
+    IdTaken,
+    Refusal,
+)
+from surveys.visit_drafts import (
+    Filing,
+    IssueDraft,
+    Known,
+    Outcome,
+    PremisesKind,
+    Times,
+    VisitDraft,
+    check,
+)
+
+
+class VisitRow(Struct, frozen=True, kw_only=True):
+    """A row of the table `visit`, column by column."""
+
+    district: int
+    id: UUID
+    version: int = 1
+    digest: str
+    member: UUID
+    organisation: UUID
+    companions: tuple[UUID, ...]
+    campaign: str | None
+    premises: UUID | None
+    premises_kind: PremisesKind
+    outcome: Outcome
+    contact_card: str | None
+    started_at: datetime
+    ended_at: datetime
+    device_started_at: datetime
+    device_ended_at: datetime
+    clock_skew_s: float
+    position_lon: float | None = None
+    position_lat: float | None = None
+    accuracy_m: float | None = None
+    position_system: System | None = None
+    position_source: Source | None = None
+    lon: float | None = None
+    lat: float | None = None
+    community: str | None = None
+    certainty: Certainty
+    boundary_version: int | None = None
+    text_version: int = 1
+    recorded_at: datetime
+    withdrawn_at: datetime | None = None
+
+
+ROW = ", ".join(VisitRow.__struct_fields__)
+
+# Visits with all that comes with them, whole or not at all. What was filed before is left alone, with what came with
+# it; a card stays with the door at which it was first left, and a visit that finds it bound elsewhere is flagged.
+FILE = f"""
+with filed as (
+  insert into visit ({ROW})
+  select {ROW} from json_populate_recordset(null::visit, $5) order by id
+  on conflict (district, id) do nothing
+  returning id
+), found as (
+  insert into issue ({issues.ROW})
+  select {issues.ROW} from json_populate_recordset(null::issue, $6)
+  where visit in (select id from filed) order by id
+  returning id
+), things as (
+  select id from filed union all select id from found
+), spans as ({issues.INSERT_SPANS} where issue in (select id from found)
+), photos as ({issues.INSERT_PHOTOS} where issue in (select id from found)
+), events as ({history.INSERT_EVENTS} where thing in (select id from things) returning id
+), texts as ({history.INSERT_TEXTS} where subject in (select id from things union all select id from events)
+), cards as (
+  select * from json_populate_recordset(null::card_binding, $7) where visit in (select id from filed)
+), bound as (
+  insert into card_binding (district, card, visit, bound_at)
+  select district, card, visit, bound_at from cards order by card, visit
+  on conflict (district, card) do nothing
+  returning visit
+), flags as (
+  insert into visit_flag (district, visit, flag, recorded_at)
+  select district, visit, flag, recorded_at from json_populate_recordset(null::visit_flag, $8)
+  where visit in (select id from filed)
+  union all
+  select district, visit, 'card_already_bound', bound_at from cards where visit not in (select visit from bound)
+  returning visit, flag
+)
+select id, array(select flag from flags where visit = id order by flag) as flags from filed
+"""
+
+
+class _Placing(Struct, frozen=True):
+    """A filing that may be filed, with its times and its places: the visit's first, then each issue's."""
+
+    filing: Filing
+    times: Times
+    places: list[Placed]
+
+
+async def file(
+    conn: Connection, atlas: Atlas, numbers: Iterator[int], filings: Sequence[Filing], now: datetime
+) -> list[Receipt | Refusal]:
+    """File each draft once, all of one district; a retry of the same draft gets its first receipt.
+
+    `numbers` yields an issue number for every issue. Answers in the order of the filings; what is refused is left
+    out of what is written. Raises IdTaken when an issue's id is taken, and what else PostgreSQL has against one of
+    them: then nothing of the set is written, and each must be filed alone."""
+    if not filings:
+        return []
+    district = filings[0].filer.district
+    known = await _known(conn, district, [filing.draft for filing in filings], now)
+    outcomes = _checked(filings, known, now)
+    ready = _place(atlas, district, [outcome for outcome in outcomes if isinstance(outcome, _Ready)])
+    filed = await _write(conn, numbers, district, ready, known, now)
+    others = {filing.draft.id for filing in filings} - filed.keys()
+    first = filed | await receipts.of_visits(conn, district, list(others))
+    new = set(filed)
+    return [_answer(filing, outcome, new, first) for filing, outcome in zip(filings, outcomes, strict=True)]
+
+
+class _Ready(Struct, frozen=True):
+    """A filing that nothing speaks against."""
+
+    filing: Filing
+    times: Times
+
+
+def _checked(filings: Sequence[Filing], known: Known, now: datetime) -> list[_Ready | Refusal]:
+    """What may be filed; of an id that stands twice in the set the first one counts, and the rest are retries."""
+    outcomes: list[_Ready | Refusal] = []
+    for filing in filings:
+        try:
+            outcomes.append(_Ready(filing, check(filing, known, now)))
+        except Refusal as refusal:
+            outcomes.append(refusal)
+    return outcomes
+
+
+CAMPAIGNS = "select id, ends_at from campaign where district = $1 and id = any($2)"
+COMMUNITIES = "select code from community where district = $1 and code = any($2)"
+
+
+async def _known(conn: Connection, district: int, drafts: Sequence[VisitDraft], now: datetime) -> Known:
+    codes = {issue.category for draft in drafts for issue in draft.issues}
+    campaigns = {draft.campaign for draft in drafts} - {None}
+    communities = {draft.community for draft in drafts} - {None}
+    companions = [companion for draft in drafts for companion in draft.companions or ()]
+    return Known(
+        await categories.in_force(conn, district, now, list(codes)) if codes else {},
+        {row["id"]: row["ends_at"] for row in await conn.fetch(CAMPAIGNS, district, list(campaigns))}
+        if campaigns
+        else {},
+        frozenset(row["code"] for row in await conn.fetch(COMMUNITIES, district, list(communities)))
+        if communities
+        else frozenset(),
+        await people.open_members(conn, district, companions) if companions else {},
+    )
+
+
+def _place(atlas: Atlas, district: int, ready: Sequence[_Ready]) -> list[_Placing]:
+    """Place all positions of the set at once; an issue without a position of its own is where the visit is."""
+    wanted = [
+        ToPlace(position, one.filing.draft.community, one.times.started_at)
+        for one in ready
+        for position in _positions(one.filing.draft)
+    ]
+    placed = iter(placing.place(atlas, district, wanted))
+    return [_Placing(one.filing, one.times, [next(placed) for _ in _positions(one.filing.draft)]) for one in ready]
+
+
+def _positions(draft: VisitDraft) -> list[Position | None]:
+    return [draft.position, *(issue.position or draft.position for issue in draft.issues)]
+
+
+async def _write(
+    conn: Connection,
+    numbers: Iterator[int],
+    district: int,
+    ready: Sequence[_Placing],
+    known: Known,
+    now: datetime,
+) -> dict[UUID, Filed]:
+    """Write what is new of a set, and return it as it would be read back."""
+    firsts = {one.filing.draft.id: one for one in reversed(ready)}
+    if not firsts:
+        return {}
+    duties = await people.on_duty(conn, district, [place.community for one in ready for place in one.places])
+    found = {id_: list(_issues(one, numbers, known, duties, now)) for id_, one in firsts.items()}
+    every = [issue for of_visit in found.values() for issue in of_visit]
+    try:
+        rows = await conn.fetch(FILE, *_columns(firsts.values(), every, known, now))
+    except UniqueViolationError as error:
+        raise IdTaken("issues") if error.constraint_name == "issue_pkey" else error from None
+    return {row["id"]: _new(firsts[row["id"]], found[row["id"]], duties, row["flags"], now) for row in rows}
+
+
+def _columns(
+    filings: Collection[_Placing], found: Sequence[NewIssue], known: Known, now: datetime
+) -> tuple[Sequence[object], ...]:
+    """The parameters of FILE: events, texts, spans, photos, visits, issues, cards and flags."""
+    life = issues.lives(found)
+    events, texts = _told(filings, now)
+    visits = [_visit_row(one, now) for one in filings]
+    cards = [
+        {"district": visit.district, "card": visit.contact_card, "visit": visit.id, "bound_at": now}
+        for visit in visits
+        if visit.contact_card is not None
+    ]
+    flags = [
+        {"district": one.filing.filer.district, "visit": one.filing.draft.id, "flag": flag, "recorded_at": now}
+        for one in filings
+        for flag in _flags(one, known)
+    ]
+    rows = [issue.row for issue in found]
+    return [*events, *life.events], [*texts, *life.texts], life.spans, life.photos, visits, rows, cards, flags
+
+
+def _visit_row(one: _Placing, now: datetime) -> VisitRow:
+    draft, place = one.filing.draft, one.places[0]
+    return VisitRow(
+        district=one.filing.filer.district,
+        id=draft.id,
+        digest=bytea(one.filing.digest),
+        member=one.filing.filer.member,
+        organisation=one.filing.filer.organisation,
+        companions=draft.companions or (),
+        campaign=draft.campaign,
+        premises=draft.premises.id,
+        premises_kind=draft.premises.kind,
+        outcome=draft.outcome,
+        contact_card=draft.contact_card,
+        started_at=one.times.started_at,
+        ended_at=one.times.ended_at,
+        device_started_at=draft.started_at,
+        device_ended_at=draft.ended_at,
+        clock_skew_s=one.times.skew.total_seconds(),
+        position_lon=place.position_lon,
+        position_lat=place.position_lat,
+        accuracy_m=place.accuracy_m,
+        position_system=place.position_system,
+        position_source=place.position_source,
+        lon=place.lon,
+        lat=place.lat,
+        community=place.community,
+        certainty=place.certainty,
+        boundary_version=place.boundary_version,
+        recorded_at=now,
+    )
+
+
+def _told(filings: Collection[_Placing], now: datetime) -> tuple[list[Row], list[Row]]:
+    """The history and texts of new visits."""
+    events: list[Row] = []
+    texts: list[Row] = []
+    for one in filings:
+        district, draft = one.filing.filer.district, one.filing.draft
+        text, digest = text_row(district, draft.id, 1, _visit_texts(draft), now)
+        texts.append(text)
+        events.append(_filed(one, digest, now))
+    return events, texts
+
+
+def _visit_texts(draft: VisitDraft) -> dict[str, str | None]:
+    """All that somebody wrote; answers are theirs as well, and are forgotten with the rest."""
+    return {
+        "premises_name": draft.premises.name,
+        "premises_address": draft.premises.address,
+        "note": draft.note,
+        "answers": msgspec.json.encode(draft.answers).decode() if draft.answers else None,
+    }
+
+
+def _filed(one: _Placing, text_digest: str, now: datetime) -> Row:
+    row = _visit_row(one, now)
+    facts = {name: value for name, value in msgspec.structs.asdict(row).items() if value is not None}
+    del facts["district"], facts["id"], facts["recorded_at"]
+    return event_row(
+        district=row.district,
+        id=event_id(row.id, "file"),
+        kind="visit",
+        thing=row.id,
+        version=1,
+        event="file",
+        actor=Actor("member", str(row.member)),
+        happened_at=min(row.ended_at, now),
+        recorded_at=now,
+        facts=facts | {"text_digest": text_digest},
+    )
+
+
+def _flags(one: _Placing, known: Known) -> Iterator[Flag]:
+    draft = one.filing.draft
+    if draft.campaign is not None and known.campaigns[draft.campaign] < one.times.started_at:
+        yield "campaign_ended"
+    if any(known.categories[issue.category].retired for issue in draft.issues):
+        yield "category_retired"
+    if any(place.certainty == "outside" for place in one.places):
+        yield "outside_district"
+
+
+def _issues(
+    one: _Placing,
+    numbers: Iterator[int],
+    known: Known,
+    duties: Mapping[str | None, Duty],
+    now: datetime,
+) -> Iterator[NewIssue]:
+    for draft, place in zip(one.filing.draft.issues, one.places[1:], strict=True):
+        category = known.categories[draft.category]
+        yield _issue(one, draft, place, category, duties[place.community].handler, next(numbers), now)
+
+
+def _issue(
+    one: _Placing,
+    draft: IssueDraft,
+    place: Placed,
+    category: Category,
+    handler: Handler,
+    number: int,
+    now: datetime,
+) -> NewIssue:
+    """A new issue: the clock starts when we learn of it, and who solved it at the door owns it."""
+    filer, solved = one.filing.filer, draft.solved_on_spot
+    owner = filer.member if solved else handler.id
+    reported_at = min(one.times.ended_at, now)
+    limit = category.limits[draft.how_urgent]
+    actor = Actor("member", str(filer.member))
+    steps = [_step(event_id(draft.id, "report"), "report", actor, reported_at, "reported", owner, category.department)]
+    if solved:
+        at = min(max(solved.at - one.times.skew, reported_at), now)
+        steps.append(
+            _step(
+                event_id(draft.id, "resolve"), "resolve", actor, at, "resolved", owner, category.department, solved.how
+            )
+        )
+    row = IssueRow(
+        district=filer.district,
+        id=draft.id,
+        number=number,
+        version=len(steps),
+        source="visit",
+        visit=one.filing.draft.id,
+        reporter=filer.member,
+        reported_at=reported_at,
+        category=draft.category,
+        urgency=draft.how_urgent,
+        channel="on_the_spot" if solved else category.channel,
+        state=steps[-1].state,
+        owner=owner,
+        department=category.department,
+        clock_started_at=now,
+        limit_version=limit.version,
+        limit_hours=limit.hours,
+        due_at=now + timedelta(hours=limit.hours),
+        text_version=1,
+        recorded_at=now,
+        **msgspec.structs.asdict(place),
+    )
+    photos = draft.photos or ()
+    return NewIssue(row=row, title=draft.title, description=draft.description, steps=tuple(steps), photos=photos)
+
+
+def _step(
+    id_: UUID,
+    event: Literal["report", "resolve"],
+    actor: Actor,
+    at: datetime,
+    state: Literal["reported", "resolved"],
+    owner: UUID,
+    department: str | None,
+    reason: str | None = None,
+) -> Step:
+    return Step(
+        id=id_, event=event, actor=actor, happened_at=at, state=state, owner=owner, department=department, reason=reason
+    )
+
+
+def _new(
+    one: _Placing,
+    found: Sequence[NewIssue],
+    duties: Mapping[str | None, Duty],
+    flags: Sequence[Flag],
+    now: datetime,
+) -> Filed:
+    """What now stands in the database of a visit just written; `receipts` would read the same."""
+    filer, place = one.filing.filer, one.places[0]
+    receipt = Receipt(
+        id=one.filing.draft.id,
+        status="already_filed",
+        received_at=now,
+        community=_named(place.community, duties),
+        certainty=place.certainty,
+        flags=list(flags),
+        issues=[
+            IssueReceipt(
+                id=issue.row.id,
+                number=str(issue.row.number),
+                community=_named(issue.row.community, duties),
+                certainty=issue.row.certainty,
+                owner=Handler(filer.member, filer.name)
+                if issue.row.owner == filer.member
+                else duties[issue.row.community].handler,
+                due_at=issue.row.due_at,
+            )
+            for issue in found
+        ],
+    )
+    missing = sorted(photo.sha256 for issue in found for photo in issue.photos)
+    return Filed(receipt=receipt, member=filer.member, digest=one.filing.digest, missing_photos=missing)
+
+
+def _named(community: str | None, duties: Mapping[str | None, Duty]) -> CommunityName | None:
+    name = duties[community].community
+    return CommunityName(community, name) if community is not None and name is not None else None
+
+
+def _answer(
+    filing: Filing, outcome: _Ready | Refusal, filed: set[UUID], first: Mapping[UUID, Filed]
+) -> Receipt | Refusal:
+    """The receipt of a filing. A visit that was filed before is recognised even if a rule has changed since."""
+    known = first.get(filing.draft.id)
+    if known is None:
+        return outcome if isinstance(outcome, Refusal) else IdTaken("id")
+    if known.member != filing.filer.member or known.digest != filing.digest:
+        return IdTaken("id")
+    if filing.draft.id in filed:
+        filed.discard(filing.draft.id)  # a second one of the same set is a retry
+        return msgspec.structs.replace(known.receipt, status="filed")
+    return known.receipt
