@@ -1,0 +1,1 @@
+"""The doors: HTTP, pages, the phone client, the command line."""

@@ -1,0 +1,134 @@
+"""The one place where everything is put together."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+from datetime import UTC, datetime
+from typing import Any
+
+import asyncpg
+import structlog
+from litestar import Litestar, Request
+from litestar.config.compression import CompressionConfig
+from litestar.datastructures import State
+from litestar.di import NamedDependency, Provide
+
+from api import auth, communities, database, health, issues, maps, pages, problem_details, sign_in, visits
+from api import settings as settings_
+from api.auth import Authentication, Clock, Readers
+from api.filing import FilingQueue, Numbers
+from api.logs import RequestLog
+from api.settings import Settings
+from maps.locator import Atlas
+from surveys import people
+from surveys.people import District, Reader
+from surveys.refusals import NotFound
+
+log = structlog.get_logger()
+
+FOLLOW_BOUNDARIES_S = 0.5  # with a second to build the largest locator, every process follows within two
+LARGEST_BODY = 8 * 1024 * 1024  # bytes; a batch of 500 visits with long texts fits
+
+ROUTES: list[Any] = [
+    *sign_in.ROUTES,
+    *visits.ROUTES,
+    *issues.ROUTES,
+    *communities.ROUTES,
+    *maps.ROUTES,
+    *health.ROUTES,
+    *pages.ROUTES,
+]
+
+
+def utc_now() -> datetime:
+    """The program's only clock."""
+    return datetime.now(UTC)
+
+
+def create_app(settings: Settings | None = None, clock: Clock = utc_now) -> Litestar:
+    """The program as an ASGI application; settings come from the environment unless they are given."""
+    settings = settings or settings_.read()
+    app = Litestar(
+        route_handlers=ROUTES,
+        lifespan=[_running(settings, clock)],
+        dependencies=_dependencies(settings, clock),
+        middleware=[Authentication],
+        exception_handlers=problem_details.HANDLERS,
+        compression_config=CompressionConfig(backend="gzip", minimum_size=1_000, gzip_compress_level=5),
+        openapi_config=pages.OPENAPI,
+        template_config=pages.TEMPLATES,
+        before_send=[pages.add_security_headers],
+        request_max_body_size=LARGEST_BODY,
+        logging_config=None,  # the framework would replace what api/logs.py has set up
+        state=State({"settings": settings, "clock": clock}),
+    )
+    app.asgi_handler = RequestLog(app.asgi_handler)  # outermost, so that refusals before any route have an id as well
+    return app
+
+
+def _dependencies(settings: Settings, clock: Clock) -> dict[str, Provide]:
+    """What handlers may ask for by name; `conn` must stay the only generator."""
+    return {
+        "conn": Provide(database.transaction),
+        "reader": Provide(auth.reader),
+        "district": Provide(_district),
+        "filters": Provide(issues.filters),
+        "clock": Provide(lambda: clock, sync_to_thread=False),
+        "settings": Provide(lambda: settings, sync_to_thread=False),
+        "atlas": Provide(_of_state("atlas"), sync_to_thread=False),
+        "filing_queue": Provide(_of_state("filing_queue"), sync_to_thread=False),
+    }
+
+
+def _of_state(name: str) -> Callable[[State], Any]:
+    def from_state(state: State) -> Any:
+        return state[name]
+
+    return from_state
+
+
+async def _district(conn: NamedDependency[asyncpg.Connection], request: Request[Reader, Any, Any]) -> District:
+    """The reader's district."""
+    found = await people.district(conn, request.user.district)
+    if found is None:
+        raise NotFound
+    return found
+
+
+def _running(settings: Settings, clock: Clock) -> Callable[[Litestar], Any]:
+    @asynccontextmanager
+    async def running(app: Litestar) -> AsyncIterator[None]:
+        """Pools, boundaries and the filing queue, for as long as the program serves."""
+        dsn = settings.database_url or ""
+        async with (
+            await database.open_pool(dsn, most=settings.pool_size, plan_each=True) as pool,
+            await database.open_pool(dsn, most=2 * settings.filing_connections) as filing_pool,  # half for backlogs
+        ):
+            atlas = Atlas()
+            async with database.acquired(pool) as conn:
+                await atlas.refresh(conn)
+            queue = FilingQueue(filing_pool, atlas, Numbers(), clock, settings.filing_queue)
+            readers = Readers(pool, clock)
+            app.state.update({"pool": pool, "readers": readers, "atlas": atlas, "filing_queue": queue})
+            queue.start(settings.filing_connections)
+            following = asyncio.create_task(_follow_boundaries(pool, atlas))
+            try:
+                yield
+            finally:
+                await queue.close()
+                following.cancel()
+                with suppress(asyncio.CancelledError):
+                    await following
+
+    return running
+
+
+async def _follow_boundaries(pool: asyncpg.Pool, atlas: Atlas) -> None:
+    """Take up each new boundary version soon after it was imported, whichever process imported it."""
+    while True:
+        await asyncio.sleep(FOLLOW_BOUNDARIES_S)
+        try:
+            async with database.acquired(pool) as conn:
+                await atlas.refresh(conn)
+        except Exception:  # the boundaries that we have go on serving until the database is back
+            log.warning("boundaries_not_followed", exc_info=True)

@@ -1,0 +1,133 @@
+"""A list of categories as a district keeps it, in our columns or in those of the city-management list."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import get_args
+
+from msgspec import UNSET
+
+from api.tables import Row, UnusableTable, read_table
+from surveys.categories import URGENCIES, BadCategory, CategoryDraft, Channel, UnusableCategories
+
+# What the columns are called: in files of ours, and in Chinese.
+COLUMNS: Mapping[str, tuple[str, ...]] = {
+    "code": ("code", "编码", "代码", "类别编码"),
+    "name": ("name", "名称", "类别名称", "类别"),
+    "parent": ("parent", "上级", "上级编码", "大类编码"),
+    "channel": ("channel", "办理方式"),
+    "department": ("department", "部门编码", "责任部门编码"),
+    "department_name": ("department_name", "部门", "部门名称", "责任部门"),
+    "normal": ("normal", "normal_hours", "一般", "一般时限"),
+    "urgent": ("urgent", "urgent_hours", "紧急", "紧急时限"),
+    "emergency": ("emergency", "emergency_hours", "特急", "特急时限"),
+    "retired": ("retired", "停用"),
+}
+CITY_MANAGEMENT = ("code", "major_code", "major_name", "minor_code", "minor_name")
+
+CHANNELS: Mapping[str, Channel] = {
+    "一站办结": "on_the_spot",
+    "联审联批": "joint_review",
+    "绿色通道": "green_channel",
+    "代办": "agent",
+    "上门": "agent",
+    "代办/上门": "agent",
+    **{channel: channel for channel in get_args(Channel)},
+}
+YES_OR_NO = {"1": True, "true": True, "yes": True, "是": True, "0": False, "false": False, "no": False, "否": False}
+
+LONGEST_CODE = 20
+LONGEST_LIMIT = 87_600  # hours: ten years
+
+
+def read_drafts(file: Path, sheet: str | None = None, header_row: int | None = None) -> list[CategoryDraft]:
+    """The drafts of a file in either layout. Raises UnusableTable, or UnusableCategories with every bad row."""
+    table = read_table(file, sheet, header_row)
+    own = None if set(CITY_MANAGEMENT) <= set(table.columns) else _columns(file, table.columns)
+    drafts: list[CategoryDraft] = []
+    bad: list[BadCategory] = []
+    for row in table:
+        texts = _city_management(row) if own is None else {name: row.text(column) for name, column in own.items()}
+        faults = list(_faults(row, texts))
+        bad += faults
+        if not faults:
+            drafts.append(_draft(row.number, texts))
+    bad += _names_that_differ(drafts)
+    if bad:
+        raise UnusableCategories(bad)
+    if not drafts:
+        raise UnusableTable("no_rows", file=file.name)
+    return drafts
+
+
+def _columns(file: Path, present: Sequence[str]) -> dict[str, str]:
+    """Which column of the file holds what."""
+    folded = {column.casefold(): column for column in reversed(present)}
+    found = {
+        name: folded[spelling]
+        for name, spellings in COLUMNS.items()
+        for spelling in spellings[::-1]
+        if spelling in folded
+    }
+    missing = [name for name in ("code", "name") if name not in found]
+    if missing:
+        raise UnusableTable("columns_missing", file=file.name, missing=missing, columns=list(present))
+    return found
+
+
+def _city_management(row: Row) -> dict[str, str]:
+    """A row of the city-management list: a group's own row has no minor code, and is named by its major name."""
+    if row.text("minor_code"):
+        return {"code": row.text("code"), "name": row.text("minor_name"), "parent": row.text("major_code")}
+    return {"code": row.text("code"), "name": row.text("major_name"), "parent": ""}
+
+
+def _faults(row: Row, texts: Mapping[str, str]) -> Iterator[BadCategory]:
+    for reason, value in [*_text_faults(row, texts), *_choice_faults(texts)]:
+        yield BadCategory(row.number, reason, value)
+
+
+def _text_faults(row: Row, texts: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    if row.fault:
+        yield row.fault, ""
+    if not texts["code"]:
+        yield "code_missing", texts["name"]
+    if len(texts["code"]) > LONGEST_CODE:
+        yield "code_too_long", texts["code"]
+    yield from (("text_unusable", repr(text)) for text in texts.values() if not text.isprintable())
+    if texts.get("department_name") and not texts.get("department"):
+        yield "department_missing", texts["department_name"]
+
+
+def _choice_faults(texts: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    if (channel := texts.get("channel")) and channel not in CHANNELS:
+        yield "channel_unknown", channel
+    if (retired := texts.get("retired")) and retired.casefold() not in YES_OR_NO:
+        yield "retired_unusable", retired
+    for urgency in URGENCIES:
+        hours = texts.get(urgency)
+        if hours and not (hours.isdecimal() and 1 <= int(hours) <= LONGEST_LIMIT):
+            yield "hours_unusable", hours
+
+
+def _draft(row: int, texts: Mapping[str, str]) -> CategoryDraft:
+    """What the file has no column for it does not say; an empty parent or department says that there is none."""
+    return CategoryDraft(
+        row=row,
+        code=texts["code"],
+        name=texts["name"] or UNSET,
+        parent=(texts["parent"] or None) if "parent" in texts else UNSET,
+        channel=CHANNELS[texts["channel"]] if texts.get("channel") else UNSET,
+        department=(texts["department"] or None) if "department" in texts else UNSET,
+        department_name=texts.get("department_name") or None,
+        hours={urgency: int(texts[urgency]) for urgency in URGENCIES if texts.get(urgency)},
+        retired=YES_OR_NO[texts["retired"].casefold()] if texts.get("retired") else UNSET,
+    )
+
+
+def _names_that_differ(drafts: Sequence[CategoryDraft]) -> Iterator[BadCategory]:
+    names: dict[str, str] = {}
+    for draft in drafts:
+        if draft.department and draft.department_name:
+            first = names.setdefault(draft.department, draft.department_name)
+            if first != draft.department_name:
+                yield BadCategory(draft.row, "department_name_differs", draft.department_name)

@@ -1,0 +1,125 @@
+"""Issues over HTTP: listed, read with their history, and moved."""
+
+from collections.abc import Collection
+from datetime import date
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+import asyncpg
+from litestar import Request, get, post
+from litestar.di import NamedDependency
+from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
+
+from api.auth import Clock
+from api.json_bodies import JsonBody, UnknownField
+from maps.locator import Atlas
+from surveys import issue_lists, issue_moves, issue_query
+from surveys.categories import Urgency
+from surveys.issue_lists import Detail, Page
+from surveys.issue_moves import Moved, MoveDraft
+from surveys.issue_query import Filters
+from surveys.people import District, Reader
+from surveys.refusals import InvalidFilter
+from surveys.workflow import Group, State
+
+# What may stand beside the filters in the address of a list or a map.
+BESIDE_FILTERS = frozenset({"limit", "cursor", "total", "zoom", "lang"})
+
+
+async def filters(
+    request: Request[Reader, Any, Any],
+    community: FromQuery[list[str] | None] = None,
+    street: FromQuery[list[str] | None] = None,
+    category: FromQuery[list[str] | None] = None,
+    state_: Annotated[list[State] | None, QueryParameter(name="state")] = None,
+    group: FromQuery[list[Group] | None] = None,
+    urgency: FromQuery[list[Urgency] | None] = None,
+    owner: FromQuery[list[UUID] | None] = None,
+    department: FromQuery[list[str] | None] = None,
+    overdue: FromQuery[bool | None] = None,
+    reported_from: FromQuery[date | None] = None,
+    reported_to: FromQuery[date | None] = None,
+    bbox: FromQuery[str | None] = None,
+    text: FromQuery[str | None] = None,
+    placed: FromQuery[Literal["yes", "no"] | None] = None,
+    as_of: FromQuery[date | None] = None,
+) -> Filters:
+    """The filters of a list or a map. Raises Invalid for one that does not fit, or that is not one."""
+    refuse_unfit(request, BESIDE_FILTERS.union(Filters.__struct_fields__))
+    return Filters(
+        community=tuple(community or ()),
+        street=tuple(street or ()),
+        category=tuple(category or ()),
+        state=tuple(state_ or ()),
+        group=tuple(group or ()),
+        urgency=tuple(urgency or ()),
+        owner=tuple(owner or ()),
+        department=tuple(department or ()),
+        overdue=overdue,
+        reported_from=reported_from,
+        reported_to=reported_to,
+        bbox=issue_query.box(bbox) if bbox is not None else None,
+        text=text,
+        placed=None if placed is None else placed == "yes",
+        as_of=as_of,
+    )
+
+
+def refuse_unfit(request: Request[Reader, Any, Any], known: Collection[str]) -> None:
+    """A filter that is misspelt must not show everything; and no text of the database has U+0000."""
+    for name, value in request.query_params.multi_items():
+        if name not in known:
+            raise UnknownField(name)
+        if "\x00" in value:
+            raise InvalidFilter(name, expected="no U+0000")
+
+
+@get("/api/issues", summary="List issues")
+async def list_issues(
+    conn: NamedDependency[asyncpg.Connection],
+    reader: NamedDependency[Reader],
+    district: NamedDependency[District],
+    clock: NamedDependency[Clock],
+    filters: NamedDependency[Filters],
+    limit: Annotated[int, QueryParameter(ge=1, le=200)] = 50,
+    cursor: FromQuery[str | None] = None,
+    total: FromQuery[bool] = True,
+) -> Page:
+    """The issues that the reader may see, newest first; with `as_of`, as they were at the end of that day."""
+    return await issue_lists.page(
+        conn, reader, filters, district.zone, clock(), limit=limit, cursor=cursor, total=total
+    )
+
+
+@get("/api/issues/{issue:uuid}", summary="One issue")
+async def one_issue(
+    conn: NamedDependency[asyncpg.Connection],
+    reader: NamedDependency[Reader],
+    district: NamedDependency[District],
+    clock: NamedDependency[Clock],
+    issue: FromPath[UUID],
+) -> Detail:
+    """One issue with its history, and the moves that the reader may make."""
+    return await issue_lists.one(conn, reader, issue, district.zone, clock())
+
+
+@post(
+    "/api/issues/{issue:uuid}/moves",
+    dto=JsonBody[MoveDraft],
+    return_dto=None,
+    status_code=200,
+    summary="Move an issue",
+)
+async def move_issue(
+    data: JSONBody[MoveDraft],
+    conn: NamedDependency[asyncpg.Connection],
+    reader: NamedDependency[Reader],
+    atlas: NamedDependency[Atlas],
+    clock: NamedDependency[Clock],
+    issue: FromPath[UUID],
+) -> Moved:
+    """Make one move; a stale version is answered with the present state, a retry with its first answer."""
+    return await issue_moves.move(conn, atlas, reader, issue, data, clock())
+
+
+ROUTES = [list_issues, one_issue, move_issue]

@@ -1,0 +1,137 @@
+"""The issue map: its page, and the numbers that the page asks for as one moves about."""
+
+import secrets
+from datetime import datetime
+from typing import Annotated, Any
+
+import asyncpg
+from litestar import MediaType, Request, Response, get
+from litestar.datastructures import State
+from litestar.di import NamedDependency, Provide
+from litestar.params import QueryParameter
+from msgspec import Struct
+
+from api import problem_details
+from api.auth import Clock
+from api.pages import asset, content_policy
+from api.settings import Settings
+from maps import base_maps, issue_map, tiles
+from maps.drawings import Drawings, Present
+from surveys import choices, issue_counts, issue_query
+from surveys.choices import Choice
+from surveys.issue_counts import Cluster, Count
+from surveys.issue_query import Filters
+from surveys.people import District, Reader
+
+DEMO = "demo"  # the source of boundaries that are invented
+
+
+async def drawings(state: State) -> Drawings:
+    """The drawings that this process has made."""
+    if "drawings" not in state:
+        state["drawings"] = Drawings()
+    kept: Drawings = state["drawings"]
+    return kept
+
+
+class Clusters(Struct, frozen=True):
+    """The placed issues in view, gathered for one zoom, as of a moment."""
+
+    at: datetime
+    clusters: list[Cluster]
+
+
+class Areas(Struct, frozen=True):
+    """The issues by community, those in none among them under null, as of a moment."""
+
+    at: datetime
+    areas: list[Count]
+
+
+@get(
+    "/maps/issues",
+    media_type=MediaType.HTML,
+    include_in_schema=False,
+    dependencies={"drawings": Provide(drawings)},
+)
+async def page(
+    request: Request[Reader, Any, Any],
+    conn: NamedDependency[asyncpg.Connection],
+    reader: NamedDependency[Reader],
+    district: NamedDependency[District],
+    clock: NamedDependency[Clock],
+    settings: NamedDependency[Settings],
+    filters: NamedDependency[Filters],
+    drawings: NamedDependency[Drawings],
+) -> Response[str]:
+    """The issue map; its address holds the same filters as the list's, and the page's script reads them from there."""
+    now = clock()
+    nonce = secrets.token_urlsafe(18)
+    base_map = base_maps.chosen(settings.base_map, settings.base_map_key)
+    present = await drawings.present(conn, district.district, now, base_map.system)
+    language = problem_details.language(request)
+    html = issue_map.page(
+        present.drawing,
+        title=f"{district.name} · Issue map" if language == "en" else f"{district.name} · 问题地图",
+        language="en" if language == "en" else "zh-CN",
+        base_map=base_map,
+        assets=issue_map.Assets(
+            leaflet=asset("leaflet.js"), script=asset("map.js"), styles=asset("map.css"), icon=asset("icon.svg")
+        ),
+        nonce=nonce,
+        data=await _data(conn, reader, district, present, now) | {"language": language, "system": base_map.system},
+    )
+    policy = content_policy(script_src=f"'nonce-{nonce}'", img_src=" ".join(base_map.hosts()))
+    return Response(html, headers={"Content-Security-Policy": policy, "Cache-Control": "no-store"})
+
+
+async def _data(
+    conn: asyncpg.Connection, reader: Reader, district: District, present: Present, now: datetime
+) -> dict[str, object]:
+    """What the page's script needs to know before it asks for anything."""
+    first = await choices.first_report(conn, reader, district.zone, now)
+    return {
+        "district": {"code": district.code, "name": district.name, "zone": district.time_zone},
+        "reader": reader.name,
+        "demo": present.source == DEMO,
+        "today": now.astimezone(district.zone).date().isoformat(),
+        "first_day": (first or now).astimezone(district.zone).date().isoformat(),
+        "categories": _plain(await choices.categories(conn, reader)),
+        "departments": _plain(await choices.departments(conn, reader)),
+    }
+
+
+def _plain(values: list[Choice]) -> list[tuple[str, str, str | None]]:
+    return [(choice.code, choice.name, choice.part_of) for choice in values]
+
+
+@get("/maps/issues/clusters", summary="Issues on a map")
+async def clusters(
+    conn: NamedDependency[asyncpg.Connection],
+    reader: NamedDependency[Reader],
+    district: NamedDependency[District],
+    clock: NamedDependency[Clock],
+    filters: NamedDependency[Filters],
+    zoom: Annotated[int, QueryParameter(ge=0, le=24)],
+) -> Clusters:
+    """The issues in the box, gathered so that what lies within 128 pixels at this zoom is one."""
+    now = clock()
+    found = await issue_counts.clusters(conn, reader, filters, district.zone, now, tiles.shift_for(zoom))
+    return Clusters(issue_query.moment(filters, district.zone, now).at, found)
+
+
+@get("/maps/issues/areas", summary="Issues by community")
+async def areas(
+    conn: NamedDependency[asyncpg.Connection],
+    reader: NamedDependency[Reader],
+    district: NamedDependency[District],
+    clock: NamedDependency[Clock],
+    filters: NamedDependency[Filters],
+) -> Areas:
+    """How many issues each community has, by map group; together they are all that the list counts."""
+    now = clock()
+    found = await issue_counts.by_community(conn, reader, filters, district.zone, now)
+    return Areas(issue_query.moment(filters, district.zone, now).at, found)
+
+
+ROUTES = [page, clusters, areas]

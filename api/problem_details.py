@@ -1,0 +1,226 @@
+"""Refusals as people and programs read them: RFC 9457, in the reader's language."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import asyncpg
+import structlog
+from litestar import Request, Response
+from litestar.exceptions import HTTPException, ValidationException
+from litestar.response import Redirect, Template
+from litestar.status_codes import HTTP_500_INTERNAL_SERVER_ERROR, HTTP_503_SERVICE_UNAVAILABLE
+from msgspec import Struct
+
+from api.database import UNAVAILABLE
+from api.json_bodies import in_words, named_values
+from surveys import refusals
+from surveys.issue_query import Filters
+from surveys.refusals import Refusal
+
+log = structlog.get_logger()
+
+RETRY_AFTER_S = "5"
+
+
+class Text(Struct, frozen=True):
+    """What a refusal says, and its HTTP status."""
+
+    status: int
+    zh: str
+    en: str
+
+
+# Every code that a refusal can have. A text may name the facts of its refusal in braces.
+TEXTS: Mapping[str, Text] = {
+    "refused": Text(422, "请求未被接受", "The request was not accepted"),
+    "not_json": Text(400, "请求内容不是 UTF-8 编码的 JSON", "The body is not JSON in UTF-8"),
+    "unknown_field": Text(422, "没有这个字段", "There is no such field"),
+    "missing": Text(422, "缺少必填内容", "Something required is missing"),
+    "wrong_value": Text(422, "值不符合要求，应为：{expected}", "The value does not fit; expected: {expected}"),
+    "too_many": Text(422, "一次最多 {most} 条", "At most {most} at a time"),
+    "text_unusable": Text(422, "文字为空或含有不可用的字符", "The text is blank or has a character that no text has"),
+    "text_too_long": Text(422, "文字太长", "The text is too long"),
+    "time_in_future": Text(422, "时间在将来，请检查手机时钟", "The time lies in the future; check the phone's clock"),
+    "time_before_all": Text(
+        422, "时间早于 2000 年，请检查手机时钟", "The time is before the year 2000; check the phone's clock"
+    ),
+    "times_reversed": Text(422, "结束时间早于开始时间", "It ended before it started"),
+    "longitude_out_of_range": Text(422, "经度应在 -180 到 180 之间", "The longitude must lie between -180 and 180"),
+    "latitude_out_of_range": Text(422, "纬度应在 -90 到 90 之间", "The latitude must lie between -90 and 90"),
+    "longitude_latitude_swapped": Text(422, "经度和纬度好像写反了", "Longitude and latitude seem to be swapped"),
+    "not_a_number": Text(422, "坐标不是数字", "A coordinate is not a number"),
+    "unknown_system": Text(
+        422, "坐标系应为 wgs84、cgcs2000、gcj02 或 bd09", "The system must be wgs84, cgcs2000, gcj02 or bd09"
+    ),
+    "unknown_category": Text(422, "没有这个问题类别", "There is no such category"),
+    "unknown_community": Text(422, "本区没有这个社区", "The district has no such community"),
+    "unknown_campaign": Text(422, "没有这个走访活动", "There is no such campaign"),
+    "unknown_member": Text(422, "没有这名党员，或已离开", "There is no such member, or they have left"),
+    "unknown_department": Text(422, "没有这个职能部门", "There is no such department"),
+    "categories_unusable": Text(
+        422,
+        "类别表中有 {count} 行不能使用，整张表没有保存",
+        "{count} rows of the list cannot be used; none of it was stored",
+    ),
+    "duplicate_id": Text(422, "同一个编号用了两次", "The same id is used twice"),
+    "invalid_cursor": Text(
+        422, "翻页标记无效，请从第一页重新开始", "The cursor does not fit; start from the first page"
+    ),
+    "invalid_filter": Text(
+        422, "筛选条件不符合要求，应为：{expected}", "The filter does not fit; expected: {expected}"
+    ),
+    "not_yet_accepted": Text(422, "暂不能接收这项内容", "This cannot be accepted yet"),
+    "not_signed_in": Text(401, "请先登录", "Please sign in"),
+    "csrf": Text(403, "页面已过期，请刷新后再试", "The page is out of date; reload it and try again"),
+    "not_allowed": Text(403, "您的角色不能做这件事", "Your role does not allow this"),
+    "not_found": Text(404, "没有找到", "Not found"),
+    "method_not_allowed": Text(405, "不支持这种请求方法", "This method is not supported here"),
+    "id_taken": Text(409, "这个编号已被使用", "This id has been used already"),
+    "stale_version": Text(409, "别人刚刚改动过，请看最新状态", "Somebody else was faster; see the present state"),
+    "move_not_possible": Text(409, "现在的状态不能这样办理", "The present state does not allow this move"),
+    "already_withdrawn": Text(409, "这次走访已经撤回", "The visit has been withdrawn already"),
+    "too_large": Text(413, "请求内容太大", "The request is too large"),
+    "bad_request": Text(400, "请求不符合要求", "The request does not fit"),
+    "busy": Text(503, "系统正忙，请稍后再试", "The system is busy; try again shortly"),
+    "unavailable": Text(503, "数据库暂时不可用，请稍后再试", "The database is away; try again shortly"),
+    "fault": Text(500, "程序出错了，内容没有保存", "Something went wrong; nothing was saved"),
+}
+
+_BY_STATUS = {401: "not_signed_in", 403: "not_allowed", 404: "not_found", 405: "method_not_allowed", 413: "too_large"}
+
+
+class Problem(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A problem as RFC 9457 has it, with the field it is about and the facts that help."""
+
+    type: str
+    title: str
+    status: int
+    code: str
+    detail: str | None = None
+    instance: str | None = None
+    field: str | None = None
+    facts: dict[str, Any] = {}
+
+
+def of(refusal: Exception, language: str, instance: str | None = None) -> Problem:
+    """A refusal, or anything else with a code and facts, as a problem in a language."""
+    code = getattr(refusal, "code", "fault")
+    facts = {name: _short(value) for name, value in getattr(refusal, "facts", {}).items()}
+    field = getattr(refusal, "field", None) or facts.get("field")
+    return _problem(code, language, instance, str(field) if field else None, facts)
+
+
+def _problem(
+    code: str, language: str, instance: str | None, field: str | None = None, facts: Mapping[str, Any] | None = None
+) -> Problem:
+    text = TEXTS.get(code, TEXTS["refused"])
+    title = text.en if language == "en" else text.zh
+    return Problem(
+        type=f"urn:zoufang:problem:{code}",
+        title=title.format_map(_Facts(facts or {})),
+        status=text.status,
+        code=code,
+        instance=f"urn:zoufang:request:{instance}" if instance else None,
+        field=field,
+        facts=dict(facts or {}),
+    )
+
+
+class _Facts(dict[str, Any]):
+    def __missing__(self, key: str) -> str:
+        return "?"
+
+
+def _short(value: object) -> object:
+    return value[:200] if isinstance(value, str) else value
+
+
+def language(request: Request[Any, Any, Any]) -> str:
+    """The language to answer in: Chinese, unless the reader asks for English first."""
+    asked: str = request.query_params.get("lang") or request.headers.get("accept-language") or ""
+    first = asked.split(",")[0].strip().lower()
+    return "en" if first.startswith("en") else "zh"
+
+
+def respond(request: Request[Any, Any, Any], problem: Problem) -> Response[Any]:
+    """A problem as the answer to a request: as a page to a browser that opens one, else as JSON."""
+    headers = {"Retry-After": RETRY_AFTER_S} if problem.status == HTTP_503_SERVICE_UNAVAILABLE else {}
+    if problem.status == 401:
+        headers["WWW-Authenticate"] = 'Bearer realm="zoufang"'
+    if _wants_page(request):
+        context = {"language": language(request), "problem": problem}
+        return Template("problem.html", context=context, status_code=problem.status, headers=headers)
+    return Response(
+        problem, status_code=problem.status, media_type="application/problem+json; charset=utf-8", headers=headers
+    )
+
+
+def on_refusal(request: Request[Any, Any, Any], refusal: Exception) -> Response[Any]:
+    """The answer to a refusal; a person who opens a page without being signed in is shown where to."""
+    if isinstance(refusal, refusals.NotSignedIn) and _wants_page(request):
+        return Redirect("/sign-in", query_params={"next": _here(request)}, status_code=303)
+    return respond(request, of(refusal, language(request), _request_id()))
+
+
+def on_constraint(request: Request[Any, Any, Any], error: asyncpg.IntegrityConstraintViolationError) -> Response[Any]:
+    """The answer when the database refuses: a refusal where its constraint stands for one, else a fault of ours."""
+    refusal = refusals.of_constraint(error)
+    return on_refusal(request, refusal) if refusal else on_fault(request, error)
+
+
+def on_http_exception(request: Request[Any, Any, Any], error: HTTPException) -> Response[Any]:
+    """The framework's own refusals, in our shape."""
+    if isinstance(error, ValidationException):
+        return respond(request, _of_parameter(request, error))
+    code = _BY_STATUS.get(error.status_code, "bad_request" if error.status_code < 500 else "fault")
+    return respond(request, _problem(code, language(request), _request_id()))
+
+
+def _of_parameter(request: Request[Any, Any, Any], error: ValidationException) -> Problem:
+    first = error.extra[0] if isinstance(error.extra, list) and error.extra else {}
+    if first.get("key") == "data":  # the framework's name for a body, here for one that is empty
+        return _problem("not_json", language(request), _request_id())
+    key = str(first.get("key", "")).rstrip("_")  # a name that the framework keeps for itself has one at its end
+    expected = named_values(Filters, key) or in_words(str(first.get("message", error.detail)))
+    return _problem("wrong_value", language(request), _request_id(), key or None, {"expected": expected[:200]})
+
+
+def on_unavailable(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
+    """The answer while the database is away: nothing was promised, and the phone will come again."""
+    log.warning("database_unavailable", error=type(error).__name__)
+    return respond(request, _problem("unavailable", language(request), _request_id()))
+
+
+def on_overtaken(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
+    """The answer when somebody else held what was needed for too long: nothing was done, and it may come again."""
+    log.warning("overtaken", error=type(error).__name__)
+    return respond(request, _problem("busy", language(request), _request_id()))
+
+
+def on_fault(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
+    """A fault of ours: the log has it all, the answer only where to look."""
+    log.error("fault", exc_info=error)
+    return respond(request, _problem("fault", language(request), _request_id()))
+
+
+def _request_id() -> str | None:
+    return structlog.contextvars.get_contextvars().get("request_id")
+
+
+def _wants_page(request: Request[Any, Any, Any]) -> bool:
+    return request.method == "GET" and "text/html" in request.headers.get("accept", "")
+
+
+def _here(request: Request[Any, Any, Any]) -> str:
+    query = request.url.query
+    return f"{request.url.path}?{query}" if query else request.url.path
+
+
+HANDLERS: dict[int | type[Exception], Any] = {
+    Refusal: on_refusal,
+    HTTPException: on_http_exception,
+    asyncpg.IntegrityConstraintViolationError: on_constraint,
+    **dict.fromkeys(UNAVAILABLE, on_unavailable),
+    **dict.fromkeys((asyncpg.LockNotAvailableError, asyncpg.DeadlockDetectedError), on_overtaken),
+    HTTP_500_INTERNAL_SERVER_ERROR: on_fault,
+}

@@ -1,0 +1,120 @@
+"""Every setting of the program, read once from the environment."""
+
+import os
+from collections.abc import Mapping
+from ipaddress import ip_network
+from pathlib import Path
+from typing import Annotated, Any, Literal, get_type_hints
+
+import msgspec
+from msgspec import Meta, Struct
+
+from maps import base_maps
+
+BaseMap = Literal["none", "osm", "tianditu", "amap"]
+
+
+class InvalidSetting(Exception):
+    """An environment variable holds something that the program cannot use."""
+
+
+class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What an installation may set; each field is the environment variable `variable(name)`."""
+
+    data: Annotated[Path, Meta(description="folder of the embedded database and everything else kept on disk")] = Path(
+        "data"
+    )
+    host: Annotated[str, Meta(description="address that `serve` listens on")] = "127.0.0.1"
+    port: Annotated[int, Meta(ge=0, le=65535, description="port that `serve` and `demo` listen on")] = 8000
+    database_url: Annotated[
+        str | None, Meta(description="PostgreSQL 15 or newer as the role zoufang_app; embedded when not set")
+    ] = None
+    migration_database_url: Annotated[
+        str | None, Meta(description="the same database as the role that owns and migrates")
+    ] = None
+    trusted_proxies: Annotated[
+        tuple[str, ...],
+        Meta(description="addresses or networks, comma-separated, whose forwarded headers are believed"),
+    ] = ()
+    public_url: Annotated[
+        str | None, Meta(description="the address at which people reach the program, as https://visits.example")
+    ] = None
+    session_hours: Annotated[int, Meta(ge=1, le=24 * 30, description="hours after which a browser signs in again")] = 12
+    base_map: Annotated[BaseMap, Meta(description="tiles under the map: none, osm, tianditu or amap")] = "none"
+    base_map_key: Annotated[str | None, Meta(description="the base map provider's key, where it needs one")] = None
+    pool_size: Annotated[
+        int, Meta(ge=2, le=64, description="database connections of one process, for reads and moves")
+    ] = 6
+    filing_connections: Annotated[
+        int, Meta(ge=1, le=8, description="further connections on which visits that arrive together are filed")
+    ] = 2
+    filing_queue: Annotated[
+        int, Meta(ge=1, le=100_000, description="visits that may wait to be filed before 503 is answered")
+    ] = 2_000
+    log_level: Annotated[
+        Literal["debug", "info", "warning", "error"], Meta(description="least severe log line that is written")
+    ] = "info"
+
+    def __post_init__(self) -> None:
+        for proxy in self.trusted_proxies:
+            try:
+                ip_network(proxy, strict=False)
+            except ValueError:
+                raise ValueError(f"{proxy!r} is neither an address nor a network") from None
+        try:
+            base_maps.chosen(self.base_map, self.base_map_key)
+        except base_maps.KeyMissing:
+            raise ValueError(f"the base map {self.base_map} needs ZOUFANG_BASE_MAP_KEY") from None
+
+
+def variable(field: str) -> str:
+    """The environment variable of a field: the two database URLs keep the names that every host uses."""
+    return field.upper() if field.endswith("database_url") else f"ZOUFANG_{field.upper()}"
+
+
+def descriptions() -> dict[str, str]:
+    """Every variable and what it is for."""
+    hints = get_type_hints(Settings, include_extras=True)
+    return {variable(name): _description(hints[name]) for name in Settings.__struct_fields__}
+
+
+def read(environment: Mapping[str, str] = os.environ) -> Settings:
+    """Settings from the environment; an empty variable counts as not set. Raises InvalidSetting by its name."""
+    values: dict[str, Any] = {}
+    for name in Settings.__struct_fields__:
+        text = environment.get(variable(name), "").strip()
+        if text:
+            values[name] = tuple(part.strip() for part in text.split(",")) if name == "trusted_proxies" else text
+    _refuse_unknown(environment)
+    try:
+        return msgspec.convert(values, Settings, strict=False, dec_hook=_path)
+    except msgspec.ValidationError as error:
+        raise InvalidSetting(_by_variable(str(error))) from None
+
+
+def _refuse_unknown(environment: Mapping[str, str]) -> None:
+    known = set(descriptions())
+    for name in environment:
+        if (
+            name.startswith("ZOUFANG_")
+            and name not in known
+            and not name.startswith(("ZOUFANG_TEST_", "ZOUFANG_FIELD_"))
+        ):
+            raise InvalidSetting(f"{name} is not a setting; known are {', '.join(sorted(known))}")
+
+
+def _path(kind: type, value: object) -> object:
+    if kind is Path and isinstance(value, str):
+        return Path(value)
+    raise NotImplementedError(kind)
+
+
+def _by_variable(message: str) -> str:
+    for name in Settings.__struct_fields__:
+        if f"$.{name}" in message:
+            return f"{variable(name)}: {message.split(' - at ')[0]}"
+    return message
+
+
+def _description(hint: Any) -> str:
+    return next(meta.description or "" for meta in hint.__metadata__ if isinstance(meta, Meta))
