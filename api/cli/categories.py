@@ -1,0 +1,103 @@
+"""`zoufang import categories`: the district's own list of what an issue can be about."""
+
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import get_args
+
+import asyncpg
+import click
+
+from api.category_lists import LONGEST_LIMIT, read_drafts
+from api.cli.database import with_connection
+from api.settings import Settings
+from api.tables import UnusableTable
+from surveys import categories as rules
+from surveys.categories import BadCategory, CategoryDraft, Channel, Defaults, UnusableCategories
+from surveys.refusals import NotFound
+
+REASONS: Mapping[str, str] = {
+    "too_many_cells": "has more cells than the header 比表头多出单元格",
+    "code_missing": "has no code 缺编码",
+    "code_too_long": "has a code of more than 20 characters 编码超过 20 个字: {value}",
+    "name_missing": "has no name 缺名称: {value}",
+    "text_unusable": "has a character that no text has 含有非法字符: {value}",
+    "channel_unknown": "has an unknown channel 办理方式不明: {value}",
+    "hours_unusable": "has a limit that is not a whole number of hours from 1 to 87600 时限须为整小时: {value}",
+    "hours_not_positive": "has a limit that is not above 0 时限须大于 0: {value}",
+    "retired_unusable": "says neither yes nor no to retired 停用须填是或否: {value}",
+    "code_repeated": "repeats the code 编码重复: {value}",
+    "parent_unknown": "names a parent that does not exist 上级不存在: {value}",
+    "parent_in_circle": "is its own ancestor by the parent 上级成环: {value}",
+    "department_unknown": "names a department that does not exist; give its department_name 部门不存在: {value}",
+    "department_name_differs": "names a department otherwise than an earlier row 部门名称前后不一: {value}",
+    "department_missing": "has a department_name and no department (code) 缺部门编码: {value}",
+}
+
+
+@click.command()
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--district", type=int, required=True, help="Number of the district whose list it is.")
+@click.option("--sheet", help="Sheet of a spreadsheet; the first one that holds anything if not given.")
+@click.option("--header-row", type=click.IntRange(1), help="Row of the header, if it is not found.")
+@click.option("--channel", type=click.Choice(get_args(Channel)), default="joint_review", show_default=True)
+@click.option("--normal", type=click.IntRange(1, LONGEST_LIMIT), default=72, show_default=True)
+@click.option("--urgent", type=click.IntRange(1, LONGEST_LIMIT), default=24, show_default=True)
+@click.option("--emergency", type=click.IntRange(1, LONGEST_LIMIT), default=4, show_default=True)
+@click.option("--retire-missing", is_flag=True, help="Retire the categories that the file does not have.")
+@click.pass_obj
+def categories(
+    settings: Settings,
+    file: Path,
+    district: int,
+    sheet: str | None,
+    header_row: int | None,
+    channel: Channel,
+    normal: int,
+    urgent: int,
+    emergency: int,
+    retire_missing: bool,
+) -> None:
+    """Bring a district's categories in line with a CSV or XLSX file; a second time changes nothing.
+
+    Columns: code, name, parent, channel, department, department_name, normal, urgent, emergency (limits in calendar
+    hours), retired; or those of the city-management list: code, major_code, major_name, minor_code, minor_name.
+    What a file does not say stays, and a new category gets the channel and the limits of the options.
+    """
+    defaults = Defaults(channel=channel, hours={"normal": normal, "urgent": urgent, "emergency": emergency})
+    drafts = drafts_or_reasons(file, sheet, header_row)
+
+    async def work(conn: asyncpg.Connection) -> rules.Stored:
+        now = datetime.now(UTC)
+        return await rules.store(conn, district, drafts, now, defaults=defaults, retire_missing=retire_missing)
+
+    try:
+        stored = with_connection(settings, work)
+    except UnusableCategories as refusal:
+        raise click.ClickException(reasons(file, refusal.rows)) from None
+    except NotFound:
+        raise click.ClickException(f"There is no district {district}. 没有这个区。") from None
+    click.echo(
+        f"{len(drafts)} rows: {len(stored.new)} new, {len(stored.changed)} changed, "
+        f"{len(stored.limits)} with new limits, {len(stored.retired)} retired."
+    )
+
+
+def drafts_or_reasons(file: Path, sheet: str | None = None, header_row: int | None = None) -> list[CategoryDraft]:
+    """The drafts of a file; raises ClickException with all that is wrong with it."""
+    try:
+        return read_drafts(file, sheet, header_row)
+    except UnusableTable as error:
+        facts = ", ".join(f"{name}: {value}" for name, value in error.facts.items())
+        raise click.ClickException(f"The file cannot be read 无法读取: {error.code} ({facts})") from None
+    except UnusableCategories as refusal:
+        raise click.ClickException(reasons(file, refusal.rows)) from None
+
+
+def reasons(file: Path, rows: Iterable[BadCategory]) -> str:
+    """What is wrong with each row, in the order of the rows."""
+    lines = [
+        f"  row 第 {bad.row} 行 {REASONS[bad.reason].format(value=bad.value)}"
+        for bad in sorted(rows, key=lambda bad: (bad.row, bad.reason))
+    ]
+    return "\n".join([f"{file.name}: {len(lines)} faults, nothing was changed 有错误，未作改动", *lines])

@@ -1,0 +1,116 @@
+"""`zoufang demo`: the demo district on this machine, with one command."""
+
+import asyncio
+import json
+import os
+from contextlib import suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import asyncpg
+import click
+import msgspec
+
+from api import logs
+from api.cli.database import Addresses, connect, hand_to_processes, opened
+from api.cli.progress import bars
+from api.cli.serve import bound, configuration, ending_cleanly, run
+from api.settings import Settings, variable
+from surveys import people, sessions
+from surveys.refusals import NotSignedIn
+
+DISTRICT = 410103
+TIME_ZONE = ZoneInfo("Asia/Shanghai")
+WHO = {
+    "member": "党员 member",
+    "worker": "社区工作人员 community worker",
+    "leader": "领导 leader",
+    "administrator": "管理员 administrator",
+}
+
+
+@click.command()
+@click.option("--load-only", is_flag=True, help="Load the demo district and leave, without serving.")
+@click.pass_obj
+def demo(settings: Settings, load_only: bool) -> None:
+    """Serve an invented district, made on the first start, until Ctrl-C; what you change stays.
+
+    It always uses the embedded database in ZOUFANG_DATA, and listens on loopback.
+    """
+    settings = msgspec.structs.replace(settings, database_url=None, migration_database_url=None)
+    os.environ.setdefault(variable("log_level"), "warning")  # the terminal is for the tokens, not for every request
+    logs.configure(os.environ[variable("log_level")])
+    with ending_cleanly(), bound("127.0.0.1", settings.port) as listening, opened(settings, share=False) as addresses:
+        tokens = asyncio.run(prepare(addresses, settings.data / "demo-tokens.json"))
+        if load_only:
+            return
+        hand_to_processes(addresses)
+        greet(f"http://127.0.0.1:{listening.getsockname()[1]}/sign-in", tokens, settings.data)
+        run(configuration(settings), listening)
+
+
+async def prepare(addresses: Addresses, token_file: Path) -> dict[str, str]:
+    """Load the district if it is not there, and have tokens that hold, in the file and as the answer."""
+    from api.demo import load, tokens
+
+    conn = await connect(addresses.program)
+    try:
+        now = datetime.now(UTC)
+        if await people.district(conn, DISTRICT) is None:
+            with bars() as report:
+                async with conn.transaction():
+                    await load(conn, now.astimezone(TIME_ZONE).date(), report)
+            await analyse(addresses)
+        kept = kept_tokens(token_file)
+        if kept is None or not await all_hold(conn, kept, now):
+            async with conn.transaction():
+                kept = await tokens(conn, now)
+            keep(token_file, kept)
+        return kept
+    finally:
+        await conn.close()
+
+
+async def analyse(addresses: Addresses) -> None:
+    """Let the database look at what was loaded, rather than plan the first minute's questions blindly."""
+    if addresses.owner is not None:
+        owner = await connect(addresses.owner)
+        try:
+            await owner.execute("analyze")
+        finally:
+            await owner.close()
+
+
+async def all_hold(conn: asyncpg.Connection, tokens: dict[str, str], now: datetime) -> bool:
+    with suppress(NotSignedIn):
+        for token in tokens.values():
+            await sessions.reader(conn, sessions.credential(token), now)
+        return True
+    return False
+
+
+def kept_tokens(path: Path) -> dict[str, str] | None:
+    """The tokens of an earlier start; None if the file is missing or is not ours."""
+    try:
+        found = msgspec.json.decode(path.read_bytes(), type=dict[str, str])
+    except (OSError, msgspec.DecodeError):
+        return None
+    return found if found.keys() == WHO.keys() else None
+
+
+def keep(path: Path, tokens: dict[str, str]) -> None:
+    """Write the tokens for their owner alone; the file is there whole or not at all."""
+    unfinished = path.with_suffix(".unfinished")
+    unfinished.unlink(missing_ok=True)
+    with os.fdopen(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        json.dump(tokens, file, indent=2)
+        file.write("\n")
+    unfinished.replace(path)
+
+
+def greet(page: str, tokens: dict[str, str], data: Path) -> None:
+    click.echo(f"\n走访演示 Zoufang demo\n\n  登录 Sign in:  {page}\n")
+    for name, token in tokens.items():
+        click.echo(f"  {WHO[name]}\n    {token}")
+    click.echo(f"\n数据 Data: {data.absolute()} (所有人物均为虚构 all persons are invented)\nCtrl-C 停止 to stop\n")
