@@ -1,0 +1,200 @@
+"""Writing the demo district: invented, seeded, and dated before today.
+
+Only imports and the demo set the past: what happened on a day is recorded as of that day, by the members who are
+said to have done it, through the same functions that file visits and record issues every day.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from itertools import groupby
+from typing import TypeAlias
+from uuid import UUID
+
+import msgspec
+import shapely
+from asyncpg import Connection
+
+from api.category_lists import read_drafts
+from api.demo import doors, people, places
+from api.demo.doors import Filed
+from api.demo.lives import Desk, Found, live
+from api.demo.people import Population
+from api.demo.places import Place
+from api.demo.words import SOURCES, chances
+from api.demo.workdays import ZONE, Workdays
+from maps import boundaries
+from maps.boundaries import Area
+from maps.locator import Atlas
+from surveys import categories, issues, placing, sessions, visits, workflow
+from surveys.categories import CategoryDraft, Defaults
+from surveys.history import request_digest
+from surveys.issues import NewIssue
+from surveys.people import first_handlers
+from surveys.placing import ToPlace
+from surveys.refusals import Refusal
+from surveys.visit_drafts import Filing
+
+DISTRICT = 410103
+AT_ONCE = 500  # issues of one statement
+
+Report: TypeAlias = Callable[[str, int, int], None]  # the step, how much of it is done, and of how much
+
+PEOPLE, VISITS, ISSUES = "组织与党员 people", "走访 visits", "问题 issues"
+
+
+@dataclass(frozen=True, slots=True)
+class Invented:
+    """All of the demo district that is made up before anything is written."""
+
+    areas: Sequence[Area]
+    places: Sequence[Place]
+    lists: Sequence[Sequence[CategoryDraft]]  # the city's categories; then who handles them, and the campaign's own
+    everybody: Population
+    filed: Sequence[Filed]
+
+
+def invent(days: Workdays) -> Invented:
+    """Make up the district and four months of visits; but for the dates, they are the same each time."""
+    areas = boundaries.read(places.BOUNDARIES).areas
+    known = places.places(areas, chances("places"))
+    lists = [read_drafts(SOURCES / name) for name in ("categories_city_management.csv", "categories_district.csv")]
+    named = [draft for drafts in lists for draft in drafts]
+    departments = {one.department: one.department_name for one in named if one.department and one.department_name}
+    streets = {area.street: area.street_name for area in areas if area.street and area.street_name}
+    everybody = people.population(DISTRICT, known, streets, departments, chances("people"))
+    outline = shapely.union_all([area.geometry for area in areas])
+    rng = chances("visits")
+    plan = doors.plan(known, everybody, rng)
+    return Invented(areas, known, lists, everybody, list(doors.drafts(plan, everybody, outline, days, rng)))
+
+
+async def load(conn: Connection, today: date, report: Report = lambda step, done, of: None) -> None:
+    """Write the demo district, as of a day in its time zone; nothing in it is dated on that day or later.
+
+    Ids and all that is chosen at random are the same each time, whatever the day. Run it in a transaction, on a
+    database without this district."""
+    days = Workdays(today)
+    invented = invent(days)
+    await _found_district(conn, invented, days, report)
+    atlas = Atlas()
+    await atlas.refresh(conn)
+    await _file(conn, atlas, invented, days, report)
+    found = list(_found(atlas, invented.filed))
+    numbers = await issues.reserve_numbers(conn, DISTRICT, len(found))
+    in_force = await categories.in_force(conn, DISTRICT, days.first)
+    desk = await _desk(conn, invented, found)
+    rng = chances("lives")
+    lives = [
+        live(one, number, DISTRICT, in_force[one.draft.category], desk, days, rng)
+        for one, number in zip(found, numbers, strict=True)
+    ]
+    await _record(conn, lives, report)
+
+
+# The dispatcher is written with the members, before the transaction ends.
+FOUND = """
+with founded as (
+  insert into district (district, code, name, time_zone, dispatcher, created_at)
+  values ($1, $1::int::text, $2, $3, $4, $5)
+)
+insert into number_series (district, series, next) values ($1, 'issue', 10001)
+"""
+
+START_CAMPAIGN = "insert into campaign (district, id, name, starts_at, ends_at) values ($1, $2, $3, $4, $5)"
+
+
+async def _found_district(conn: Connection, invented: Invented, days: Workdays, report: Report) -> None:
+    """Write the district as it stood before the campaign: its people, boundaries and categories."""
+    founded_at = days.first - timedelta(days=90)
+    count = len(invented.everybody.members)
+    report(PEOPLE, 0, count)
+    await conn.execute(FOUND, DISTRICT, "二七区", ZONE.key, invented.everybody.dispatcher, founded_at)
+    await people.write(conn, DISTRICT, invented.everybody, founded_at)
+    report(PEOPLE, count, count)
+    await boundaries.store(conn, DISTRICT, invented.areas, valid_from=founded_at, source="demo", now=founded_at)
+    for drafts in invented.lists:
+        await categories.store(conn, DISTRICT, drafts, founded_at, defaults=Defaults(hours={}))
+    ends_at = days.first + timedelta(days=365)
+    await conn.execute(START_CAMPAIGN, DISTRICT, doors.CAMPAIGN, "万名党员大走访", days.first, ends_at)
+
+
+async def _file(conn: Connection, atlas: Atlas, invented: Invented, days: Workdays, report: Report) -> None:
+    """File the visits as phones did, those of one part of a day together; the issues are recorded with their lives."""
+    done = 0
+    for (sent, weekend), group in groupby(sorted(invented.filed, key=_sent), key=_sent):
+        filings = [
+            Filing(
+                draft=msgspec.structs.replace(one.draft, issues=()),
+                filer=invented.everybody.reader(DISTRICT, one.visit.member),
+                digest=request_digest(one.draft),
+            )
+            for one in group
+        ]
+        answers = await visits.file(conn, atlas, iter(()), filings, days.moment(sent, weekend=weekend))
+        refused = [answer for answer in answers if isinstance(answer, Refusal)]
+        if refused:
+            raise refused[0]
+        done += len(filings)
+        report(VISITS, done, len(invented.filed))
+
+
+def _sent(one: Filed) -> tuple[float, bool]:
+    return one.visit.sent, one.visit.weekend
+
+
+def _found(atlas: Atlas, filed: Sequence[Filed]) -> Iterator[Found]:
+    """Every issue of the visits with where it falls."""
+    pairs = [(one, issue, how) for one in filed for issue, how in zip(one.draft.issues, one.hows, strict=True)]
+    wanted = [
+        ToPlace(issue.position or one.draft.position, one.draft.community, one.draft.started_at)
+        for one, issue, _ in pairs
+    ]
+    for (one, issue, how), place in zip(pairs, placing.place(atlas, DISTRICT, wanted), strict=True):
+        yield Found(one.visit, one.draft, issue, how, place)
+
+
+async def _desk(conn: Connection, invented: Invented, found: Sequence[Found]) -> Desk:
+    everybody = invented.everybody
+    handlers = await first_handlers(conn, DISTRICT, [one.place.community for one in found])
+    streets: dict[str | None, UUID] = {
+        place.code: everybody.of_street[place.code[:9]][0].id for place in invented.places
+    }
+    return Desk(
+        owners={community: handler.id for community, handler in handlers.items()},
+        dispatchers=streets | {None: everybody.dispatcher},
+        handlers=everybody.handlers,
+    )
+
+
+async def _record(conn: Connection, lives: Sequence[NewIssue], report: Report) -> None:
+    for start in range(0, len(lives), AT_ONCE):
+        await issues.record(conn, lives[start : start + AT_ONCE])
+        report(ISSUES, min(start + AT_ONCE, len(lives)), len(lives))
+
+
+# The persons whose desks show the most: the member with the most visits among those who hold no office and have open
+# issues, the worker of the community with the most open issues, the district's leader and its administrator.
+SHOWN = """
+select
+  (select v.member from visit v
+    where v.district = $1
+      and not exists (select from member_role r where r.district = $1 and r.member = v.member and r.role <> 'member')
+      and exists (select from issue i where i.district = $1 and i.reporter = v.member and i.state = any($2))
+    group by v.member order by count(*) desc, v.member limit 1) as member,
+  (select r.member from member_role r
+    join issue i on i.district = r.district and i.community = r.scope and i.state = any($2)
+    where r.district = $1 and r.role = 'community_worker'
+    group by r.member order by count(*) desc, r.member limit 1) as worker,
+  (select r.member from member_role r join member m on m.district = r.district and m.id = r.member
+    where r.district = $1 and r.role = 'leader' and r.scope_kind = 'district' order by m.number limit 1) as leader,
+  (select r.member from member_role r join member m on m.district = r.district and m.id = r.member
+    where r.district = $1 and r.role = 'administrator' order by m.number limit 1) as administrator
+"""
+
+
+async def tokens(conn: Connection, now: datetime) -> dict[str, str]:
+    """New tokens for a member, a community worker, a leader and the administrator; those of before end."""
+    await sessions.revoke_tokens(conn, DISTRICT, "demo", now)
+    [shown] = await conn.fetch(SHOWN, DISTRICT, workflow.OPEN)
+    return {who: await sessions.issue_token(conn, DISTRICT, member, "demo", now) for who, member in shown.items()}
