@@ -1,0 +1,71 @@
+// What the server answers, as far as the page reads it.
+
+import type { Group } from './marks'
+
+export type Counts = Record<Group, number> & { total: number; unplaced: number }
+export type AreaCounts = Counts & { community: string | null }
+
+export interface Areas {
+  at: string
+  areas: AreaCounts[]
+}
+
+export type Cluster = Record<Group, number> & {
+  lon: number
+  lat: number
+  count: number
+  issue: string | null
+  number: string | null
+}
+
+export interface Clusters {
+  at: string
+  clusters: Cluster[]
+}
+
+interface Named {
+  code: string
+  name: string
+}
+
+export interface Issue {
+  id: string
+  number: string
+  title: string | null
+  category: Named
+  urgency: 'normal' | 'urgent' | 'emergency'
+  channel: 'on_the_spot' | 'joint_review' | 'green_channel' | 'agent'
+  state: string
+  group: Group
+  overdue: boolean
+  owner: { id: string; name: string }
+  department: string | null
+  community: Named | null
+  certainty: 'inside' | 'near_line' | 'outside' | 'unplaced'
+  position: { lon: number; lat: number } | null
+  reported_at: string
+  due_at: string
+}
+
+export interface List {
+  items: Issue[]
+  next: string | null
+  total: number | null
+}
+
+export interface Entry {
+  id: string
+  event: string
+  actor: { kind: 'member' | 'resident' | 'job' | 'import' | 'program'; id: string }
+  happened_at: string
+  facts: { state?: string; owner?: string; department?: string | null }
+  reason: string | null
+}
+
+export interface Detail {
+  issue: Issue
+  description: string | null
+  limit_hours: number
+  history: Entry[]
+  names: Record<string, string>
+}

@@ -1,0 +1,174 @@
+// One issue with its history.
+
+import * as address from './address'
+import type { Detail, Entry, Issue } from './answers'
+import { h } from './dom'
+import { streetAndCommunity, timeLeft } from './list'
+import { groupName, mark, type Group } from './marks'
+import { wayOut, words } from './notice'
+import { map, page } from './page'
+import { Failed, get, isAbort, Newest } from './requests'
+import { drawnAt } from './shift'
+import { moment, text } from './texts'
+import { bringIntoView } from './view'
+
+const newest = new Newest()
+const pointer = L.marker([0, 0], { interactive: false, keyboard: false, zIndexOffset: 2000 })
+
+export function forget(): void {
+  newest.stop()
+  pointer.remove()
+}
+
+export function issuePanel(id: string, from: URLSearchParams | null): HTMLElement[] {
+  const body = h(
+    'article',
+    { class: 'issue' },
+    h(
+      'div',
+      { class: 'skeleton', role: 'status', 'aria-label': text.loading },
+      h('div', { class: 'ghost' }, h('span'), h('span')),
+      h('div', { class: 'ghost' }, h('span'), h('span')),
+    ),
+  )
+  const back =
+    from && h('a', { class: 'back', href: address.fragment({ kind: 'list', narrower: from }) }, `‹ ${text.back}`)
+
+  async function read(): Promise<void> {
+    try {
+      const detail = await newest.run((signal) => get<Detail>(`/api/issues/${id}`, new URLSearchParams(), signal))
+      body.replaceChildren(...shown(detail))
+      point(detail.issue)
+    } catch (error) {
+      if (isAbort(error)) return
+      const trouble = error instanceof Failed ? error.trouble : 'fault'
+      body.replaceChildren(
+        h(
+          'div',
+          { class: 'state', role: 'alert' },
+          h('p', {}, words(trouble, false)),
+          wayOut(trouble, () => void read()) ?? '',
+        ),
+      )
+    }
+  }
+  void read()
+  return back ? [back, body] : [body]
+}
+
+function point(issue: Issue): void {
+  if (!issue.position) return
+  const place = drawnAt(issue.position)
+  const html = h('span', {}, mark(issue.group, 26))
+  pointer
+    .setIcon(L.divIcon({ html, className: 'pointer', iconSize: [48, 48] }))
+    .setLatLng(place)
+    .addTo(map)
+  bringIntoView(place)
+}
+
+function shown(detail: Detail): HTMLElement[] {
+  const { issue } = detail
+  return [
+    h(
+      'p',
+      { class: `state-line ${issue.group}` },
+      mark(issue.group, 18),
+      h('strong', {}, groupName(issue.group)),
+      h('span', { class: 'soft' }, text.number(issue.number)),
+    ),
+    h('h2', { class: 'panel-title', tabindex: '-1' }, issue.title ?? text.textErased),
+    detail.description ? h('p', { class: 'description' }, detail.description) : h('span', { hidden: true }),
+    facts(detail),
+    h('h3', {}, text.history),
+    h('ol', { class: 'history' }, ...detail.history.map((entry) => event(entry, detail))),
+  ]
+}
+
+function facts(detail: Detail): HTMLElement {
+  const { issue } = detail
+  const list = h('dl', { class: 'facts' })
+  const add = (name: string, ...value: Array<Node | string | null>): void => {
+    list.append(h('dt', {}, name), h('dd', {}, ...value))
+  }
+  if (address.filters().has('as_of')) add(text.state, text.states[issue.state] ?? issue.state)
+  add(text.category, issue.category.name)
+  if (issue.community) {
+    add(
+      text.community,
+      h(
+        'a',
+        { href: address.fragment({ kind: 'area', code: issue.community.code }) },
+        streetAndCommunity(issue.community.code, issue.community.name),
+      ),
+      certainty(issue),
+    )
+  } else add(text.community, issue.position ? text.outside : text.noPosition)
+  add(text.owner, issue.owner.name)
+  if (issue.department) add(text.department, departmentName(issue.department))
+  if (issue.urgency !== 'normal') add(text.urgency, text[issue.urgency])
+  add(text.channel, text[issue.channel])
+  add(text.reportedAt, moment(issue.reported_at))
+  add(text.dueAt, moment(issue.due_at), ' ', timeLeft(issue))
+  return list
+}
+
+function certainty(issue: Issue): HTMLElement | null {
+  if (!issue.position) return h('span', { class: 'soft small' }, ` · ${text.noPosition}`)
+  return issue.certainty === 'near_line' ? h('span', { class: 'soft small' }, ` · ${text.nearLine}`) : null
+}
+
+function departmentName(code: string): string {
+  return page.departments.find(([known]) => known === code)?.[1] ?? code
+}
+
+const EVENTS: Record<string, string> = {
+  report: text.report,
+  accept: text.accept,
+  assign: text.assign,
+  start: text.start,
+  resolve: text.resolve,
+  close: text.closeMove,
+  reject: text.reject,
+  reopen: text.reopen,
+  correct: text.correct,
+}
+
+const GROUP_OF_STATE: Record<string, Group> = {
+  reported: 'reported',
+  accepted: 'in_hand',
+  assigned: 'in_hand',
+  in_progress: 'in_hand',
+  paused: 'in_hand',
+  resolved: 'solved',
+  closed: 'solved',
+}
+
+function event(entry: Entry, detail: Detail): HTMLElement {
+  const to =
+    entry.event === 'assign'
+      ? text.to(
+          entry.facts.department
+            ? departmentName(entry.facts.department)
+            : (detail.names[entry.facts.owner ?? ''] ?? ''),
+        )
+      : null
+  return h(
+    'li',
+    {},
+    mark(GROUP_OF_STATE[entry.facts.state ?? ''] ?? 'other', 14),
+    h('p', {}, h('strong', {}, EVENTS[entry.event] ?? entry.event), to && ` ${to}`),
+    h(
+      'p',
+      { class: 'soft small' },
+      `${actorName(entry, detail)} · `,
+      h('time', { datetime: entry.happened_at }, moment(entry.happened_at)),
+    ),
+    entry.reason ? h('p', { class: 'reason' }, entry.reason) : null,
+  )
+}
+
+function actorName(entry: Entry, detail: Detail): string {
+  if (entry.actor.kind === 'member') return detail.names[entry.actor.id] ?? ''
+  return text[entry.actor.kind]
+}

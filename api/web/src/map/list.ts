@@ -1,0 +1,117 @@
+// A list of issues behind a number: the filters of the page, narrowed by what was clicked.
+
+import * as address from './address'
+import type { Issue, List } from './answers'
+import { nameOf, streetOf } from './areas'
+import { h } from './dom'
+import { GROUPS, groupName, mark, OPEN_GROUPS, type Group } from './marks'
+import { words, wayOut } from './notice'
+import { page } from './page'
+import { Failed, get, isAbort, Newest } from './requests'
+import { amount, duration, shortDay, text } from './texts'
+
+const PART = 30
+const newest = new Newest()
+
+export function stopListing(): void {
+  newest.stop()
+}
+
+/** What a narrowing says, in words. */
+export function describe(narrower: URLSearchParams): string {
+  const parts: string[] = []
+  for (const code of narrower.getAll('community')) parts.push(nameOf(code) ?? code)
+  for (const code of narrower.getAll('street')) parts.push(page.larger.find(([street]) => street === code)?.[1] ?? code)
+  if (narrower.has('bbox')) parts.push(narrower.has('view') ? text.inView : text.inCluster)
+  if (narrower.get('placed') === 'no') parts.push(text.noPosition)
+  const groups = narrower.getAll('group')
+  if (OPEN_GROUPS.every((group) => groups.includes(group)) && groups.length === OPEN_GROUPS.length)
+    parts.push(text.open)
+  else for (const group of groups) if (GROUPS.includes(group as Group)) parts.push(groupName(group as Group))
+  return parts.join(' · ') || text.all
+}
+
+export function listPanel(narrower: URLSearchParams): HTMLElement[] {
+  const total = h('p', { class: 'list-total', 'aria-live': 'polite' })
+  const items = h('ol', { class: 'items' })
+  const below = h('div', { class: 'below' })
+  const query = address.narrowed(address.filters(), narrower)
+  query.delete('view')
+  query.set('limit', String(PART))
+
+  async function more(cursor: string | null): Promise<void> {
+    below.replaceChildren(cursor === null ? skeleton() : h('p', { class: 'soft', role: 'status' }, text.loading))
+    if (cursor !== null) {
+      query.set('cursor', cursor)
+      query.set('total', 'false')
+    }
+    try {
+      show(await newest.run((signal) => get<List>('/api/issues', query, signal)), cursor === null)
+    } catch (error) {
+      if (isAbort(error)) return
+      const trouble = error instanceof Failed ? error.trouble : 'fault'
+      below.replaceChildren(
+        h(
+          'div',
+          { class: 'state', role: 'alert' },
+          h('p', {}, words(trouble, false)),
+          wayOut(trouble, () => void more(cursor)) ?? '',
+        ),
+      )
+    }
+  }
+
+  function show(list: List, first: boolean): void {
+    if (list.total !== null) {
+      total.replaceChildren(h('span', { class: 'number' }, amount(list.total)), h('span', { class: 'unit' }, text.unit))
+    }
+    items.append(...list.items.map((issue) => item(issue, narrower)))
+    const next = list.next
+    if (next !== null)
+      below.replaceChildren(h('button', { type: 'button', class: 'more', click: () => void more(next) }, text.more))
+    else if (first && list.items.length === 0) below.replaceChildren(emptyState())
+    else below.replaceChildren()
+  }
+
+  void more(null)
+  return [h('h2', { class: 'panel-title', tabindex: '-1' }, describe(narrower)), total, items, below]
+}
+
+function skeleton(): HTMLElement {
+  const line = (): HTMLElement => h('div', { class: 'ghost' }, h('span'), h('span'))
+  return h('div', { class: 'skeleton', role: 'status', 'aria-label': text.loading }, line(), line(), line(), line())
+}
+
+function emptyState(): HTMLElement {
+  return h('div', { class: 'state empty' }, h('p', {}, text.empty), h('p', { class: 'soft' }, text.emptyHint))
+}
+
+function item(issue: Issue, narrower: URLSearchParams): HTMLElement {
+  const place = issue.community ? issue.community.name : issue.position ? text.outside : text.noPosition
+  return h(
+    'li',
+    {},
+    h(
+      'a',
+      { class: 'item', href: address.fragment({ kind: 'issue', id: issue.id, from: narrower }) },
+      mark(issue.group, 18),
+      h('span', { class: 'item-title' }, issue.title ?? text.textErased),
+      h('span', { class: 'item-beside' }, `${issue.category.name} · ${place}`),
+      h('span', { class: 'item-when' }, groupName(issue.group), ' · ', shortDay(issue.reported_at)),
+    ),
+  )
+}
+
+/** How late an issue is, or how long there still is. */
+export function timeLeft(issue: Issue): HTMLElement | null {
+  const left = Date.parse(issue.due_at) - Date.now()
+  if (issue.group === 'solved' || issue.group === 'other') return null
+  return left < 0
+    ? h('span', { class: 'late-text' }, text.late(duration(-left)))
+    : h('span', { class: 'soft' }, text.left(duration(left)))
+}
+
+export function streetAndCommunity(code: string, name: string): string {
+  const street = streetOf(code)
+  return street ? `${street} · ${name}` : name
+}

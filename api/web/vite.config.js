@@ -1,0 +1,58 @@
+import { readFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { defineConfig } from 'vite'
+
+const require = createRequire(import.meta.url)
+
+// Served as they come from npm: scripts that pages load before their own, and know by a global name.
+const AS_THEY_ARE = {
+  'leaflet.js': 'leaflet/dist/leaflet.js',
+  'swagger-ui.js': 'swagger-ui-dist/swagger-ui-bundle.js',
+  'swagger-ui.css': 'swagger-ui-dist/swagger-ui.css',
+  'icon.svg': './src/icon.svg',
+}
+
+function withoutSourceMap(text) {
+  return text.replace(/\/[/*]# sourceMappingURL=\S+( \*\/)?\s*$/, '')
+}
+
+/** Writes assets.json: the name by which a page asks for a file, and the hashed name under which it is served. */
+function assets() {
+  return {
+    name: 'assets',
+    generateBundle(_options, bundle) {
+      const served = {}
+      for (const file of Object.values(bundle)) {
+        if (file.type === 'chunk' && file.isEntry && file.code.trim()) served[`${file.name}.js`] = file.fileName
+        if (file.type === 'asset') for (const name of file.names) served[name] = file.fileName
+      }
+      for (const [name, path] of Object.entries(AS_THEY_ARE)) {
+        const source = withoutSourceMap(readFileSync(require.resolve(path), 'utf8'))
+        served[name] = this.getFileName(this.emitFile({ type: 'asset', name, source }))
+      }
+      this.emitFile({ type: 'asset', fileName: 'assets.json', source: JSON.stringify(served, null, 1) })
+    },
+  }
+}
+
+export default defineConfig({
+  root: import.meta.dirname,
+  base: '/static/',
+  publicDir: false,
+  plugins: [assets()],
+  build: {
+    outDir: '../static',
+    emptyOutDir: true,
+    assetsInlineLimit: 4096,
+    modulePreload: { polyfill: false },
+    target: ['chrome90', 'safari15', 'firefox100'],
+    rolldownOptions: {
+      input: { map: 'src/map/main.ts', sign_in: 'src/sign_in.ts', openapi: 'src/openapi.ts', pages: 'src/pages.css' },
+      output: {
+        entryFileNames: '[name]-[hash].js',
+        chunkFileNames: '[name]-[hash].js',
+        assetFileNames: '[name]-[hash][extname]',
+      },
+    },
+  },
+})
