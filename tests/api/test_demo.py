@@ -1,0 +1,332 @@
+"""The demo district: as large as promised, the same each time, and as true to its history as what was filed live."""
+
+import hashlib
+import subprocess
+import sys
+from collections import defaultdict
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, date, datetime, timedelta
+from uuid import UUID, uuid4
+
+import asyncpg
+import msgspec
+import pytest
+
+from api import database, demo, migrations
+from api.demo import loading, people, words
+from api.demo.workdays import DAYS, ZONE, Workdays, midnight
+from maps.locator import Atlas
+from surveys import issues, sessions, visit_drafts, visits, workflow
+from surveys.issues import IssueRow
+from surveys.refusals import NotSignedIn, Refusal
+from tests.conftest import Server
+
+pytestmark = pytest.mark.anyio
+
+TODAY = date(2026, 11, 23)
+NOW = datetime(2026, 11, 23, 4, 0, tzinfo=UTC)
+DISTRICT = 410103
+OPEN = list(workflow.OPEN)
+
+
+@asynccontextmanager
+async def empty(server: Server) -> AsyncIterator[str]:
+    """A migrated database without a district."""
+    name = f"demo_{uuid4().hex[:12]}"
+    owner = await asyncpg.connect(server.dsn())
+    await owner.execute(f"create database {name}")
+    conn = await asyncpg.connect(server.dsn(name=name))
+    await migrations.migrate(conn)
+    await conn.close()
+    yield server.dsn("zoufang_app", name)
+    await owner.execute(f"drop database {name} with (force)")
+    await owner.close()
+
+
+@pytest.fixture(scope="session")
+async def loaded(server: Server, anyio_backend: str) -> AsyncIterator[str]:
+    """A database with the demo in it, loaded once for all; what a test changes it takes back."""
+    async with empty(server) as dsn:
+        conn = await database.connect(dsn)
+        async with conn.transaction():
+            await demo.load(conn, TODAY)
+        await conn.close()
+        yield dsn
+
+
+@pytest.fixture
+async def conn(loaded: str) -> AsyncIterator[asyncpg.Connection]:
+    connection = await database.connect(loaded)
+    transaction = connection.transaction()
+    await transaction.start()
+    yield connection
+    await transaction.rollback()
+    await connection.close()
+
+
+async def count(conn: asyncpg.Connection, of: str) -> int:
+    found: int = await conn.fetchval(f"select count(*) from {of}")
+    return found
+
+
+async def tally(conn: asyncpg.Connection, question: str) -> dict[str, float]:
+    """What a question of two columns answers, by the first."""
+    return {key: value for key, value in await conn.fetch(question)}  # noqa: C416 - a record is not a pair to mypy
+
+
+async def test_the_district_is_as_large_as_promised(conn: asyncpg.Connection) -> None:
+    assert await count(conn, "street") == 16
+    assert await count(conn, "community") == 176
+    assert await count(conn, "organisation") == 586
+    assert await count(conn, "member") == 17_727
+    assert await count(conn, "visit") == 5_000
+    assert 3_000 <= await count(conn, "issue") <= 4_000
+
+
+async def test_organisations_are_one_tree(conn: asyncpg.Connection) -> None:
+    reached = await conn.fetch(
+        "with recursive below as (select id, 1 as depth from organisation where parent is null"
+        " union all select o.id, depth + 1 from organisation o join below b on o.parent = b.id)"
+        " select depth, count(*) from below group by depth order by depth"
+    )
+    assert [depth for depth, _ in reached] == [1, 2, 3, 4]
+    assert sum(number for _, number in reached) == 586
+
+
+async def test_every_office_is_held(conn: asyncpg.Connection) -> None:
+    held = await conn.fetch("select role, scope_kind, count(distinct scope) from member_role group by 1, 2")
+    assert {(role, kind): number for role, kind, number in held} == {
+        ("member", "own"): 1,
+        ("community_worker", "community"): 176,
+        ("dispatcher", "street"): 16,
+        ("dispatcher", "district"): 1,
+        ("department_handler", "department"): 14,
+        ("leader", "street"): 16,
+        ("leader", "district"): 1,
+        ("administrator", "district"): 1,
+    }
+    assert await count(conn, "member_role where role = 'community_worker'") == 176
+
+
+async def test_the_boundaries_say_that_they_are_a_demo(conn: asyncpg.Connection) -> None:
+    [version] = await conn.fetch("select source, valid_from from boundary_version")
+    assert version["source"] == "demo"
+    assert version["valid_from"] < await conn.fetchval("select min(started_at) from visit") - timedelta(days=30)
+
+
+async def test_issues_are_in_every_state_that_the_workflow_leads_to(conn: asyncpg.Connection) -> None:
+    reachable = {"reported"} | {rule.leads for rule in workflow.MOVES.values() if rule.leads}
+    states = await tally(conn, "select state, count(*) from issue group by state")
+    assert states.keys() == reachable
+    assert min(states.values()) >= 40
+    assert await count(conn, "history where event = 'reopen'") >= 40
+    overdue = await conn.fetchval("select count(*) from issue where state = any($1) and due_at < $2", OPEN, NOW)
+    assert 100 <= overdue <= 500
+
+
+async def test_places_are_as_uncertain_as_phones_make_them(conn: asyncpg.Connection) -> None:
+    for table in ("visit", "issue"):
+        certainties = await tally(conn, f"select certainty, count(*) from {table} group by 1")
+        assert certainties.keys() == {"inside", "near_line", "outside", "unplaced"}
+        assert certainties["inside"] > 0.8 * sum(certainties.values())
+    assert await count(conn, "visit where position_system = 'gcj02'") > 500
+    assert (await tally(conn, "select flag, count(*) from visit_flag group by 1")).keys() == {
+        "outside_district",
+        "card_already_bound",
+    }
+
+
+async def test_the_centre_is_visited_more_than_the_outskirts(conn: asyncpg.Connection) -> None:
+    of_street = await tally(
+        conn,
+        "select c.street, count(*)::float / count(distinct c.code) from visit v"
+        " join community c on c.code = v.community group by 1",
+    )
+    assert of_street["410103010"] > 2 * of_street["410103100"]
+
+
+async def test_nothing_is_dated_today_or_later(conn: asyncpg.Connection) -> None:
+    latest = await conn.fetchrow(
+        "select greatest((select max(ended_at) from visit), (select max(recorded_at) from visit),"
+        " (select max(recorded_at) from history), (select max(reported_at) from issue),"
+        " (select max(valid_from) from issue_spans), (select max(recorded_at) from text_version)) as at"
+    )
+    assert latest is not None
+    assert latest["at"] < midnight(TODAY)
+    assert await conn.fetchval("select min(started_at) from visit") > midnight(TODAY - timedelta(days=130))
+
+
+async def test_every_issue_has_an_owner_a_channel_and_a_limit_of_its_category(conn: asyncpg.Connection) -> None:
+    wrong = await conn.fetchval(
+        "select count(*) from issue i left join category_limit l on (l.district, l.category, l.urgency, l.version)"
+        " = (i.district, i.category, i.urgency, i.limit_version) left join member m on m.id = i.owner"
+        " where m.id is null or l.hours is distinct from i.limit_hours"
+        " or i.due_at <> i.clock_started_at + make_interval(hours => i.limit_hours)"
+    )
+    assert wrong == 0
+
+
+async def test_history_rebuilds_every_issue(conn: asyncpg.Connection) -> None:
+    facts: dict[UUID, list[dict[str, object]]] = defaultdict(list)
+    for row in await conn.fetch("select thing, facts from history where kind = 'issue' order by thing, version"):
+        facts[row["thing"]].append(row["facts"])
+    rows = [IssueRow(**row) for row in await conn.fetch(f"select {issues.ROW} from issue")]
+    assert len(rows) == len(facts)
+    for issue in rows:
+        assert issues.rebuilt(DISTRICT, issue.id, facts[issue.id], issue.recorded_at) == issue
+
+
+async def test_spans_follow_one_another_and_the_last_is_the_row(conn: asyncpg.Connection) -> None:
+    last = await conn.fetchval(
+        "select count(*) from issue i join issue_spans s on s.issue = i.id and s.version = i.version"
+        " and s.valid_to = 'infinity' and s.end_recorded_at = 'infinity'"
+        " and (s.state, s.owner, s.category, s.urgency, s.due_at) = (i.state, i.owner, i.category, i.urgency, i.due_at)"
+        " and s.department is not distinct from i.department and s.community is not distinct from i.community"
+    )
+    assert last == await count(conn, "issue")
+    broken = await conn.fetchval(
+        "select count(*) from issue_spans s left join issue_spans n on n.issue = s.issue and n.version = s.version + 1"
+        " where n.issue is not null and (s.valid_to <> n.valid_from or s.end_recorded_at <> n.recorded_at)"
+        " or n.issue is null and s.valid_to <> 'infinity'"
+    )
+    assert broken == 0
+
+
+async def test_every_move_is_one_that_the_workflow_lets_its_actor_make(conn: asyncpg.Connection) -> None:
+    """But for what was solved at the door: that was accepted by nobody."""
+    roles: dict[str, set[tuple[str, str]]] = defaultdict(set)
+    for row in await conn.fetch("select member, role, scope from member_role where role <> 'member'"):
+        roles[str(row["member"])].add((row["role"], row["scope"]))
+    moves = await conn.fetch(
+        "select h.event, h.actor, h.facts->>'state' as state, s.state as was, s.owner, s.department, s.community,"
+        " i.reporter, c.street from history h join issue i on i.id = h.thing"
+        " join issue_spans s on s.district = h.district and s.issue = h.thing and s.version = h.version - 1"
+        " left join community c on c.code = i.community"
+        " where h.kind = 'issue' and not (i.channel = 'on_the_spot' and h.version = 2)"
+    )
+    for move in moves:
+        rule, held = workflow.MOVES[move["event"]], roles[move["actor"]]
+        stands = {name for name in ("owner", "reporter") if move["actor"] == str(move[name])}
+        stands |= {"community_worker"} if ("community_worker", move["community"]) in held else set()
+        stands |= {"handler"} if ("department_handler", move["department"]) in held else set()
+        stands |= {"dispatcher"} if held & {("dispatcher", move["street"]), ("dispatcher", "410103")} else set()
+        assert move["was"] in rule.starts
+        assert move["state"] == workflow.after(move["was"], move["event"])
+        assert rule.who & stands, f"{move['event']} by somebody who is {stands or 'nobody'} to it"
+    assert len(moves) > 5_000
+
+
+async def test_texts_are_filled_in_and_clean(conn: asyncpg.Connection) -> None:
+    bodies = await conn.fetch("select body from text_version")
+    texts = [text for row in bodies for text in row["body"].values()]
+    assert len(texts) > 15_000
+    assert not [text for text in texts if set(text) & set("{}<>$`") or not text.isprintable() or text != text.strip()]
+
+
+async def test_every_problem_told_of_is_a_category_that_takes_issues(conn: asyncpg.Connection) -> None:
+    codes = {row["category"] for row in await conn.fetch("select distinct category from category_limit")}
+    assert words.problems().keys() <= codes
+
+
+async def test_live_filings_get_fresh_numbers(conn: asyncpg.Connection) -> None:
+    numbers = await issues.reserve_numbers(conn, DISTRICT, 1)
+    assert numbers[0] == await conn.fetchval("select max(number) from issue") + 1
+
+
+async def test_a_visit_of_the_demo_is_known_again_when_its_phone_sends_it_again(conn: asyncpg.Connection) -> None:
+    invented = loading.invent(Workdays(TODAY))
+    filed = next(one for one in invented.filed if one.draft.issues)
+    atlas = Atlas()
+    await atlas.refresh(conn)
+    filing = visit_drafts.filing(filed.draft, invented.everybody.reader(DISTRICT, filed.visit.member), None)
+    [receipt] = await visits.file(conn, atlas, iter(range(len(filed.draft.issues))), [filing], NOW)
+    assert not isinstance(receipt, Refusal)
+    assert receipt.status == "already_filed"
+    assert [issue.id for issue in receipt.issues] == [issue.id for issue in filed.draft.issues]
+
+
+async def test_tokens_open_desks_that_are_worth_a_look(conn: asyncpg.Connection) -> None:
+    first = await demo.tokens(conn, NOW)
+    tokens = await demo.tokens(conn, NOW)
+    readers = {who: await sessions.reader(conn, sessions.credential(token), NOW) for who, token in tokens.items()}
+    assert readers["member"].roles() == {"member"}
+    assert await count(conn, f"visit where member = '{readers['member'].member}'") >= 10
+    assert await count(conn, f"issue where reporter = '{readers['member'].member}' and state = 'reported'") >= 1
+    [community] = readers["worker"].scopes("community")
+    open_ = await conn.fetchval("select count(*) from issue where community = $1 and state = any($2)", community, OPEN)
+    assert open_ >= 30
+    assert ("leader", "district") in {(grant.role, grant.scope_kind) for grant in readers["leader"].grants}
+    assert "administrator" in readers["administrator"].roles()
+    with pytest.raises(NotSignedIn):
+        await sessions.reader(conn, sessions.credential(first["leader"]), NOW)
+
+
+def digest(today: date) -> str:
+    """A digest of all that is invented; dates are left out, for they are all that may differ."""
+    invented = loading.invent(Workdays(today))
+    drafts = [
+        msgspec.structs.replace(
+            one.draft,
+            started_at=NOW,
+            ended_at=NOW,
+            issues=tuple(msgspec.structs.replace(issue, solved_on_spot=None) for issue in one.draft.issues),
+        )
+        for one in invented.filed
+    ]
+    hows = [one.hows for one in invented.filed]
+    everybody = [invented.everybody.organisations, invented.everybody.members, invented.everybody.grants]
+    content = msgspec.json.encode([drafts, hows, [one.visit.at for one in invented.filed], everybody])
+    return hashlib.sha256(content).hexdigest()
+
+
+def test_the_same_is_invented_on_every_day_and_in_every_process() -> None:
+    elsewhere = subprocess.run(
+        [sys.executable, "-c", "from tests.api.test_demo import *; print(digest(date(2027, 2, 28)))"],
+        env={"PYTHONHASHSEED": "4711", "PYTHONPATH": "."},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert elsewhere.stdout.strip() == digest(TODAY)
+
+
+ROWS = {
+    "member": "select * from member order by id",
+    "visit": "select * from visit order by id",
+    "issue": "select * from issue order by id",
+    "issue_spans": "select * from issue_spans order by issue, version",
+    "history": "select id, thing, version, event, actor, happened_at, recorded_at from history order by id",
+    "texts": "select subject, version, body from text_version order by subject, version",
+}
+
+
+@pytest.mark.long
+async def test_the_same_rows_are_written_each_time(server: Server, conn: asyncpg.Connection) -> None:
+    async with empty(server) as dsn:
+        other = await database.connect(dsn)
+        async with other.transaction():
+            await demo.load(other, TODAY)
+        for name, question in ROWS.items():
+            assert await other.fetch(question) == await conn.fetch(question), name
+        await other.close()
+
+
+@pytest.mark.parametrize("today", [TODAY, date(2026, 11, 22), date(2027, 1, 1), date(2024, 3, 1)])
+def test_working_days_end_before_today_and_keep_their_order(today: date) -> None:
+    days = Workdays(today)
+    assert days.days[-1] < today
+    assert len(days.days) == len(set(days.days)) == DAYS
+    assert not [day for day in days.days if day.weekday() > 4]
+    moments = [days.moment(at / 10) for at in range(DAYS * 10)]
+    assert moments == sorted(set(moments))
+    assert days.moment(DAYS - 0.001) < midnight(today)
+    on_weekends = [days.moment(float(day), weekend=True).astimezone(ZONE) for day in range(DAYS)]
+    assert {moment.weekday() for moment in on_weekends} == {5}
+    assert days.first < on_weekends[0]
+
+
+def test_a_total_is_parted_whole() -> None:
+    assert people.shares([1, 1, 1], 10) in ([4, 3, 3], [3, 4, 3], [3, 3, 4])
+    assert people.shares([0, 5], 3) == [0, 3]
+    assert sum(people.shares([0.3, 17.2, 4.4, 9.9], 17_727)) == 17_727

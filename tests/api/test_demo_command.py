@@ -1,0 +1,67 @@
+"""`zoufang demo`: one command, four tokens that hold, and a second start that finds everything again."""
+
+import json
+import signal
+import time
+from pathlib import Path
+
+import pytest
+
+from api.embedded_postgres import standing_in
+from tests.api.processes import Program, stop, wait_until
+
+WHO = ("member", "worker", "leader", "administrator")
+
+
+def count_of_issues(program: Program, token: str) -> int:
+    answer = program.ask("/api/issues?limit=1", headers={"Authorization": f"Bearer {token}"})
+    assert answer.status_code == 200, answer.text
+    total: int = answer.json()["total"]
+    return total
+
+
+@pytest.mark.timeout(300)
+def test_the_demo_serves_keeps_and_starts_again_within_five_seconds(tmp_path: Path) -> None:
+    program = Program(tmp_path / "data", DATABASE_URL="postgresql://nobody@127.0.0.1:1/elsewhere")
+    tokens_file = program.data / "demo-tokens.json"
+    with program.serving("demo") as process:
+        tokens = json.loads(tokens_file.read_text())
+        assert tuple(tokens) == WHO
+        assert tokens_file.stat().st_mode & 0o777 == 0o600
+        seen = {who: count_of_issues(program, tokens[who]) for who in WHO}
+        assert seen["leader"] == seen["administrator"] > 1000
+        assert 0 < seen["worker"] < seen["leader"]
+        assert seen["member"] < seen["leader"]
+        assert stop(process, signal.SIGINT) == 0
+    said = program.log.read_text()
+    assert f"http://127.0.0.1:{program.port}/sign-in" in said
+    assert all(token in said for token in tokens.values())
+    assert standing_in(program.data / "postgresql" / "cluster") == []
+    began = time.monotonic()
+    with program.serving("demo") as process:
+        assert time.monotonic() - began < 5
+        assert json.loads(tokens_file.read_text()) == tokens
+        assert count_of_issues(program, tokens["leader"]) == seen["leader"]
+        assert stop(process, signal.SIGINT) == 0
+    tokens_file.unlink()
+    with program.serving("demo"):
+        made_anew = json.loads(tokens_file.read_text())
+        assert count_of_issues(program, made_anew["leader"]) == seen["leader"]
+        lost = program.ask("/api/issues", headers={"Authorization": f"Bearer {tokens['leader']}"})
+        assert lost.status_code == 401
+
+
+@pytest.mark.long
+@pytest.mark.timeout(300)
+def test_a_load_that_was_cut_off_is_begun_anew(tmp_path: Path) -> None:
+    program = Program(tmp_path / "data")
+    with program.begun("demo") as process:
+        wait_until((program.data / "postgresql" / "cluster" / "postmaster.pid").exists)
+        time.sleep(3)
+        assert stop(process, signal.SIGINT) == 0
+    assert not (program.data / "demo-tokens.json").exists()
+    assert "Traceback" not in program.log.read_text()
+    with program.serving("demo") as process:
+        tokens = json.loads((program.data / "demo-tokens.json").read_text())
+        assert count_of_issues(program, tokens["leader"]) > 1000
+        stop(process)

@@ -1,0 +1,216 @@
+"""The questions asked all day long are answered from indexes: their plans on twenty thousand issues say so."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from typing import Any
+from uuid import UUID, uuid4
+from zoneinfo import ZoneInfo
+
+import asyncpg
+import numpy as np
+import pytest
+
+from api import database
+from api.settings import Settings
+from maps import tiles
+from surveys import history, issue_counts, issue_lists, issue_moves, receipts, sessions, visit_query
+from surveys.issue_query import Filters
+from surveys.people import Reader
+from tests import doors, drafts
+from tests.conftest import (
+    DISTRICT,
+    FAR,
+    LEADER,
+    MEMBER,
+    NOW,
+    STRANGER,
+    WORKER,
+    Person,
+    Server,
+    TestClock,
+    founded,
+    serving,
+)
+
+pytestmark = pytest.mark.anyio
+
+MANY = 20_000
+LARGE = {"issue", "issue_spans", "text_version", "history", "visit"}
+ZONE = ZoneInfo("Asia/Shanghai")
+WORDS = "街道社区居民反映路灯垃圾噪音占道积水井盖绿化停车楼道消防燃气电梯网线围挡施工"
+
+# Copies of the one visit and issue that were filed, somewhere else and at another time.
+VISITS = """
+insert into visit select r.* from visit v, unnest($1::uuid[]) with ordinality as g(id, n),
+  lateral jsonb_populate_record(v, jsonb_build_object('id', g.id, 'started_at', v.started_at - g.n * interval '1 min'))
+  as r where v.id = $2
+"""
+ISSUES = """
+insert into issue select r.* from issue i,
+  unnest($1::uuid[], $2::uuid[], $3::float8[], $4::float8[], $5::bigint[]) with ordinality
+    as g(id, visit, lon, lat, cell, n),
+  lateral jsonb_populate_record(i, jsonb_build_object(
+    'id', g.id, 'visit', g.visit, 'number', 20000 + g.n, 'lon', g.lon, 'lat', g.lat, 'cell', g.cell,
+    'reported_at', i.reported_at - g.n * interval '1 min',
+    'community', case when g.n % 150 = 0 then '410103002001' else '410103001001' end,
+    'owner', lpad(case when g.n % 150 = 1 then '2' else '3' end, 32, '0')::uuid)) as r
+where i.id = $6
+"""
+LIVES = """
+with spans as (
+  insert into issue_spans (district, issue, version, valid_from, recorded_at, state, owner, community, category,
+                           urgency, due_at)
+  select district, id, 1, reported_at, recorded_at, state, owner, community, category, urgency, due_at
+  from issue where number > 20000
+)
+insert into history (district, id, kind, thing, version, event, actor_kind, actor, happened_at, recorded_at, facts)
+select district, gen_random_uuid(), 'issue', id, 1, 'report', 'import', 'tests', reported_at, recorded_at, '{}'
+from issue where number > 20000
+"""
+
+
+@pytest.fixture(scope="module")
+async def conn(server: Server, template: str) -> AsyncIterator[asyncpg.Connection]:
+    """A district with twenty thousand issues, of which PostgreSQL knows the statistics."""
+    async with founded(server, template) as dsn:
+        async with serving(Settings(database_url=dsn), TestClock()) as client:
+            filed = drafts.visit(issues=[drafts.issue()])
+            await doors.file(client, MEMBER, filed)
+        opened = await database.connect(dsn)
+        await _multiply(opened, UUID(filed["id"]), UUID(filed["issues"][0]["id"]))
+        name = await opened.fetchval("select current_database()")
+        owner = await asyncpg.connect(server.dsn(name=name))
+        await owner.execute("analyze")
+        await owner.close()
+        yield opened
+        await opened.close()
+
+
+async def _multiply(conn: asyncpg.Connection, visit: UUID, issue: UUID) -> None:
+    chance = np.random.default_rng(20261123)
+    lon, lat = chance.uniform(113.60, 113.63, MANY), chance.uniform(34.70, 34.71, MANY)
+    visits, ids = [uuid4() for _ in range(MANY // 2)], [uuid4() for _ in range(MANY)]
+    cells = [int(cell) for cell in tiles.cell(lon, lat)]
+    await conn.execute(VISITS, visits, visit)
+    await conn.execute(ISSUES, ids, [*visits, *visits], list(lon), list(lat), cells, issue)
+    await conn.execute(LIVES)
+    letters = chance.choice(list(WORDS), (MANY, 12))
+    texts = ["".join(row) for row in letters]
+    await conn.copy_records_to_table(
+        "text_version",
+        columns=["district", "subject", "version", "body", "bigrams", "salt", "digest", "recorded_at"],
+        records=[
+            (DISTRICT, id_, 1, {"title": text}, history.bigrams(text), b"salt", b"digest", NOW)
+            for id_, text in zip(ids, texts, strict=True)
+        ],
+    )
+
+
+async def reader(conn: asyncpg.Connection, who: Person) -> Reader:
+    found = await sessions.readers(conn, [sessions.credential(who.token)], NOW)
+    return next(iter(found.values()))
+
+
+Asking = Callable[[asyncpg.Connection], Awaitable[Any]]
+
+
+async def plans(conn: asyncpg.Connection, ask: Asking) -> list[dict[str, Any]]:
+    """The plans of all statements that a function sends, taken again with the values that it sent."""
+    sent: list[asyncpg.connection.LoggedQuery] = []
+    conn.add_query_logger(sent.append)
+    try:
+        await ask(conn)
+        await asyncio.sleep(0)  # the driver tells in the loop's next round
+    finally:
+        conn.remove_query_logger(sent.append)
+    assert sent
+    return [(await conn.fetchval(f"explain (format json) {one.query}", *one.args))[0]["Plan"] for one in sent]
+
+
+def nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    yield plan
+    for part in plan.get("Plans", []):
+        yield from nodes(part)
+
+
+async def indexes(conn: asyncpg.Connection, ask: Asking) -> set[str]:
+    """The indexes used; a large table that is read from its beginning to its end fails."""
+    used = set()
+    for plan in await plans(conn, ask):
+        for node in nodes(plan):
+            read_whole = node["Node Type"] == "Seq Scan" and node["Relation Name"] in LARGE
+            assert not read_whole, json.dumps(plan, indent=1, ensure_ascii=False)[:3_000]
+            used |= {node["Index Name"]} if "Index Name" in node else set()
+    return used
+
+
+async def test_there_is_enough_to_plan_for(conn: asyncpg.Connection) -> None:
+    for table in LARGE:
+        assert await conn.fetchval(f"select count(*) from {table}") > 10_000
+
+
+# Filters of the list, and the index that answers them.
+LISTS = {
+    "the newest": (Filters(), "issue_newest"),
+    "a community's": (Filters(community=(FAR,)), "issue_by_community"),
+    "an owner's": (Filters(owner=(STRANGER.id,)), "issue_by_owner"),
+    "in a small box": (Filters(bbox=(113.605, 34.705, 113.606, 34.706)), "issue_in_view"),
+    "with two characters": (Filters(text="路灯"), "text_version_by_bigram"),
+    "with four characters in a box": (
+        Filters(text="路灯垃圾", bbox=(113.60, 34.70, 113.61, 34.71)),
+        "text_version_by_bigram",
+    ),
+}
+
+
+@pytest.mark.parametrize(("filters", "index"), LISTS.values(), ids=LISTS.keys())
+async def test_a_list_comes_from_an_index(conn: asyncpg.Connection, filters: Filters, index: str) -> None:
+    who = await reader(conn, LEADER)
+    used = await indexes(conn, lambda conn: issue_lists.page(conn, who, filters, ZONE, NOW, total=False))
+    assert index in used, used
+
+
+@pytest.mark.parametrize("person", [LEADER, WORKER], ids=["leader", "worker"])
+async def test_the_newest_need_no_sorting(conn: asyncpg.Connection, person: Person) -> None:
+    who = await reader(conn, person)
+    for plan in await plans(conn, lambda conn: issue_lists.page(conn, who, Filters(), ZONE, NOW, total=False)):
+        assert "Sort" not in {node["Node Type"] for node in nodes(plan)}
+
+
+async def test_a_later_page_reads_no_more_than_the_first(conn: asyncpg.Connection) -> None:
+    who = await reader(conn, LEADER)
+    first = await issue_lists.page(conn, who, Filters(), ZONE, NOW, total=False)
+    used = await indexes(
+        conn, lambda conn: issue_lists.page(conn, who, Filters(), ZONE, NOW, cursor=first.next, total=False)
+    )
+    assert {"issue_newest", "issue_spans_pkey"} <= used, used
+
+
+async def test_a_viewport_comes_from_the_index_of_cells(conn: asyncpg.Connection) -> None:
+    who = await reader(conn, LEADER)
+    box = Filters(bbox=(113.605, 34.705, 113.607, 34.707))
+    used = await indexes(conn, lambda conn: issue_counts.clusters(conn, who, box, ZONE, NOW, tiles.shift_for(16)))
+    assert "issue_in_view" in used, used
+
+
+async def test_one_issue_is_looked_up(conn: asyncpg.Connection) -> None:
+    who = await reader(conn, LEADER)
+    issue = await conn.fetchval("select id from issue where number = 20500")
+    used = await indexes(conn, lambda conn: issue_lists.one(conn, who, issue, ZONE, NOW))
+    assert {"issue_pkey", "history_one_event_per_version", "text_version_pkey"} <= used, used
+
+
+async def test_receipts_and_visits_are_looked_up(conn: asyncpg.Connection) -> None:
+    who = await reader(conn, MEMBER)
+    visit = await conn.fetchval("select visit from issue where number = 20500")
+    used = await indexes(conn, lambda conn: receipts.of_visits(conn, DISTRICT, [visit]))
+    assert {"visit_pkey", "issue_by_visit"} <= used, used
+    assert "visit_pkey" in await indexes(conn, lambda conn: visit_query.one(conn, who, visit))
+
+
+async def test_an_issue_is_locked_by_its_key(conn: asyncpg.Connection) -> None:
+    who = await reader(conn, WORKER)
+    issue = await conn.fetchval("select id from issue where number = 20500")
+    used = await indexes(conn, lambda conn: issue_moves._lock(conn, who, issue))
+    assert "issue_pkey" in used, used
