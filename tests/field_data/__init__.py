@@ -1,0 +1,1 @@
+"""Checks against real files, which are not part of the project."""
