@@ -1,0 +1,46 @@
+"""wrk, a load generator in C: a Python one would take the second core for itself."""
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import msgspec
+from msgspec import Struct
+
+from tests.bench import coverage, district
+
+SCRIPT = Path(__file__).with_name("file_visits.lua")
+
+
+class Run(Struct, frozen=True):
+    """What wrk counted and timed."""
+
+    requests: int
+    seconds: float
+    p50_ms: float
+    p99_ms: float
+    failed: int
+
+    @property
+    def rate(self) -> float:
+        return self.requests / self.seconds
+
+
+def file_visits(address: str, folder: Path, *, connections: int, seconds: float, visits: int = 1) -> Run:
+    """File visits from so many connections, each request so many; raises when a request fails."""
+    tokens, categories = folder / "tokens", folder / "categories"
+    tokens.write_text("".join(f"{district.token(at)}\n" for at in range(1, district.TOKENS + 1)))
+    categories.write_text("".join(f"{code}\n" for code in district.CATEGORIES))
+    box = (coverage.WEST, coverage.SOUTH, coverage.EAST, coverage.NORTH)
+    program = shutil.which("wrk")
+    if program is None:
+        raise RuntimeError("wrk is not installed; `make bench` installs it")
+    options = ["--threads=1", f"--connections={connections}", f"--duration={seconds:.0f}s", "--timeout=30s"]
+    arguments = [str(part) for part in (tokens, categories, *box, visits)]
+    told = subprocess.run(
+        [program, *options, f"--script={SCRIPT}", address, "--", *arguments], capture_output=True, text=True, check=True
+    )
+    run = msgspec.json.decode(told.stdout.splitlines()[-1], type=Run)
+    if run.failed:
+        raise RuntimeError(f"{run.failed} of {run.requests} requests failed:\n{told.stdout}")
+    return run
