@@ -35,6 +35,8 @@ class IssueRow(Struct, frozen=True, kw_only=True):
     source_id: str | None = None
     visit: UUID | None = None
     reporter: UUID | None = None
+    organisation: UUID | None = None  # the reporter's on the day
+    premises: UUID | None = None
     reported_at: datetime
     category: str
     urgency: Urgency

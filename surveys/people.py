@@ -2,15 +2,28 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Literal
+from typing import Literal, get_args
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from asyncpg import Connection
 from msgspec import Struct
 
-Role = Literal["member", "community_worker", "dispatcher", "department_handler", "leader", "administrator"]
-ScopeKind = Literal["own", "community", "street", "department", "district"]
+Role = Literal[
+    "member",  # what they filed and own, and their own organisation's area
+    "organiser",  # an organisation and all below it
+    "community_worker",  # a community
+    "dispatcher",  # a street or the district
+    "department_handler",  # what a department was given
+    "leader",  # the district or named streets; reads
+    "administrator",  # the district
+    "auditor",  # the history, and nothing of what it is about
+    "operator",  # settings and health, and no resident's data
+]
+ScopeKind = Literal["own", "organisation", "community", "street", "department", "district"]
+
+# Roles that read what was found at doors; the others keep the house in order and never see it.
+READING: frozenset[Role] = frozenset(get_args(Role)) - {"auditor", "operator"}
 
 
 class Grant(Struct, frozen=True):
@@ -35,12 +48,12 @@ class Reader(Struct, frozen=True, kw_only=True):
         return frozenset(grant.role for grant in self.grants)
 
     def scopes(self, kind: ScopeKind) -> list[str]:
-        """The codes of the places or departments of this kind that any grant names."""
-        return sorted({grant.scope for grant in self.grants if grant.scope_kind == kind})
+        """The codes of the places, departments or organisations of this kind that a reading role holds."""
+        return sorted({grant.scope for grant in self.grants if grant.scope_kind == kind and grant.role in READING})
 
     def reads_district(self) -> bool:
-        """Whether a grant covers the whole district."""
-        return any(grant.scope_kind == "district" for grant in self.grants)
+        """Whether a reading role covers the whole district."""
+        return bool(self.scopes("district"))
 
 
 # The first person on duty for each community: its worker, else its street's dispatcher, else the district's.

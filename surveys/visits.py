@@ -361,6 +361,8 @@ def _issue(
         source="visit",
         visit=one.filing.draft.id,
         reporter=filer.member,
+        organisation=filer.organisation,
+        premises=one.filing.draft.premises.id,
         reported_at=reported_at,
         category=draft.category,
         urgency=draft.how_urgent,

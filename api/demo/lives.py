@@ -84,6 +84,8 @@ def _reported(found: Found, number: int, district: int, category: Category, desk
         source="visit",
         visit=found.filed.id,
         reporter=found.visit.member.id,
+        organisation=found.visit.member.organisation,
+        premises=found.filed.premises.id,
         reported_at=found.filed.ended_at,
         category=category.code,
         urgency=found.draft.how_urgent,
