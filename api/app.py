@@ -13,7 +13,7 @@ from litestar.config.compression import CompressionConfig
 from litestar.datastructures import State
 from litestar.di import NamedDependency, Provide
 
-from api import auth, communities, database, health, issues, maps, pages, problem_details, sign_in, visits
+from api import auth, communities, database, health, issues, key_ring, maps, pages, problem_details, sign_in, visits
 from api import settings as settings_
 from api.auth import Authentication, Clock, Readers
 from api.filing import FilingQueue, Numbers
@@ -23,6 +23,7 @@ from maps.locator import Atlas
 from surveys import people
 from surveys.people import District, Reader
 from surveys.refusals import NotFound
+from surveys.sealing import KeyRing
 
 log = structlog.get_logger()
 
@@ -45,12 +46,13 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
-def create_app(settings: Settings | None = None, clock: Clock = utc_now) -> Litestar:
-    """The program as an ASGI application; settings come from the environment unless they are given."""
+def create_app(settings: Settings | None = None, clock: Clock = utc_now, ring: KeyRing | None = None) -> Litestar:
+    """The program as an ASGI application; settings come from the environment and the key ring from its file unless
+    they are given."""
     settings = settings or settings_.read()
     app = Litestar(
         route_handlers=ROUTES,
-        lifespan=[_running(settings, clock)],
+        lifespan=[_running(settings, clock, ring)],
         dependencies=_dependencies(settings, clock),
         middleware=[Authentication],
         exception_handlers=problem_details.HANDLERS,
@@ -75,6 +77,7 @@ def _dependencies(settings: Settings, clock: Clock) -> dict[str, Provide]:
         "filters": Provide(issues.filters),
         "clock": Provide(lambda: clock, sync_to_thread=False),
         "settings": Provide(lambda: settings, sync_to_thread=False),
+        "ring": Provide(_of_state("ring"), sync_to_thread=False),
         "atlas": Provide(_of_state("atlas"), sync_to_thread=False),
         "filing_queue": Provide(_of_state("filing_queue"), sync_to_thread=False),
     }
@@ -95,10 +98,11 @@ async def _district(conn: NamedDependency[asyncpg.Connection], request: Request[
     return found
 
 
-def _running(settings: Settings, clock: Clock) -> Callable[[Litestar], Any]:
+def _running(settings: Settings, clock: Clock, ring: KeyRing | None) -> Callable[[Litestar], Any]:
     @asynccontextmanager
     async def running(app: Litestar) -> AsyncIterator[None]:
         """Pools, boundaries and the filing queue, for as long as the program serves."""
+        app.state.ring = ring or key_ring.read(settings)
         dsn = settings.database_url or ""
         async with (
             await database.open_pool(dsn, most=settings.pool_size, plan_each=True) as pool,

@@ -24,6 +24,9 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     data: Annotated[Path, Meta(description="folder of the embedded database and everything else kept on disk")] = Path(
         "data"
     )
+    keys: Annotated[
+        Path | None, Meta(description="file of the key ring, outside ZOUFANG_DATA; beside it when not set")
+    ] = None
     host: Annotated[str, Meta(description="address that `serve` listens on")] = "127.0.0.1"
     port: Annotated[int, Meta(ge=0, le=65535, description="port that `serve` and `demo` listen on")] = 8000
     database_url: Annotated[
@@ -54,6 +57,11 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     log_level: Annotated[
         Literal["debug", "info", "warning", "error"], Meta(description="least severe log line that is written")
     ] = "info"
+
+    @property
+    def key_file(self) -> Path:
+        """Where the key ring lies."""
+        return self.keys or self.data.with_name(f"{self.data.name}-keys") / "keys.json"
 
     def __post_init__(self) -> None:
         for proxy in self.trusted_proxies:

@@ -23,9 +23,11 @@ from api.settings import Settings
 from maps import boundaries
 from maps.boundaries import Area
 from surveys import sessions
+from surveys.sealing import KEY_BYTES, KeyRing
 
 NOW = datetime(2026, 11, 23, 4, 0, tzinfo=UTC)  # noon in the district
 DISTRICT = 410103
+RING = KeyRing(keys={1: b"1" * KEY_BYTES}, look_up_key=b"l" * KEY_BYTES)
 
 
 def pytest_configure() -> None:
@@ -249,7 +251,7 @@ Client = httpx.AsyncClient
 async def serving(settings: Settings, clock: TestClock) -> AsyncIterator[Client]:
     """The program from its start to its end, spoken to over HTTP in the test's own event loop: requests that are
     sent together run together."""
-    app = create_app(settings, clock)
+    app = create_app(settings, clock, RING)
     async with (
         app.lifespan(),
         Client(transport=httpx.ASGITransport(app), base_url="http://testserver.local") as client,  # type: ignore[arg-type]

@@ -7,11 +7,19 @@ import click
 
 from api import settings
 from api.cli.database import NoDatabaseError
+from api.key_ring import KeyRingError
 from api.migrations import MigrationError, UnfitDatabaseError
 from api.postgres_programs import ClusterError
 
 # What a person at the command line can put right: said in one sentence, without a traceback.
-EXPECTED = (settings.InvalidSetting, NoDatabaseError, ClusterError, MigrationError, UnfitDatabaseError)
+EXPECTED = (
+    settings.InvalidSetting,
+    NoDatabaseError,
+    KeyRingError,
+    ClusterError,
+    MigrationError,
+    UnfitDatabaseError,
+)
 
 
 class Commands(click.Group):

@@ -12,7 +12,7 @@ import asyncpg
 import click
 import msgspec
 
-from api import logs
+from api import key_ring, logs
 from api.cli.database import Addresses, connect, hand_to_processes, opened
 from api.cli.progress import bars
 from api.cli.serve import bound, configuration, ending_cleanly, run
@@ -41,6 +41,7 @@ def demo(settings: Settings, load_only: bool) -> None:
     settings = msgspec.structs.replace(settings, database_url=None, migration_database_url=None)
     os.environ.setdefault(variable("log_level"), "warning")  # the terminal is for the tokens, not for every request
     logs.configure(os.environ[variable("log_level")])
+    key_ring.make_if_missing(settings)
     with ending_cleanly(), bound("127.0.0.1", settings.port) as listening, opened(settings, share=False) as addresses:
         tokens = asyncio.run(prepare(addresses, settings.data / "demo-tokens.json"))
         if load_only:

@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 import asyncpg
 import click
 
+from api import key_ring
 from api.cli.database import with_connection
 from api.settings import Settings
 from surveys import people, sessions
@@ -88,6 +89,7 @@ def init(
         token = await found(conn, founding, datetime.now(UTC))
         hand_over(token, token_file)  # before the commit: a token that could not be handed over was never made
 
+    key_ring.make_if_missing(settings)
     with_connection(settings, work)
     click.echo(f"{name} is ready. Next: zoufang import communities FILE --district {district}", err=True)
 

@@ -19,7 +19,7 @@ import uvicorn
 from uvicorn.config import STARTUP_FAILURE
 from uvicorn.supervisors import Multiprocess
 
-from api import logs
+from api import key_ring, logs
 from api.cli.database import hand_to_processes, opened, refuse_unready
 from api.settings import Settings, read
 
@@ -52,6 +52,7 @@ def serve(
     if (tls_certificate is None) != (tls_key is None):
         raise click.UsageError("--tls-certificate and --tls-key go together.")
     logs.configure(settings.log_level)
+    key_ring.read(settings)  # without its keys the program does not start
     place = (host or settings.host, settings.port if port is None else port)
     with ending_cleanly(), bound(*place) as listening, opened(settings, share=False) as addresses:
         asyncio.run(refuse_unready(addresses))

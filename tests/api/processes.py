@@ -14,6 +14,9 @@ from typing import Any
 
 import httpx
 
+from api import key_ring
+from api.settings import Settings
+
 ROOT = Path(__file__).resolve().parents[2]
 COMMAND = [sys.executable, "-c", "from api.cli import main; main()"]
 LONGEST_START = 240  # seconds, on a machine that does much else
@@ -29,6 +32,7 @@ class Program:
         mine = {"ZOUFANG_DATA": str(data), "ZOUFANG_PORT": str(self.port), "PYTHONPATH": str(ROOT)}
         self.environment = inherited | mine | settings
         self.data = data
+        key_ring.make_if_missing(Settings(data=data))
         self.log = data.with_suffix(".log")
 
     def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:

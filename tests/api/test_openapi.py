@@ -18,6 +18,7 @@ from tests.conftest import (
     HANDLER,
     LEADER,
     MEMBER,
+    RING,
     STRANGER,
     WORKER,
     Client,
@@ -39,7 +40,7 @@ LONG = ["--phases", "examples,coverage,fuzzing,stateful", "--max-examples", "50"
 async def served(server: Server, template: str) -> AsyncIterator[str]:
     """The program as it is served, on a port of loopback."""
     async with founded(server, template) as dsn:
-        app = create_app(Settings(database_url=dsn), TestClock())
+        app = create_app(Settings(database_url=dsn), TestClock(), RING)
         config = uvicorn.Config(app, lifespan="on", ws="none", log_config=None, access_log=False)
         serving = uvicorn.Server(config)
         with socket.socket() as listening:

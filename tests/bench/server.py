@@ -13,8 +13,9 @@ from urllib.request import urlopen
 
 import asyncpg
 
-from api import database, migrations
+from api import database, key_ring, migrations
 from api.embedded_postgres import Cluster
+from api.settings import Settings
 from tests.bench import district
 
 PROGRAM = (sys.executable, "-c", "from api.cli import main; main()")  # what the command `zoufang` is
@@ -83,9 +84,12 @@ def _free_port() -> int:
 def serving(base: Database, log: Path) -> Iterator[str]:
     """The program as `zoufang serve` runs it, on loopback, and its address."""
     port = _free_port()
+    settings = Settings(data=log.parent / "data")
+    key_ring.make_if_missing(settings)
+    surroundings = environment(base) | {"ZOUFANG_KEYS": str(settings.key_file)}
     with log.open("ab") as lines:
         process = subprocess.Popen(
-            [*PROGRAM, "serve", "--port", str(port)], env=environment(base), stdout=lines, stderr=lines
+            [*PROGRAM, "serve", "--port", str(port)], env=surroundings, stdout=lines, stderr=lines
         )
     address = f"http://127.0.0.1:{port}"
     try:

@@ -16,7 +16,7 @@ from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Page, 
 from api import database
 from api.app import create_app
 from api.settings import Settings
-from tests.conftest import LEADER, Server, TestClock
+from tests.conftest import LEADER, RING, Server, TestClock
 from tests.web import town
 
 CHROMIUM = "/usr/bin/chromium"
@@ -65,7 +65,7 @@ async def site(town_dsn: str) -> AsyncIterator[str]:
 @asynccontextmanager
 async def served(settings: Settings) -> AsyncIterator[str]:
     """The program behind a real HTTP server on loopback, in this event loop."""
-    running = uvicorn.Server(uvicorn.Config(create_app(settings, TestClock()), log_config=None, lifespan="on"))
+    running = uvicorn.Server(uvicorn.Config(create_app(settings, TestClock(), RING), log_config=None, lifespan="on"))
     running.install_signal_handlers = lambda: None  # type: ignore[attr-defined]
     with socket.create_server(("127.0.0.1", 0)) as listening:
         task = asyncio.create_task(running.serve([listening]))
