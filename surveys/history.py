@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from operator import add
 from typing import Literal
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import msgspec
 from asyncpg import Connection
@@ -19,7 +19,21 @@ from msgspec import Struct
 from surveys import copying
 from surveys.copying import Words
 
-Kind = Literal["visit", "issue", "boundary_version", "category", "district", "member", "ledger"]
+Kind = Literal[
+    "visit",
+    "issue",
+    "boundary_version",
+    "category",
+    "district",
+    "organisation",
+    "member",
+    "ledger",
+    "access",  # signing in and out, and failing to; codes, devices, second factors
+    "reveal",  # a sealed field was shown to somebody
+    "export",  # data left the program as a file
+    "erasure",  # something was forgotten, by request or by rule
+    "installation",  # keys, backups, jobs
+]
 ActorKind = Literal["member", "resident", "job", "import", "program"]
 
 
@@ -62,6 +76,34 @@ def event_row(
         "request": bytea(request) if request else None,
         "facts": facts,
     }
+
+
+def occurrence(
+    *,
+    district: int,
+    kind: Kind,
+    event: str,
+    actor: Actor,
+    now: datetime,
+    about: UUID | None = None,
+    facts: Mapping[str, object] | None = None,
+    id: UUID | None = None,  # noqa: A002 - the column's name
+) -> Row:
+    """An event that stands for itself instead of being a version of a thing, as a sign-in does; `about` is the thing
+    that it concerns (a member who signed in, an issue whose contact was shown), by which the auditor finds it."""
+    own = id or uuid4()
+    return event_row(
+        district=district,
+        id=own,
+        kind=kind,
+        thing=own,
+        version=1,
+        event=event,
+        actor=actor,
+        happened_at=now,
+        recorded_at=now,
+        facts={**(facts or {}), **({"about": str(about)} if about else {})},
+    )
 
 
 def text_row(
