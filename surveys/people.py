@@ -9,6 +9,8 @@ from zoneinfo import ZoneInfo
 from asyncpg import Connection
 from msgspec import Struct
 
+from surveys.refusals import NotAllowed
+
 Role = Literal[
     "member",  # what they filed and own, and their own organisation's area
     "organiser",  # an organisation and all below it
@@ -46,6 +48,11 @@ class Reader(Struct, frozen=True, kw_only=True):
     def roles(self) -> frozenset[Role]:
         """The roles held anywhere."""
         return frozenset(grant.role for grant in self.grants)
+
+    def require(self, *roles: Role) -> None:
+        """Raises NotAllowed unless the reader holds one of these roles somewhere."""
+        if not self.roles().intersection(roles):
+            raise NotAllowed
 
     def scopes(self, kind: ScopeKind) -> list[str]:
         """The codes of the places, departments or organisations of this kind that a reading role holds."""
