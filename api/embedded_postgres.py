@@ -51,7 +51,9 @@ LARGEST_LOG = 10_000_000  # bytes
 INITDB = (
     "--username", OWNER, "--auth=trust", "--encoding=UTF8", "--no-instructions",
     "--lc-collate=C", "--lc-ctype=C.UTF-8", "--lc-messages=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8",
-    "--wal-segsize=4",  # megabytes; every commit waits while a new file of the log is made, and 16 take 60 ms
+    # Every commit waits while a new file of the write-ahead log is made: 60 ms for the usual 16 MB, a quarter for 4.
+    # With smaller files initdb would also keep fewer megabytes of them, and have checkpoints more often.
+    "--wal-segsize=4", "--set=min_wal_size=80MB", "--set=max_wal_size=1GB",
 )  # fmt: skip
 SETTINGS = {
     "listen_addresses": "",
@@ -60,8 +62,6 @@ SETTINGS = {
     "log_timezone": "UTC",
     "log_error_verbosity": "terse",  # the longer form writes the values of a refused row
     "log_checkpoints": "off",
-    "max_wal_size": "1GB",  # PostgreSQL's own, as min_wal_size is; initdb makes both smaller with smaller files
-    "min_wal_size": "80MB",
 }
 FORGETFUL = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
 
