@@ -116,7 +116,8 @@ class Locator:
         index[unclear] = self._containing(x[unclear], y[unclear])
         distance_m = np.full(len(index), np.inf)
         doubtful = np.flatnonzero((index != NOWHERE) & (accuracy_m > clearance_m))
-        distance_m[doubtful] = self._distances_m(index[doubtful], x[doubtful], y[doubtful])
+        if len(doubtful):  # the lines, which take long to make, are made for the first position that needs them
+            distance_m[doubtful] = self._distances_m(index[doubtful], x[doubtful], y[doubtful])
         near = distance_m < accuracy_m
         certainty = np.where(index == NOWHERE, "outside", np.where(near, "near_line", "inside"))
         return Placements(index, certainty, np.where(near, distance_m, np.nan))
