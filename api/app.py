@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import asyncpg
@@ -112,7 +112,7 @@ def _running(settings: Settings, clock: Clock, ring: KeyRing | None) -> Callable
             async with database.acquired(pool) as conn:
                 await atlas.refresh(conn)
             queue = FilingQueue(filing_pool, atlas, Numbers(), clock, settings.filing_queue)
-            readers = Readers(pool, clock)
+            readers = Readers(pool, clock, timedelta(minutes=settings.session_idle_minutes))
             app.state.update({"pool": pool, "readers": readers, "atlas": atlas, "filing_queue": queue})
             queue.start(settings.filing_connections)
             following = asyncio.create_task(_follow_boundaries(pool, atlas))
@@ -120,6 +120,7 @@ def _running(settings: Settings, clock: Clock, ring: KeyRing | None) -> Callable
                 yield
             finally:
                 await queue.close()
+                await readers.close()
                 following.cancel()
                 with suppress(asyncio.CancelledError):
                     await following

@@ -2,26 +2,32 @@
 
 import asyncio
 import hmac
-from collections.abc import Callable
-from datetime import datetime
+from collections.abc import Callable, Iterable
+from datetime import datetime, timedelta
 from typing import Any, ClassVar
 
 import asyncpg
+import structlog
 from litestar import Request
 from litestar.connection import ASGIConnection
 from litestar.middleware import AbstractAuthenticationMiddleware, AuthenticationResult
 
 from api import database
 from surveys import sessions
-from surveys.people import Reader
+from surveys.people import Reader, Role
 from surveys.refusals import NotAllowed, NotSignedIn
-from surveys.sessions import Credential
+from surveys.sessions import Credential, Signed
+
+log = structlog.get_logger()
 
 SESSION_COOKIE = "zoufang_session"
 CSRF_COOKIE = "zoufang_csrf"
 CSRF_HEADER = "x-csrf-token"
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 PUBLIC = "exclude_from_auth"  # the route's opt that lets anybody in
+UNPROVEN = "without_second_factor"  # the route's opt that lets in who has yet to give, or to set up, a second factor
+
+SEEN_AGAIN = timedelta(minutes=1)  # after which it is noted that a credential is still used
 
 Clock = Callable[[], datetime]
 
@@ -32,20 +38,39 @@ class CsrfMissing(NotAllowed):
     code: ClassVar[str] = "csrf"
 
 
+class SecondFactorNeeded(NotAllowed):
+    """Somebody who has to give a second factor, or to set one up, before anything else."""
+
+    code: ClassVar[str] = "second_factor_needed"
+
+
 class Readers:
     """Finds the persons behind requests; those that arrive while one question is under way share the next.
 
-    Nothing is kept: each request is looked up after it came, so that a token revoked is refused from then on."""
+    Nothing is kept: each request is looked up after it came, so that a token revoked is refused from then on. That a
+    credential is still used is noted once a minute, aside: nobody waits for it."""
 
-    def __init__(self, pool: asyncpg.Pool, clock: Clock) -> None:
+    def __init__(self, pool: asyncpg.Pool, clock: Clock, idle: timedelta = sessions.NEVER_IDLE) -> None:
         self._pool = pool
         self._clock = clock
-        self._waiting: list[tuple[Credential, asyncio.Future[Reader | None]]] = []
+        self._idle = idle
+        self._waiting: list[tuple[Credential, asyncio.Future[Signed | None]]] = []
         self._asking: asyncio.Task[None] | None = None
+        self._seen: set[Credential] = set()
+        self._noting: asyncio.Task[None] | None = None
+
+    async def close(self) -> None:
+        """Finish what is being noted."""
+        if self._noting is not None:
+            await self._noting
 
     async def find(self, presented: Credential) -> Reader:
         """The person who presents this credential. Raises NotSignedIn when it does not hold."""
-        answer: asyncio.Future[Reader | None] = asyncio.get_running_loop().create_future()
+        return (await self.signed(presented)).reader
+
+    async def signed(self, presented: Credential) -> Signed:
+        """The person who presents this credential, and what it took to get it. Raises NotSignedIn."""
+        answer: asyncio.Future[Signed | None] = asyncio.get_running_loop().create_future()
         self._waiting.append((presented, answer))
         if self._asking is None:
             self._asking = asyncio.create_task(self._ask_until_answered())
@@ -60,10 +85,11 @@ class Readers:
             await self._ask(waiting)
         self._asking = None
 
-    async def _ask(self, waiting: list[tuple[Credential, asyncio.Future[Reader | None]]]) -> None:
+    async def _ask(self, waiting: list[tuple[Credential, asyncio.Future[Signed | None]]]) -> None:
+        now = self._clock()
         try:
             async with database.acquired(self._pool) as conn:
-                found = await sessions.readers(conn, [presented for presented, _ in waiting], self._clock())
+                found = await sessions.signed(conn, (presented for presented, _ in waiting), now, self._idle)
         except Exception as error:
             for _, answer in waiting:
                 if not answer.done():
@@ -72,6 +98,22 @@ class Readers:
         for presented, answer in waiting:
             if not answer.done():
                 answer.set_result(found.get(presented))
+        self._note(one for one, signed in found.items() if signed.seen_at is None or now - signed.seen_at >= SEEN_AGAIN)
+
+    def _note(self, seen: Iterable[Credential]) -> None:
+        self._seen.update(seen)
+        if self._seen and self._noting is None:
+            self._noting = asyncio.create_task(self._note_until_noted())
+
+    async def _note_until_noted(self) -> None:
+        while self._seen:
+            noted, self._seen = self._seen, set()
+            try:
+                async with database.acquired(self._pool) as conn:
+                    await sessions.see(conn, list(noted), self._clock())
+            except Exception:  # it is noted with the next request
+                log.warning("use_not_noted", exc_info=True)
+        self._noting = None
 
 
 class Authentication(AbstractAuthenticationMiddleware):
@@ -85,8 +127,19 @@ class Authentication(AbstractAuthenticationMiddleware):
             raise NotSignedIn
         if kind == "session" and connection.scope.get("method") not in SAFE_METHODS:
             _refuse_forged(connection, secret)
-        readers: Readers = connection.app.state.readers
-        return AuthenticationResult(user=await readers.find(presented), auth=presented)
+        state = connection.app.state
+        signed = await state.readers.signed(presented)
+        if not connection.scope["route_handler"].opt.get(UNPROVEN):
+            refuse_unproven(signed, state.settings.second_factor_roles)
+        return AuthenticationResult(user=signed.reader, auth=presented)
+
+
+def refuse_unproven(signed: Signed, roles: Iterable[Role]) -> None:
+    """Raises SecondFactorNeeded for who has a second factor, or must have one, and did not give it."""
+    if signed.proven or signed.of_program:
+        return
+    if signed.has_second_factor or signed.reader.roles().intersection(roles):
+        raise SecondFactorNeeded
 
 
 def _presented(connection: ASGIConnection[Any, Any, Any, Any]) -> tuple[str, str]:

@@ -10,8 +10,10 @@ import msgspec
 from msgspec import Meta, Struct
 
 from maps import base_maps
+from surveys.people import Role
 
 BaseMap = Literal["none", "osm", "tianditu", "amap"]
+LISTS = frozenset({"trusted_proxies", "second_factor_roles"})  # written with commas
 
 
 class InvalidSetting(Exception):
@@ -43,6 +45,27 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         str | None, Meta(description="the address at which people reach the program, as https://visits.example")
     ] = None
     session_hours: Annotated[int, Meta(ge=1, le=24 * 30, description="hours after which a browser signs in again")] = 12
+    session_idle_minutes: Annotated[
+        int,
+        Meta(ge=1, le=24 * 60, description="minutes without a request after which a password has to be given again"),
+    ] = 120
+    password_least_length: Annotated[int, Meta(ge=8, le=64, description="characters that a password has at least")] = 10
+    password_checks: Annotated[
+        int, Meta(ge=1, le=16, description="passwords that one process checks at once, each in 19 MiB")
+    ] = 2
+    lock_out_failures: Annotated[
+        int, Meta(ge=3, le=100, description="wrong passwords from one place after which it has to wait")
+    ] = 5
+    lock_out_minutes: Annotated[int, Meta(ge=1, le=24 * 60, description="minutes that it then has to wait")] = 15
+    known_browser_days: Annotated[
+        int, Meta(ge=1, le=400, description="days that a browser stays known, which others' failures do not lock out")
+    ] = 180
+    device_days: Annotated[int, Meta(ge=1, le=1_000, description="days after which a phone signs in again")] = 365
+    one_time_code_days: Annotated[int, Meta(ge=1, le=90, description="days that a one-time code can be used")] = 14
+    second_factor_roles: Annotated[
+        tuple[Role, ...],
+        Meta(description="roles, comma-separated, that must have a second factor, as administrator,auditor"),
+    ] = ()
     base_map: Annotated[BaseMap, Meta(description="tiles under the map: none, osm, tianditu or amap")] = "none"
     base_map_key: Annotated[str | None, Meta(description="the base map provider's key, where it needs one")] = None
     pool_size: Annotated[
@@ -92,7 +115,7 @@ def read(environment: Mapping[str, str] = os.environ) -> Settings:
     for name in Settings.__struct_fields__:
         text = environment.get(variable(name), "").strip()
         if text:
-            values[name] = tuple(part.strip() for part in text.split(",")) if name == "trusted_proxies" else text
+            values[name] = tuple(part.strip() for part in text.split(",")) if name in LISTS else text
     _refuse_unknown(environment)
     try:
         return msgspec.convert(values, Settings, strict=False, dec_hook=_path)

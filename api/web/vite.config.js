@@ -47,7 +47,13 @@ export default defineConfig({
     modulePreload: { polyfill: false },
     target: ['chrome90', 'safari15', 'firefox100'],
     rolldownOptions: {
-      input: { map: 'src/map/main.ts', sign_in: 'src/sign_in.ts', openapi: 'src/openapi.ts', pages: 'src/pages.css' },
+      input: {
+        map: 'src/map/main.ts',
+        forms: 'src/forms.ts',
+        sign_in: 'src/sign_in.ts',
+        openapi: 'src/openapi.ts',
+        pages: 'src/pages.css',
+      },
       output: {
         entryFileNames: '[name]-[hash].js',
         chunkFileNames: '[name]-[hash].js',
