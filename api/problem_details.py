@@ -69,7 +69,38 @@ TEXTS: Mapping[str, Text] = {
     "invalid_filter": Text(
         422, "筛选条件不符合要求，应为：{expected}", "The filter does not fit; expected: {expected}"
     ),
-    "not_yet_accepted": Text(422, "暂不能接收这项内容", "This cannot be accepted yet"),
+    "phone_unusable": Text(
+        422, "电话号码应有 {least} 到 {most} 位数字", "A phone number has {least} to {most} digits, and no letters"
+    ),
+    "contact_empty": Text(422, "联系人和电话至少填一项", "Give a name, a phone number, or both"),
+    "no_contact": Text(404, "这个问题没有联系方式，或已删除", "This issue has no contact, or it has been removed"),
+    "key_missing": Text(
+        503,
+        "打开这项内容的密钥不在密钥环中，请稍后再试或联系管理员",
+        "The key that opens this is not on the ring; try again shortly, or ask the administrator",
+    ),
+    "not_genuine": Text(
+        409, "加密内容与所属记录不符，不能显示", "What is sealed here does not belong here, and is not shown"
+    ),
+    "unknown_organisation": Text(422, "没有这个组织，或已撤销", "There is no such organisation, or it is closed"),
+    "organisation_in_use": Text(
+        409,
+        "组织下还有 {members} 名党员、{organisations} 个下级组织，不能撤销",
+        "It still has {members} members and {organisations} organisations below it, and cannot be closed",
+    ),
+    "organisation_in_circle": Text(409, "组织不能移到自己或自己的下级之下", "An organisation cannot hang below itself"),
+    "name_taken": Text(409, "同一上级下已有同名组织", "Another organisation below the same one has this name"),
+    "unknown_area": Text(422, "本区没有这个责任区", "The district has no such area"),
+    "unknown_scope": Text(422, "没有这个范围，或与角色不符", "There is no such scope, or it does not fit the role"),
+    "cannot_give": Text(
+        403, "不能授予或收回超出自己权限的角色", "You cannot give or take a role that reaches further than your own"
+    ),
+    "number_taken": Text(409, "这个党员编号已被使用", "Another member has this number"),
+    "phone_taken": Text(409, "这个手机号已登记在别人名下", "Another member has this phone"),
+    "member_left": Text(409, "这名党员已离开", "The member has left"),
+    "dispatcher_needed": Text(409, "请先指定新的区级调度员", "Name another dispatcher of the district first"),
+    "administrator_needed": Text(409, "请先指定另一名管理员", "Name another administrator first"),
+    "absence_overlaps": Text(409, "这段时间已登记离岗", "They are away already in a part of this time"),
     "not_signed_in": Text(401, "请先登录", "Please sign in"),
     "csrf": Text(403, "页面已过期，请刷新后再试", "The page is out of date; reload it and try again"),
     "not_allowed": Text(403, "您的角色不能做这件事", "Your role does not allow this"),

@@ -129,10 +129,100 @@ class InvalidFilter(Invalid):
     code = "invalid_filter"
 
 
-class NotYetAccepted(Invalid):
-    """A field whose handling does not exist yet, so that it would be lost."""
+class PhoneUnusable(Invalid):
+    """A phone number of too few or too many digits, or with what no phone number has; never quoted."""
 
-    code = "not_yet_accepted"
+    code = "phone_unusable"
+
+
+class ContactEmpty(Invalid):
+    """A contact with neither a name nor a phone."""
+
+    code = "contact_empty"
+
+
+class NoContact(Refusal):
+    """Nothing is sealed of this issue: nothing was told, or it has been erased."""
+
+    code = "no_contact"
+
+
+class UnknownOrganisation(Invalid):
+    """No organisation that this reader looks after, or one that has been closed."""
+
+    code = "unknown_organisation"
+
+
+class OrganisationInUse(Conflict):
+    """An organisation with members or organisations below it cannot be closed; `facts` count them."""
+
+    code = "organisation_in_use"
+
+
+class OrganisationInCircle(Conflict):
+    """An organisation would hang below itself."""
+
+    code = "organisation_in_circle"
+
+
+class NameTaken(Conflict):
+    """Another organisation below the same one has this name."""
+
+    code = "name_taken"
+
+
+class UnknownArea(Invalid):
+    """A community, street or premises that the district does not have."""
+
+    code = "unknown_area"
+
+
+class UnknownScope(Invalid):
+    """A scope that the district does not have, or that does not go with its role."""
+
+    code = "unknown_scope"
+
+
+class CannotGive(NotAllowed):
+    """Nobody gives or takes a role that reaches further than their own hands."""
+
+    code = "cannot_give"
+
+
+class NumberTaken(Conflict):
+    """Another member has this number."""
+
+    code = "number_taken"
+
+
+class PhoneTaken(Conflict):
+    """Another member has this phone."""
+
+    code = "phone_taken"
+
+
+class MemberLeft(Conflict):
+    """The member has left."""
+
+    code = "member_left"
+
+
+class DispatcherNeeded(Conflict):
+    """The district's own dispatcher cannot go before another is named: an issue is never without an owner."""
+
+    code = "dispatcher_needed"
+
+
+class AdministratorNeeded(Conflict):
+    """The last administrator cannot go before another is named."""
+
+    code = "administrator_needed"
+
+
+class AbsenceOverlaps(Conflict):
+    """The member is away already in a part of this time."""
+
+    code = "absence_overlaps"
 
 
 # The database has the last word on what may stand beside what; its constraints speak through these.
@@ -150,6 +240,12 @@ BY_CONSTRAINT: Mapping[str, type[Refusal]] = {
     "category_department_fkey": UnknownDepartment,
     "category_parent_fkey": UnknownCategory,
     "issue_owner_fkey": UnknownMember,
+    "organisation_pkey": IdTaken,
+    "organisation_one_name_below_parent": NameTaken,
+    "member_pkey": IdTaken,
+    "member_number_unique": NumberTaken,
+    "member_phone_unique": PhoneTaken,
+    "member_absence_pkey": IdTaken,
 }
 
 
