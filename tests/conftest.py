@@ -119,6 +119,7 @@ class Person(Struct, frozen=True):
     role: str
     scope_kind: str
     scope: str
+    organisation: UUID
 
     @property
     def token(self) -> str:
@@ -135,8 +136,13 @@ class Person(Struct, frozen=True):
         return {"Authorization": f"Bearer {self.token_in(district)}"}
 
 
-def person(number: str, name: str, role: str, scope_kind: str, scope: str) -> Person:
-    return Person(UUID(int=int(number)), name, number, role, scope_kind, scope)
+# A branch, one below it and one beside it; none has an area, until a test gives it one.
+ORGANISATION, BELOW, BESIDE = UUID(int=100), UUID(int=101), UUID(int=102)
+ORGANISATIONS = [(ORGANISATION, None, "第一支部"), (BELOW, ORGANISATION, "第一小组"), (BESIDE, None, "第二支部")]
+
+
+def person(number: str, name: str, role: str, scope_kind: str, scope: str, organisation: UUID = ORGANISATION) -> Person:
+    return Person(UUID(int=int(number)), name, number, role, scope_kind, scope, organisation)
 
 
 # Two streets, three communities side by side, each 0.01° wide, and a person for every role.
@@ -151,7 +157,25 @@ HANDLER = person("7", "周城管", "department_handler", "department", "city_man
 LEADER = person("8", "吴领导", "leader", "district", str(DISTRICT))
 ADMINISTRATOR = person("9", "郑管理", "administrator", "district", str(DISTRICT))
 PEOPLE = [MEMBER, STRANGER, WORKER, OTHER_WORKER, STREET_DISPATCHER, DISPATCHER, HANDLER, LEADER, ADMINISTRATOR]
-ORGANISATION = UUID(int=100)
+
+# Those who look after the organisations and the house, a leader of one street, and members of the other organisations.
+ORGANISER = person("10", "冯组织", "organiser", "organisation", str(ORGANISATION))
+AUDITOR = person("11", "陈审计", "auditor", "district", str(DISTRICT))
+OPERATOR = person("12", "褚运维", "operator", "district", str(DISTRICT))
+STREET_LEADER = person("13", "卫领导", "leader", "street", "410103001")
+MEMBER_BELOW = person("14", "蒋小组", "member", "own", "", BELOW)
+MEMBER_BESIDE = person("15", "沈二支", "member", "own", "", BESIDE)
+ORGANISER_BESIDE = person("16", "韩组织", "organiser", "organisation", str(BESIDE), BESIDE)
+EVERYBODY = [
+    *PEOPLE,
+    ORGANISER,
+    AUDITOR,
+    OPERATOR,
+    STREET_LEADER,
+    MEMBER_BELOW,
+    MEMBER_BESIDE,
+    ORGANISER_BESIDE,
+]
 
 AREAS = [
     Area(NEAR, "近邻社区", "410103001", shapely.box(113.60, 34.70, 113.61, 34.71), "淮河路街道"),
@@ -172,11 +196,18 @@ async def found_district(conn: asyncpg.Connection, district: int = DISTRICT) -> 
             long_ago,
         )
         await conn.execute("insert into number_series values ($1, 'issue', 10001)", district)
+        await conn.executemany(
+            "insert into organisation (district, id, parent, name) values ($1, $2, $3, $4)",
+            [(district, *organisation) for organisation in ORGANISATIONS],
+        )
         await conn.execute(
-            "insert into organisation (district, id, name) values ($1, $2, '第一支部')", district, ORGANISATION
+            "insert into organisation_spans (district, organisation, valid_from, parent, name, recorded_at)"
+            " select district, id, '-infinity', parent, name, $2 from organisation where district = $1",
+            district,
+            long_ago,
         )
         await conn.execute("insert into department values ($1, 'city_management', '城管局')", district)
-        for one in PEOPLE:
+        for one in EVERYBODY:
             await _join(conn, district, one, long_ago)
         await _allow_categories(conn, district, long_ago)
         await boundaries.store(conn, district, AREAS, valid_from=long_ago, source="tests", now=long_ago)
@@ -189,7 +220,7 @@ async def _join(conn: asyncpg.Connection, district: int, one: Person, at: dateti
         one.id,
         one.number,
         one.name,
-        ORGANISATION,
+        one.organisation,
         at,
     )
     scope = str(district) if one.scope_kind == "district" else one.scope

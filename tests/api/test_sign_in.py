@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from tests import doors, drafts
-from tests.conftest import DISTRICT, LEADER, MEMBER, PEOPLE, WORKER, Client, Person, TestClock
+from tests.conftest import DISTRICT, EVERYBODY, LEADER, MEMBER, PEOPLE, WORKER, Client, Person, TestClock
 
 pytestmark = pytest.mark.anyio
 
@@ -282,6 +282,6 @@ async def test_tokens_are_kept_only_as_digests(client: Client, conn: asyncpg.Con
     await sign_in(client)
     kept = await conn.fetch("select row_to_json(t)::text as row from access_token t union all"
                             " select row_to_json(s)::text from session s")  # fmt: skip
-    secrets = [client.cookies["zoufang_session"], client.cookies["zoufang_csrf"], *(who.token for who in PEOPLE)]
-    assert len(kept) == len(PEOPLE) + 1
+    secrets = [client.cookies["zoufang_session"], client.cookies["zoufang_csrf"], *(who.token for who in EVERYBODY)]
+    assert len(kept) == len(EVERYBODY) + 1
     assert not [secret for secret in secrets for row in kept if secret in row["row"]]
