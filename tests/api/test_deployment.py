@@ -107,6 +107,28 @@ def test_the_proxy_passes_requests_to_where_the_program_listens() -> None:
     assert "./Caddyfile:/etc/caddy/Caddyfile:ro" in SERVICES["proxy"]["volumes"]
 
 
+def test_the_keys_have_a_volume_of_their_own_outside_the_data() -> None:
+    keys = Path(image_environment()["ZOUFANG_KEYS"])
+    assert not keys.is_relative_to(image_environment()["ZOUFANG_DATA"])
+    for name in ("app", "operations"):
+        assert f"keys:{keys.parent}" in SERVICES[name]["volumes"]
+        assert "ZOUFANG_KEYS" not in SERVICES[name]["environment"]
+    assert str(keys.parent) in next(line for line in DOCKERFILE if "useradd" in line), "it must be the user's own"
+
+
+def test_the_head_of_the_compose_file_makes_the_keys_before_the_program_serves() -> None:
+    head = [line for line in (ROOT / "compose.yaml").read_text().splitlines() if line.startswith("#")]
+    commands = [line for line in head if "docker compose" in line]
+    build, init, up = (next(i for i, line in enumerate(commands) if word in line) for word in ("build", "init", "up "))
+    assert build < init < up
+
+
+def test_only_what_an_administrator_starts_holds_the_owner_s_password() -> None:
+    holders = {name for name, one in SERVICES.items() if "MIGRATION_DATABASE_URL" in one.get("environment", {})}
+    assert holders == {"migrate", "operations"}
+    assert SERVICES["operations"]["profiles"] == ["operations"]
+
+
 def test_the_data_and_the_certificates_stay() -> None:
     kept = {mount.split(":")[0] for service in SERVICES.values() for mount in service.get("volumes", [])}
     assert set(COMPOSE["volumes"]) <= kept
@@ -133,9 +155,10 @@ def place(account: Account) -> Iterator[Path]:
     """A folder of that user's."""
     folder = Path(tempfile.mkdtemp(prefix="zf", dir="/tmp"))
     folder.chmod(0o755)
-    (folder / "data").mkdir()
-    if account.switches:
-        os.chown(folder / "data", account.uid, account.gid)
+    for name in ("data", "keys"):
+        (folder / name).mkdir(mode=0o700)
+        if account.switches:
+            os.chown(folder / name, account.uid, account.gid)
     yield folder
     shutil.rmtree(folder)
 
@@ -160,6 +183,7 @@ def environment(account: Account, place: Path) -> dict[str, str]:
         "PATH": f"{place / 'bin'}:/usr/bin:/bin",
         "PYTHONPATH": ":".join(str(path) for path in paths),
         "ZOUFANG_DATA": str(place / "data"),
+        "ZOUFANG_KEYS": str(place / "keys" / "keys.json"),
         "ZOUFANG_HOST": "127.0.0.1",
         "ZOUFANG_PORT": str(free_port()),
     }
@@ -245,10 +269,20 @@ def run(command: list[str], environment: dict[str, str], account: Account) -> su
     )  # fmt: skip
 
 
+INIT = [
+    "zoufang", "init", "--district=410199", "--code=410199", "--name=试点区", "--time-zone=Asia/Shanghai",
+    "--organisation=试点区委", "--administrator=郑管理", "--number=A1",
+]  # fmt: skip
+
+
 def test_the_image_s_command_serves_on_its_own_data_and_is_found_healthy(
     environment: dict[str, str], account: Account
 ) -> None:
     check = command_in(instruction("HEALTHCHECK"))
+    refused = run(command_in(instruction("CMD")), environment, account)
+    assert refused.returncode != 0
+    assert "zoufang keys make" in refused.stderr
+    assert run(INIT, environment, account).returncode == 0
     with served(environment, account) as process:
         assert Path(f"/proc/{process.pid}").stat().st_uid == account.uid != 0 or not account.switches
         assert run(check, environment, account).returncode == 0
@@ -267,12 +301,14 @@ def test_the_compose_file_s_commands_migrate_and_serve_on_a_server(
         program = cluster.dsn("zoufang_app", "postgres").replace("zoufang_app@", "zoufang_app:secret7@")
         migrating = environment | {"DATABASE_URL": program, "MIGRATION_DATABASE_URL": owner}
         serving = environment | {"DATABASE_URL": program}
-        refused = run(command_in(instruction("CMD")), serving, account)
+        refused = run(INIT, serving, account)
         assert refused.returncode != 0
         assert "does not answer" in refused.stderr
         done = run(SERVICES["migrate"]["command"], migrating, account)
         assert done.returncode == 0, done.stderr
         assert "Applied: 20261123000001" in done.stdout
+        made = run(INIT, serving, account)
+        assert made.returncode == 0, made.stderr
         with served(serving, account):
             assert answer(serving, "/health/live") == 200
             assert answer(serving, "/api/issues") == 401
