@@ -9,8 +9,9 @@ import msgspec
 from asyncpg import Connection
 from msgspec import Meta, Struct
 
-from surveys import categories, history, issues, people, placing, workflow
+from surveys import categories, contacts, history, issues, people, placing, workflow
 from surveys.categories import Urgency
+from surveys.contacts import Contact
 from surveys.history import Actor, request_digest, text_row
 from surveys.issues import ROW, Description, IssueRow, Photo, Step, Title, photo_row
 from surveys.people import Reader
@@ -28,6 +29,7 @@ from surveys.refusals import (
     UnknownDepartment,
     UnknownMember,
 )
+from surveys.sealing import KeyRing
 from surveys.workflow import Move, Standing, State
 
 
@@ -40,6 +42,7 @@ class Correction(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, 
     description: Description | None = None
     position: Position | None = None
     community: str | None = None
+    contact: Contact | None = None  # a blank one takes away what was there
 
 
 class MoveDraft(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -103,12 +106,15 @@ from jsonb_populate_record(null::issue, $1)
 """
 
 
-async def move(conn: Connection, atlas: Atlas, reader: Reader, issue: UUID, draft: MoveDraft, now: datetime) -> Moved:
+async def move(
+    conn: Connection, atlas: Atlas, reader: Reader, issue: UUID, draft: MoveDraft, now: datetime, ring: KeyRing
+) -> Moved:
     """Make one move; the same draft again gets its first answer.
 
     Raises NotFound, IdTaken, StaleVersion, MoveNotPossible, NotAllowed, or Invalid with the field."""
     locked = await _lock(conn, reader, issue)
-    before = await _moved_before(conn, reader, issue, draft)
+    request = _request(draft, ring)
+    before = await _moved_before(conn, reader, issue, draft, request)
     if before:
         return before
     if locked is None:
@@ -116,8 +122,19 @@ async def move(conn: Connection, atlas: Atlas, reader: Reader, issue: UUID, draf
     row, street = locked
     _refuse_wrong_move(reader, row, street, draft)
     changed, texts = await _apply(conn, atlas, reader, row, draft, now)
-    await _write(conn, reader, row, changed, draft, texts, now)
+    await _write(conn, reader, row, changed, draft, texts, now, request)
+    if draft.move == "correct" and draft.correction is not None and draft.correction.contact is not None:
+        await contacts.replace(conn, ring, row.district, row.id, draft.correction.contact, now)
     return _moved(draft.id, changed)
+
+
+def _request(draft: MoveDraft, ring: KeyRing) -> bytes:
+    """What makes a retry known, and tells nothing of a contact."""
+    correction = draft.correction
+    if correction is None or correction.contact is None:
+        return request_digest(draft)
+    veiled = msgspec.structs.replace(correction, contact=contacts.veiled(ring, correction.contact))
+    return request_digest(msgspec.structs.replace(draft, correction=veiled))
 
 
 async def _lock(conn: Connection, reader: Reader, issue: UUID) -> tuple[IssueRow, str | None] | None:
@@ -138,12 +155,14 @@ async def _lock(conn: Connection, reader: Reader, issue: UUID) -> tuple[IssueRow
     return IssueRow(**columns), street
 
 
-async def _moved_before(conn: Connection, reader: Reader, issue: UUID, draft: MoveDraft) -> Moved | None:
+async def _moved_before(
+    conn: Connection, reader: Reader, issue: UUID, draft: MoveDraft, request: bytes
+) -> Moved | None:
     """The first answer to this move, which may have taken the issue out of the reader's reach."""
     first = await conn.fetchrow(MOVED_BEFORE, reader.district, draft.id)
     if first is None:
         return None
-    if (first["thing"], first["actor"], first["request"]) != (issue, str(reader.member), request_digest(draft)):
+    if (first["thing"], first["actor"], first["request"]) != (issue, str(reader.member), request):
         raise IdTaken("id")
     facts = first["facts"]
     return Moved(
@@ -219,7 +238,9 @@ async def _apply(
             return await _assign(conn, row, draft.to or ""), None
         case "reopen":
             due_at = now + timedelta(hours=row.limit_hours)
-            return msgspec.structs.replace(row, clock_started_at=now, due_at=due_at), None
+            there = await people.present(conn, row.district, [row.owner], now)
+            owner = row.owner if row.owner in there else await _on_duty(conn, row, now)
+            return msgspec.structs.replace(row, owner=owner, clock_started_at=now, due_at=due_at), None
         case "correct":
             return await _correct(conn, atlas, row, draft.correction or Correction(), now)
         case _:
@@ -244,8 +265,10 @@ async def _correct(
 ) -> tuple[IssueRow, Mapping[str, str | None] | None]:
     if correction == Correction():
         raise Missing("correction", move="correct")
+    if correction.contact is not None and not correction.contact.blank:
+        contacts.check(correction.contact, "correction.contact")
     row = await _correct_limit(conn, row, correction, now)
-    row = await _correct_place(conn, atlas, row, correction)
+    row = await _correct_place(conn, atlas, row, correction, now)
     if correction.title is None and correction.description is None:
         return row, None
     if correction.title is not None and not correction.title.strip():
@@ -277,7 +300,9 @@ async def _correct_limit(conn: Connection, row: IssueRow, correction: Correction
     )
 
 
-async def _correct_place(conn: Connection, atlas: Atlas, row: IssueRow, correction: Correction) -> IssueRow:
+async def _correct_place(
+    conn: Connection, atlas: Atlas, row: IssueRow, correction: Correction, now: datetime
+) -> IssueRow:
     """A new place is looked up in the boundaries of the day of the report; while nobody has accepted the issue, its
     owner follows the place."""
     if correction.position is None and correction.community is None:
@@ -295,8 +320,12 @@ async def _correct_place(conn: Connection, atlas: Atlas, row: IssueRow, correcti
         row = msgspec.structs.replace(row, **msgspec.structs.asdict(placed))
     if row.state != "reported":
         return row
-    handlers = await people.first_handlers(conn, row.district, [row.community])
-    return msgspec.structs.replace(row, owner=handlers[row.community].id)
+    return msgspec.structs.replace(row, owner=await _on_duty(conn, row, now))
+
+
+async def _on_duty(conn: Connection, row: IssueRow, now: datetime) -> UUID:
+    handlers = await people.first_handlers(conn, row.district, [row.community], now)
+    return handlers[row.community].id
 
 
 async def _write(
@@ -307,6 +336,7 @@ async def _write(
     draft: MoveDraft,
     texts: Mapping[str, str | None] | None,
     now: datetime,
+    request: bytes,
 ) -> None:
     step = Step(
         id=draft.id,
@@ -325,12 +355,14 @@ async def _write(
     if draft.reason and draft.reason.strip():
         reason, facts["reason_digest"] = text_row(row.district, draft.id, 1, {"reason": draft.reason}, now)
         written.append(reason)
+    if draft.correction is not None and draft.correction.contact is not None:
+        facts["contact"] = "removed" if draft.correction.contact.blank else "told"
     if draft.evidence:
         facts["evidence"] = [photo.sha256 for photo in draft.evidence]
     photos = [photo_row(row, photo) for photo in draft.evidence]
     await conn.execute(WRITE_MOVE, changed, photos, row.district, row.id, now, changed.version)
     stamped = msgspec.structs.replace(changed, recorded_at=now)
-    event = issues.event(stamped, changed.version, step, facts, request_digest(draft))
+    event = issues.event(stamped, changed.version, step, facts, request)
     await history.append(conn, [event], written)
 
 
@@ -349,7 +381,7 @@ async def withdraw(conn: Connection, reader: Reader, visit: UUID, correction: UU
             expected_version=row.version,
             reason=reason,
         )
-        await _write(conn, reader, row, changed, draft, None, now)
+        await _write(conn, reader, row, changed, draft, None, now, request_digest(draft))
 
 
 def changes(row: IssueRow, changed: IssueRow) -> dict[str, object]:

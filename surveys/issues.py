@@ -16,7 +16,7 @@ from surveys.categories import Channel, Urgency
 from surveys.copying import Words
 from surveys.history import Actor, Row, event_row, text_row
 from surveys.placing import Certainty, Source
-from surveys.workflow import Move, State
+from surveys.workflow import Event, State
 
 INFINITY = "infinity"
 
@@ -71,7 +71,7 @@ class Step(Struct, frozen=True, kw_only=True):
     again."""
 
     id: UUID
-    event: Literal["report"] | Move
+    event: Event
     actor: Actor
     happened_at: datetime
     state: State

@@ -68,7 +68,7 @@ async def known(conn: Connection, district: int, now: datetime) -> Known:
         departments=_by_word(departments),
         communities=_by_word(communities),
     )
-    return Known(found, words, await people.first_handlers(conn, district, [None, *communities]))
+    return Known(found, words, await people.first_handlers(conn, district, [None, *communities], now))
 
 
 def _by_word(names: Mapping[str, str]) -> dict[str, str]:

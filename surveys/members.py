@@ -1,11 +1,9 @@
 """Members: who belongs to which organisation, and who of them a reader looks after."""
 
-from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
-from asyncpg import Connection
+from asyncpg import Connection, Record
 from msgspec import Struct
 
 from surveys import organisations
@@ -72,5 +70,5 @@ async def open_in(conn: Connection, district: int, organisation: UUID | None) ->
     return [_member(row) for row in await conn.fetch(OPEN_IN, district, organisation)]
 
 
-def _member(row: Mapping[str, Any]) -> Member:
-    return Member(**{**row, "grants": tuple(Grant(*grant) for grant in row["grants"])})
+def _member(row: Record) -> Member:
+    return Member(**{**dict(row), "grants": tuple(Grant(*grant) for grant in row["grants"])})

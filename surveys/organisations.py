@@ -1,4 +1,4 @@
-"""The tree of grassroots organisations: found or made by paths, moved, renamed and closed, and as it was on a past day."""
+"""The tree of grassroots organisations: found or made by paths, moved, renamed, closed; also as of a past day."""
 
 import re
 from collections.abc import Collection

@@ -63,20 +63,32 @@ class Reader(Struct, frozen=True, kw_only=True):
         return bool(self.scopes("district"))
 
 
-# The first person on duty for each community: its worker, else its street's dispatcher, else the district's.
-ON_DUTY = """
+# Who is away at $3, and who stands in for them: a deputy who has left, or is away as well, stands in for nobody.
+_AWAY = """a.district = $1 and a.cancelled_at is null and a.starts_at <= $3 and a.ends_at > $3"""
+_STANDING_IN = f"""
+  left join member_absence a on a.member = m.id and {_AWAY}
+  left join member d on d.district = $1 and d.id = a.deputy and d.closed_at is null
+    and not exists (select from member_absence a where a.member = d.id and {_AWAY})
+"""
+_THEY_OR_DEPUTY = "(coalesce(d.id, m.id), coalesce(d.name, m.name))"
+_HOLDER = f"""
+  select {_THEY_OR_DEPUTY} from member_role r
+  join member m on m.district = r.district and m.id = r.member {_STANDING_IN}
+  where r.district = $1 and m.closed_at is null and (a.id is null or d.id is not null)
+"""
+
+# The first person on duty for each community: its worker, else its street's dispatcher, else the district's; in place
+# of one who is away their deputy.
+ON_DUTY = f"""
 select wanted.code, c.name,
   coalesce(
-    (select (m.id, m.name) from member_role r join member m on m.district = r.district and m.id = r.member
-      where r.district = $1 and r.role = 'community_worker' and r.scope_kind = 'community' and r.scope = wanted.code
-        and m.closed_at is null
+    ({_HOLDER} and r.role = 'community_worker' and r.scope_kind = 'community' and r.scope = wanted.code
       order by m.number limit 1),
-    (select (m.id, m.name) from member_role r join member m on m.district = r.district and m.id = r.member
-      where r.district = $1 and r.role = 'dispatcher' and r.scope_kind = 'street' and r.scope = c.street
-        and m.closed_at is null
+    ({_HOLDER} and r.role = 'dispatcher' and r.scope_kind = 'street' and r.scope = c.street
       order by m.number limit 1),
-    (select (m.id, m.name) from district d join member m on m.district = d.district and m.id = d.dispatcher
-      where d.district = $1)) as handler
+    (select {_THEY_OR_DEPUTY} from district t
+      join member m on m.district = t.district and m.id = t.dispatcher {_STANDING_IN}
+      where t.district = $1 limit 1)) as handler
 from unnest($2::text[]) as wanted(code)
 left join community c on c.district = $1 and c.code = wanted.code
 """
@@ -96,18 +108,20 @@ class Duty(Struct, frozen=True):
     community: str | None
 
 
-async def on_duty(conn: Connection, district: int, communities: Sequence[str | None]) -> dict[str | None, Duty]:
+async def on_duty(
+    conn: Connection, district: int, communities: Sequence[str | None], now: datetime
+) -> dict[str | None, Duty]:
     """Who is on duty for each community; None stands for a place in no community."""
     wanted = list({code or "" for code in communities})
-    rows = await conn.fetch(ON_DUTY, district, wanted)
+    rows = await conn.fetch(ON_DUTY, district, wanted, now)
     return {row["code"] or None: Duty(Handler(*row["handler"]), row["name"]) for row in rows}
 
 
 async def first_handlers(
-    conn: Connection, district: int, communities: Sequence[str | None]
+    conn: Connection, district: int, communities: Sequence[str | None], now: datetime
 ) -> dict[str | None, Handler]:
     """Who answers for a new issue in each community; None stands for a place in no community."""
-    duties = await on_duty(conn, district, communities)
+    duties = await on_duty(conn, district, communities, now)
     return {code: duty.handler for code, duty in duties.items()}
 
 
@@ -117,6 +131,17 @@ OPEN_MEMBERS = "select id, organisation from member where district = $1 and id =
 async def open_members(conn: Connection, district: int, members: Sequence[UUID]) -> dict[UUID, UUID]:
     """The organisation of each of these members who has not left."""
     return {row["id"]: row["organisation"] for row in await conn.fetch(OPEN_MEMBERS, district, list(set(members)))}
+
+
+PRESENT = f"""
+select m.id from member m where m.district = $1 and m.id = any($2) and m.closed_at is null
+  and not exists (select from member_absence a where a.member = m.id and {_AWAY})
+"""
+
+
+async def present(conn: Connection, district: int, members: Sequence[UUID], now: datetime) -> set[UUID]:
+    """Those of these members who have neither left nor are away."""
+    return {row["id"] for row in await conn.fetch(PRESENT, district, list(set(members)), now)}
 
 
 NAMES = "select id, name from member where district = $1 and id = any($2)"
@@ -181,6 +206,8 @@ with d as (
   insert into number_series (district, series, next) values ($1, 'issue', 10001)
 ), o as (
   insert into organisation (district, id, name) values ($1, $5, $6)
+), s2 as (
+  insert into organisation_spans (district, organisation, valid_from, name, recorded_at) values ($1, $5, $10, $6, $10)
 ), m as (
   insert into member (district, id, number, name, organisation, joined_at) values ($1, $7, $8, $9, $5, $10)
 )

@@ -11,7 +11,7 @@ from asyncpg import Connection, UniqueViolationError
 from msgspec import Struct
 
 from maps.coordinates import System
-from surveys import categories, history, issues, people, placing, receipts
+from surveys import categories, contacts, history, issues, people, placing, receipts
 from surveys.categories import Category
 from surveys.history import Actor, Row, bytea, event_row, text_row
 from surveys.issues import IssueRow, NewIssue, Step, event_id
@@ -104,7 +104,7 @@ with filed as (
   union all
   select district, visit, 'card_already_bound', bound_at from cards where visit not in (select visit from bound)
   returning visit, flag
-)
+), sealed as ({contacts.INSERT.format("$9")} where subject in (select id from found))
 select id, array(select flag from flags where visit = id order by flag) as flags from filed
 """
 
@@ -204,7 +204,7 @@ async def _write(
     firsts = {one.filing.draft.id: one for one in reversed(ready)}
     if not firsts:
         return {}
-    duties = await people.on_duty(conn, district, [place.community for one in ready for place in one.places])
+    duties = await people.on_duty(conn, district, [place.community for one in ready for place in one.places], now)
     found = {id_: list(_issues(one, numbers, known, duties, now)) for id_, one in firsts.items()}
     every = [issue for of_visit in found.values() for issue in of_visit]
     try:
@@ -217,7 +217,7 @@ async def _write(
 def _columns(
     filings: Collection[_Placing], found: Sequence[NewIssue], known: Known, now: datetime
 ) -> tuple[Sequence[object], ...]:
-    """The parameters of FILE: events, texts, spans, photos, visits, issues, cards and flags."""
+    """The parameters of FILE: events, texts, spans, photos, visits, issues, cards, flags and what is sealed."""
     life = issues.lives(found)
     events, texts = _told(filings, now)
     visits = [_visit_row(one, now) for one in filings]
@@ -231,8 +231,9 @@ def _columns(
         for one in filings
         for flag in _flags(one, known)
     ]
+    sealed = [field.row(now) for one in filings for field in one.filing.sealed]
     rows = [issue.row for issue in found]
-    return [*events, *life.events], [*texts, *life.texts], life.spans, life.photos, visits, rows, cards, flags
+    return [*events, *life.events], [*texts, *life.texts], life.spans, life.photos, visits, rows, cards, flags, sealed
 
 
 def _visit_row(one: _Placing, now: datetime) -> VisitRow:

@@ -8,6 +8,7 @@ from msgspec import Struct
 State = Literal["reported", "accepted", "assigned", "in_progress", "paused", "resolved", "closed", "rejected", "merged"]
 Group = Literal["reported", "in_hand", "overdue", "solved", "other"]
 Move = Literal["accept", "assign", "start", "resolve", "close", "reject", "reopen", "correct"]
+Event = Literal["report", "hand_on"] | Move  # what happens to an issue; nobody asks for the first two
 Standing = Literal["reporter", "owner", "handler", "community_worker", "dispatcher", "administrator"]
 Need = Literal["to", "reason", "correction"]
 
@@ -55,6 +56,9 @@ MOVES: Mapping[Move, Rule] = {
         needs=frozenset({"reason", "correction"}),
     ),
 }
+
+# Who may have a resident's name and phone shown, for a purpose: those who have something to ask them.
+REVEALING: frozenset[Standing] = frozenset({"owner", "handler", "community_worker", "dispatcher", "administrator"})
 
 
 def possible(state: State) -> list[Move]:

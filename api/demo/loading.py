@@ -83,7 +83,7 @@ async def load(conn: Connection, today: date, report: Report = lambda step, done
     found = list(_found(atlas, invented.filed))
     numbers = await issues.reserve_numbers(conn, DISTRICT, len(found))
     in_force = await categories.in_force(conn, DISTRICT, days.first)
-    desk = await _desk(conn, invented, found)
+    desk = await _desk(conn, invented, found, days.first)
     rng = chances("lives")
     lives = [
         live(one, number, DISTRICT, in_force[one.draft.category], desk, days, rng)
@@ -154,9 +154,9 @@ def _found(atlas: Atlas, filed: Sequence[Filed]) -> Iterator[Found]:
         yield Found(one.visit, one.draft, issue, how, place)
 
 
-async def _desk(conn: Connection, invented: Invented, found: Sequence[Found]) -> Desk:
+async def _desk(conn: Connection, invented: Invented, found: Sequence[Found], at: datetime) -> Desk:
     everybody = invented.everybody
-    handlers = await first_handlers(conn, DISTRICT, [one.place.community for one in found])
+    handlers = await first_handlers(conn, DISTRICT, [one.place.community for one in found], at)
     streets: dict[str | None, UUID] = {
         place.code: everybody.of_street[place.code[:9]][0].id for place in invented.places
     }

@@ -188,6 +188,11 @@ async def write(conn: Connection, district: int, everybody: Population, joined_a
         records=[(district, one.id, one.parent, one.name) for one in everybody.organisations],
     )
     await conn.copy_records_to_table(
+        "organisation_spans",
+        columns=("district", "organisation", "valid_from", "parent", "name", "recorded_at"),
+        records=[(district, one.id, joined_at, one.parent, one.name, joined_at) for one in everybody.organisations],
+    )
+    await conn.copy_records_to_table(
         "member",
         columns=("district", "id", "number", "name", "organisation", "joined_at"),
         records=[(district, one.id, one.number, one.name, one.organisation, joined_at) for one in everybody.members],

@@ -31,11 +31,11 @@ async def leave(conn: asyncpg.Connection, person: Person) -> None:
 
 
 async def handlers(conn: asyncpg.Connection, *communities: str | None) -> dict[str | None, UUID]:
-    return {code: one.id for code, one in (await people.first_handlers(conn, DISTRICT, communities)).items()}
+    return {code: one.id for code, one in (await people.first_handlers(conn, DISTRICT, communities, NOW)).items()}
 
 
 async def test_a_community_s_worker_comes_first(undone: asyncpg.Connection) -> None:
-    assert await people.first_handlers(undone, DISTRICT, [NEAR, NEAR]) == {NEAR: Handler(WORKER.id, WORKER.name)}
+    assert await people.first_handlers(undone, DISTRICT, [NEAR, NEAR], NOW) == {NEAR: Handler(WORKER.id, WORKER.name)}
 
 
 async def test_each_community_of_a_set_has_somebody(undone: asyncpg.Connection) -> None:
