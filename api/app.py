@@ -13,10 +13,26 @@ from litestar.config.compression import CompressionConfig
 from litestar.datastructures import State
 from litestar.di import NamedDependency, Provide
 
-from api import auth, communities, database, health, issues, key_ring, maps, pages, problem_details, sign_in, visits
+from api import (
+    auth,
+    communities,
+    contacts,
+    database,
+    health,
+    issues,
+    jobs,
+    key_ring,
+    maps,
+    pages,
+    problem_details,
+    sign_in,
+    visits,
+)
 from api import settings as settings_
 from api.auth import Authentication, Clock, Readers
 from api.filing import FilingQueue, Numbers
+from api.key_ring import Followed
+from api.limits import Limits
 from api.logs import RequestLog
 from api.settings import Settings
 from maps.locator import Atlas
@@ -27,6 +43,7 @@ from surveys.sealing import KeyRing
 
 log = structlog.get_logger()
 
+FOLLOW_KEYS_S = 1
 FOLLOW_BOUNDARIES_S = 0.5  # with a second to build the largest locator, every process follows within two
 LARGEST_BODY = 8 * 1024 * 1024  # bytes; a batch of 500 visits with long texts fits
 
@@ -34,6 +51,7 @@ ROUTES: list[Any] = [
     *sign_in.ROUTES,
     *visits.ROUTES,
     *issues.ROUTES,
+    *contacts.ROUTES,
     *communities.ROUTES,
     *maps.ROUTES,
     *health.ROUTES,
@@ -46,13 +64,23 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
-def create_app(settings: Settings | None = None, clock: Clock = utc_now, ring: KeyRing | None = None) -> Litestar:
+def create_app(
+    settings: Settings | None = None,
+    clock: Clock = utc_now,
+    ring: KeyRing | None = None,
+    *,
+    working: bool = False,
+) -> Litestar:
     """The program as an ASGI application; settings come from the environment and the key ring from its file unless
-    they are given."""
+    they are given. With `working` it runs the background jobs too, while it serves."""
     settings = settings or settings_.read()
     app = Litestar(
         route_handlers=ROUTES,
-        lifespan=[_running(settings, clock, ring)],
+        lifespan=[
+            _holding_keys(settings, ring),
+            _running(settings, clock),
+            *([_working(settings, clock)] if working else []),
+        ],
         dependencies=_dependencies(settings, clock),
         middleware=[Authentication],
         exception_handlers=problem_details.HANDLERS,
@@ -62,7 +90,7 @@ def create_app(settings: Settings | None = None, clock: Clock = utc_now, ring: K
         before_send=[pages.add_security_headers],
         request_max_body_size=LARGEST_BODY,
         logging_config=None,  # the framework would replace what api/logs.py has set up
-        state=State({"settings": settings, "clock": clock}),
+        state=State({"settings": settings, "clock": clock, "limits": Limits(settings, clock)}),
     )
     app.asgi_handler = RequestLog(app.asgi_handler)  # outermost, so that refusals before any route have an id as well
     return app
@@ -98,11 +126,43 @@ async def _district(conn: NamedDependency[asyncpg.Connection], request: Request[
     return found
 
 
-def _running(settings: Settings, clock: Clock, ring: KeyRing | None) -> Callable[[Litestar], Any]:
+def _holding_keys(settings: Settings, ring: KeyRing | None) -> Callable[[Litestar], Any]:
+    @asynccontextmanager
+    async def holding(app: Litestar) -> AsyncIterator[None]:
+        """The key ring, for as long as the program serves: the one given, or the one that its file holds by then."""
+        if ring is not None:
+            app.state.ring = ring
+            yield
+            return
+        followed = key_ring.Followed(settings)
+        app.state.ring = followed.ring
+        following = asyncio.create_task(_follow_keys(app, followed))
+        try:
+            yield
+        finally:
+            following.cancel()
+            with suppress(asyncio.CancelledError):
+                await following
+
+    return holding
+
+
+async def _follow_keys(app: Litestar, followed: Followed) -> None:
+    """Take up a ring to which a key was added, or from which one was taken, soon after."""
+    while True:
+        await asyncio.sleep(FOLLOW_KEYS_S)
+        try:
+            if followed.changed():
+                app.state.ring = followed.ring
+                log.info("key_ring_taken_up", keys=sorted(followed.ring.keys))
+        except key_ring.KeyRingError as error:  # the ring that we have goes on opening and sealing
+            log.warning("key_ring_not_followed", error=str(error))
+
+
+def _running(settings: Settings, clock: Clock) -> Callable[[Litestar], Any]:
     @asynccontextmanager
     async def running(app: Litestar) -> AsyncIterator[None]:
         """Pools, boundaries and the filing queue, for as long as the program serves."""
-        app.state.ring = ring or key_ring.read(settings)
         dsn = settings.database_url or ""
         async with (
             await database.open_pool(dsn, most=settings.pool_size, plan_each=True) as pool,
@@ -126,6 +186,23 @@ def _running(settings: Settings, clock: Clock, ring: KeyRing | None) -> Callable
                     await following
 
     return running
+
+
+def _working(settings: Settings, clock: Clock) -> Callable[[Litestar], Any]:
+    @asynccontextmanager
+    async def working(app: Litestar) -> AsyncIterator[None]:
+        """The background jobs, for as long as the program serves; one under way is broken off, and nothing of it
+        remains."""
+        runner = jobs.Runner(settings.database_url or "", clock, lambda: app.state.ring, settings)
+        running = asyncio.create_task(runner.run_until_cancelled())
+        try:
+            yield
+        finally:
+            running.cancel()
+            with suppress(asyncio.CancelledError):
+                await running
+
+    return working
 
 
 async def _follow_boundaries(pool: asyncpg.Pool, atlas: Atlas) -> None:

@@ -20,6 +20,7 @@ from surveys.issue_moves import Moved, MoveDraft
 from surveys.issue_query import Filters
 from surveys.people import District, Reader
 from surveys.refusals import InvalidFilter
+from surveys.sealing import KeyRing
 from surveys.workflow import Group, State
 
 # What may stand beside the filters in the address of a list or a map.
@@ -97,10 +98,11 @@ async def one_issue(
     reader: NamedDependency[Reader],
     district: NamedDependency[District],
     clock: NamedDependency[Clock],
+    ring: NamedDependency[KeyRing],
     issue: FromPath[UUID],
 ) -> Detail:
     """One issue with its history, and the moves that the reader may make."""
-    return await issue_lists.one(conn, reader, issue, district.zone, clock())
+    return await issue_lists.one(conn, reader, issue, district.zone, clock(), ring)
 
 
 @post(
@@ -116,10 +118,11 @@ async def move_issue(
     reader: NamedDependency[Reader],
     atlas: NamedDependency[Atlas],
     clock: NamedDependency[Clock],
+    ring: NamedDependency[KeyRing],
     issue: FromPath[UUID],
 ) -> Moved:
     """Make one move; a stale version is answered with the present state, a retry with its first answer."""
-    return await issue_moves.move(conn, atlas, reader, issue, data, clock())
+    return await issue_moves.move(conn, atlas, reader, issue, data, clock(), ring)
 
 
 ROUTES = [list_issues, one_issue, move_issue]

@@ -1,8 +1,12 @@
 """The key ring's file: outside the data folder, readable by its owner alone, and never overwritten by chance."""
 
 import base64
+import fcntl
 import os
 import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
@@ -11,15 +15,24 @@ from msgspec import Struct
 from api.settings import Settings
 from surveys.sealing import KEY_BYTES, KeyRing
 
+UNKNOWN = datetime(2000, 1, 1, tzinfo=UTC)  # of a key that was never dated
+
 
 class KeyRingError(Exception):
     """The key ring is missing, in the wrong place, or cannot be read; the message says what to do."""
 
 
-class _File(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What stands in the file: keys in base64, by number."""
+class _Key(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A key in base64, and when it was made."""
 
-    keys: dict[int, str]
+    key: str
+    made_at: datetime
+
+
+class _File(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What stands in the file: keys by number, and the key of the look-up."""
+
+    keys: dict[int, _Key]
     look_up_key: str
 
 
@@ -30,7 +43,9 @@ def read(settings: Settings) -> KeyRing:
     try:
         kept = msgspec.json.decode(path.read_bytes(), type=_File)
         ring = KeyRing(
-            keys={number: _key(text) for number, text in kept.keys.items()}, look_up_key=_key(kept.look_up_key)
+            keys={number: _key(one.key) for number, one in kept.keys.items()},
+            look_up_key=_key(kept.look_up_key),
+            made_at={number: one.made_at for number, one in kept.keys.items()},
         )
     except FileNotFoundError:
         raise KeyRingError(
@@ -46,11 +61,11 @@ def read(settings: Settings) -> KeyRing:
     return ring
 
 
-def make(settings: Settings) -> KeyRing:
+def make(settings: Settings, now: datetime | None = None) -> KeyRing:
     """A new key ring in its file. Raises KeyRingError if there is one already."""
     _refuse_inside_data(settings)
     path = settings.key_file
-    ring = KeyRing.new()
+    ring = KeyRing.new(now or datetime.now(UTC))
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     try:
         _write(path, ring, os.O_EXCL)
@@ -66,11 +81,51 @@ def make_if_missing(settings: Settings) -> KeyRing:
 
 def replace(settings: Settings, ring: KeyRing) -> None:
     """Put another ring in the place of the present one, whole or not at all."""
+    _refuse_inside_data(settings)
     path = settings.key_file
     unfinished = path.with_suffix(".unfinished")
     unfinished.unlink(missing_ok=True)
     _write(unfinished, ring, os.O_EXCL)
     unfinished.replace(path)
+    folder = os.open(path.parent, os.O_RDONLY)
+    os.fsync(folder)
+    os.close(folder)
+
+
+@contextmanager
+def alone(settings: Settings) -> Iterator[None]:
+    """Keep every other command that would change the ring waiting."""
+    folder = os.open(settings.key_file.parent, os.O_RDONLY)
+    try:
+        fcntl.flock(folder, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(folder)
+
+
+class Followed:
+    """The ring as it stands in its file, read again when the file has changed."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._seen = self._state()
+        self.ring = read(settings)
+
+    def changed(self) -> bool:
+        """Whether another ring was taken up. Raises KeyRingError: then the present one goes on."""
+        state = self._state()
+        if state == self._seen:
+            return False
+        self.ring = read(self._settings)
+        self._seen = state
+        return True
+
+    def _state(self) -> tuple[int, int, int] | None:
+        try:
+            found = self._settings.key_file.stat()
+        except OSError:
+            return None
+        return found.st_ino, found.st_mtime_ns, found.st_size
 
 
 def readable_by_others(settings: Settings) -> bool:
@@ -79,7 +134,12 @@ def readable_by_others(settings: Settings) -> bool:
 
 
 def _write(path: Path, ring: KeyRing, flags: int) -> None:
-    kept = _File(keys={number: _text(key) for number, key in ring.keys.items()}, look_up_key=_text(ring.look_up_key))
+    kept = _File(
+        keys={
+            number: _Key(key=_text(key), made_at=ring.made_at.get(number, UNKNOWN)) for number, key in ring.keys.items()
+        },
+        look_up_key=_text(ring.look_up_key),
+    )
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | flags, 0o600)
     with os.fdopen(descriptor, "wb") as file:
         file.write(msgspec.json.format(msgspec.json.encode(kept)) + b"\n")

@@ -8,7 +8,11 @@ import structlog
 from litestar import Request, Response
 from litestar.exceptions import HTTPException, ValidationException
 from litestar.response import Redirect, Template
-from litestar.status_codes import HTTP_500_INTERNAL_SERVER_ERROR, HTTP_503_SERVICE_UNAVAILABLE
+from litestar.status_codes import (
+    HTTP_429_TOO_MANY_REQUESTS,
+    HTTP_500_INTERNAL_SERVER_ERROR,
+    HTTP_503_SERVICE_UNAVAILABLE,
+)
 from msgspec import Struct
 
 from api.database import UNAVAILABLE
@@ -112,6 +116,9 @@ TEXTS: Mapping[str, Text] = {
     "already_withdrawn": Text(409, "这次走访已经撤回", "The visit has been withdrawn already"),
     "too_large": Text(413, "请求内容太大", "The request is too large"),
     "bad_request": Text(400, "请求不符合要求", "The request does not fit"),
+    "too_many_requests": Text(
+        429, "请求太频繁，请 {seconds} 秒后再试", "Too many requests; try again in {seconds} seconds"
+    ),
     "busy": Text(503, "系统正忙，请稍后再试", "The system is busy; try again shortly"),
     "unavailable": Text(503, "数据库暂时不可用，请稍后再试", "The database is away; try again shortly"),
     "fault": Text(500, "程序出错了，内容没有保存", "Something went wrong; nothing was saved"),
@@ -176,6 +183,8 @@ def language(request: Request[Any, Any, Any]) -> str:
 def respond(request: Request[Any, Any, Any], problem: Problem) -> Response[Any]:
     """A problem as the answer to a request: as a page to a browser that opens one, else as JSON."""
     headers = {"Retry-After": RETRY_AFTER_S} if problem.status == HTTP_503_SERVICE_UNAVAILABLE else {}
+    if problem.status == HTTP_429_TOO_MANY_REQUESTS:
+        headers["Retry-After"] = str(problem.facts.get("seconds", RETRY_AFTER_S))
     if problem.status == 401:
         headers["WWW-Authenticate"] = 'Bearer realm="zoufang"'
     if _wants_page(request):

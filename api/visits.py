@@ -25,6 +25,7 @@ from surveys import receipts, visit_corrections, visit_drafts, visit_query
 from surveys.people import Reader
 from surveys.receipts import Filed, Receipt
 from surveys.refusals import Invalid, Refusal
+from surveys.sealing import KeyRing
 from surveys.visit_corrections import Corrected, Correction
 from surveys.visit_drafts import Filing, Moment, VisitDraft
 from surveys.visit_query import VisitDetail, VisitPage
@@ -101,7 +102,8 @@ async def file_visit(
     device_time: DeviceTime = None,
 ) -> Response[Receipt]:
     """File a visit with the issues found on it: 201 when it is new, 200 when it was filed before."""
-    outcome = await filing_queue.file(visit_drafts.filing(data, request.user, _device_time(device_time)))
+    ring: KeyRing = request.app.state.ring
+    outcome = await filing_queue.file(visit_drafts.filing(data, request.user, _device_time(device_time), ring))
     if isinstance(outcome, Refusal):
         raise outcome
     return Response(outcome, status_code=201 if outcome.status == "filed" else 200)
@@ -113,13 +115,14 @@ async def file_batch(
     data: JSONBody[list[msgspec.Raw]],
     reader: NamedDependency[Reader],
     filing_queue: NamedDependency[FilingQueue],
+    ring: NamedDependency[KeyRing],
     device_time: DeviceTime = None,
 ) -> BatchResults:
     """File up to 500 visits, each on its own; what became of each stands in the order sent."""
     if len(data) > MOST_IN_BATCH:
         raise TooMany(None, most=MOST_IN_BATCH)
     at = _device_time(device_time)
-    decoded = [_decoded(raw, reader, at) for raw in data]
+    decoded = [_decoded(raw, reader, at, ring) for raw in data]
     filings = [item for item in decoded if isinstance(item, Filing)]
     outcomes = iter(await filing_queue.file_together(filings))
     answers = [next(outcomes) if isinstance(item, Filing) else item for item in decoded]
@@ -127,9 +130,9 @@ async def file_batch(
     return BatchResults([_result(_id(raw), answer, language) for raw, answer in zip(data, answers, strict=True)])
 
 
-def _decoded(raw: msgspec.Raw, reader: Reader, device_time: datetime | None) -> Filing | Refusal:
+def _decoded(raw: msgspec.Raw, reader: Reader, device_time: datetime | None, ring: KeyRing) -> Filing | Refusal:
     try:
-        return visit_drafts.filing(decode(bytes(raw), VisitDraft), reader, device_time)
+        return visit_drafts.filing(decode(bytes(raw), VisitDraft), reader, device_time, ring)
     except Refusal as refusal:
         return refusal
 

@@ -1,6 +1,7 @@
 """Issues as they are listed, page by page, and one of them with its history."""
 
 import hashlib
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -10,13 +11,15 @@ import msgspec
 from asyncpg import Connection
 from msgspec import Struct
 
-from surveys import cursors, history, issue_moves, workflow
+from surveys import contacts, cursors, history, issue_moves, workflow
 from surveys.categories import Channel, Urgency
+from surveys.contacts import Masked
 from surveys.history import Entry
 from surveys.issue_query import GROUP, OPEN, Filters, Moment, Query, moment, seen
 from surveys.people import Handler, Reader
 from surveys.placing import Certainty, CommunityName, Point
 from surveys.refusals import InvalidCursor, NotFound
+from surveys.sealing import KeyRing
 from surveys.workflow import Group, Move, State
 
 
@@ -144,6 +147,14 @@ def _item(row: Any) -> Item:
     )
 
 
+async def of_ids(conn: Connection, reader: Reader, issues: Sequence[UUID], zone: ZoneInfo, now: datetime) -> list[Item]:
+    """Those of these issues that are within the reader's reach, newest first."""
+    query = seen(reader, Filters(), zone, Moment(now))
+    part = f", part as (select * from seen where id = any(${len(query.parameters) + 1}))"
+    newest = "order by s.reported_at desc, s.id desc"
+    return [_item(row) for row in await conn.fetch(f"{query.text}{part}{ITEMS}{newest}", *query.parameters, issues)]
+
+
 def _asked(filters: Filters) -> str:
     return hashlib.sha256(msgspec.json.encode(filters)).hexdigest()[:16]
 
@@ -161,10 +172,17 @@ def _read_cursor(text: str, filters: Filters) -> _Cursor:
 
 
 class Detail(Struct, frozen=True, kw_only=True):
-    """One issue with everything that its page needs, and the moves that this reader may make."""
+    """One issue with everything that its page needs, and the moves that this reader may make.
+
+    `may_reveal` says whether they may ask for the contact; `erased_at` is when its texts were forgotten, and
+    `contact_erased_at` when its contact was."""
 
     issue: Item
     description: str | None
+    contact: Masked | None
+    may_reveal: bool
+    contact_erased_at: datetime | None
+    erased_at: datetime | None
     clock_started_at: datetime
     limit_hours: int
     limit_version: int
@@ -175,7 +193,8 @@ class Detail(Struct, frozen=True, kw_only=True):
 
 # What one issue's page shows beside its item.
 DETAIL = """
-select i.reporter, i.clock_started_at, i.limit_hours, i.limit_version, t.body->>'description' as description
+select i.reporter, i.clock_started_at, i.limit_hours, i.limit_version, t.body->>'description' as description,
+       t.erased_at
 from issue i
 left join text_version t on t.district = i.district and t.subject = i.id and t.version = i.text_version
 where i.district = $1 and i.id = $2
@@ -191,7 +210,7 @@ where m.district = $1 and m.id = any(
 """
 
 
-async def one(conn: Connection, reader: Reader, issue: UUID, zone: ZoneInfo, now: datetime) -> Detail:
+async def one(conn: Connection, reader: Reader, issue: UUID, zone: ZoneInfo, now: datetime, ring: KeyRing) -> Detail:
     """One issue within the reader's reach, with its history. Raises NotFound."""
     query = seen(reader, Filters(), zone, Moment(now))
     part = f", part as (select * from seen where id = ${len(query.parameters) + 1})"
@@ -209,9 +228,15 @@ async def one(conn: Connection, reader: Reader, issue: UUID, zone: ZoneInfo, now
         street=item.street,
         department=item.department,
     )
+    kept = (await contacts.of_issues(conn, reader.district, [issue]))[issue]
+    contact = kept.masked(ring)
     return Detail(
         issue=item,
         description=beside["description"],
+        contact=contact,
+        may_reveal=contact is not None and bool(workflow.REVEALING & stands),
+        contact_erased_at=None if contact else kept.erased_at,
+        erased_at=beside["erased_at"],
         clock_started_at=beside["clock_started_at"],
         limit_hours=beside["limit_hours"],
         limit_version=beside["limit_version"],

@@ -8,6 +8,7 @@ import re
 import secrets
 import unicodedata
 from collections.abc import Mapping
+from datetime import datetime
 from hashlib import sha256
 from uuid import UUID
 
@@ -15,19 +16,25 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from msgspec import Struct
 
+from surveys.refusals import Refusal
+
 KEY_BYTES = 32  # AES-256
 NONCE_BYTES = 12  # as AES-GCM is defined, random for each value (NIST SP 800-38D, 8.2.2)
 ID_BYTES = 4  # of the key, in front of each sealed value
 
-_NOT_DIGITS = re.compile(r"\D+")
+_NOT_DIGITS = re.compile("[^0-9]+")
 
 
-class UnknownKey(Exception):
-    """A value sealed under a key that this ring does not have."""
+class UnknownKey(Refusal):
+    """A value sealed under a key that this ring does not have: not yet, or no longer."""
+
+    code = "key_missing"
 
 
-class NotGenuine(Exception):
+class NotGenuine(Refusal):
     """A sealed value that was changed, or that belongs to another thing or field."""
+
+    code = "not_genuine"
 
 
 class Place(Struct, frozen=True):
@@ -48,21 +55,37 @@ class KeyRing(Struct, frozen=True, kw_only=True):
 
     keys: Mapping[int, bytes]  # by number; the highest seals
     look_up_key: bytes
+    made_at: Mapping[int, datetime] = {}  # when each key was made, where that is known
 
     @classmethod
-    def new(cls) -> "KeyRing":
+    def new(cls, now: datetime) -> "KeyRing":
         """A ring with one key, of the system's random numbers."""
-        return cls(keys={1: secrets.token_bytes(KEY_BYTES)}, look_up_key=secrets.token_bytes(KEY_BYTES))
+        return cls(
+            keys={1: secrets.token_bytes(KEY_BYTES)},
+            look_up_key=secrets.token_bytes(KEY_BYTES),
+            made_at={1: now},
+        )
 
     @property
     def newest(self) -> int:
         """The number of the key that seals."""
         return max(self.keys)
 
-    def rotated(self) -> "KeyRing":
+    def rotated(self, now: datetime) -> "KeyRing":
         """The ring with one key more, which seals from now on."""
+        number = self.newest + 1
         return KeyRing(
-            keys={**self.keys, self.newest + 1: secrets.token_bytes(KEY_BYTES)}, look_up_key=self.look_up_key
+            keys={**self.keys, number: secrets.token_bytes(KEY_BYTES)},
+            look_up_key=self.look_up_key,
+            made_at={**self.made_at, number: now},
+        )
+
+    def without(self, number: int) -> "KeyRing":
+        """The ring with one key less; what was sealed under that one opens no more."""
+        return KeyRing(
+            keys={other: key for other, key in self.keys.items() if other != number},
+            look_up_key=self.look_up_key,
+            made_at={other: at for other, at in self.made_at.items() if other != number},
         )
 
     def seal(self, text: str, place: Place) -> bytes:
@@ -75,12 +98,12 @@ class KeyRing(Struct, frozen=True, kw_only=True):
         """The text of a sealed value. Raises UnknownKey or NotGenuine."""
         key = self.keys.get(key_of(sealed))
         if key is None:
-            raise UnknownKey(key_of(sealed))
+            raise UnknownKey(key=key_of(sealed))
         nonce, rest = sealed[ID_BYTES : ID_BYTES + NONCE_BYTES], sealed[ID_BYTES + NONCE_BYTES :]
         try:
             return AESGCM(key).decrypt(nonce, rest, place.bound()).decode()
         except InvalidTag:
-            raise NotGenuine(place) from None
+            raise NotGenuine from None
 
     def look_up(self, phone: str) -> bytes:
         """HMAC-SHA256 of a phone number's digits: finds the number again, and tells it to nobody."""
@@ -89,6 +112,12 @@ class KeyRing(Struct, frozen=True, kw_only=True):
     def veil(self, text: str) -> bytes:
         """HMAC-SHA256 of any text: stands for it where it must be compared and may not be kept."""
         return hmac.digest(self.look_up_key, b"text:" + text.encode(), sha256)
+
+
+def manifest(ring: KeyRing) -> dict[str, str]:
+    """What tells the keys of a ring apart and opens nothing: the first digits of each one's SHA-256, by number."""
+    named = {str(number): key for number, key in sorted(ring.keys.items())} | {"look_up": ring.look_up_key}
+    return {name: sha256(key).hexdigest()[:8] for name, key in named.items()}
 
 
 def key_of(sealed: bytes) -> int:

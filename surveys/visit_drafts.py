@@ -6,10 +6,12 @@ from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
+import msgspec
 from msgspec import Meta, Struct
 
-from surveys import placing
+from surveys import contacts, placing
 from surveys.categories import Category, Urgency
+from surveys.contacts import Contact, Sealed
 from surveys.history import request_digest
 from surveys.issues import Description, Photo, Title
 from surveys.people import Reader
@@ -17,7 +19,6 @@ from surveys.placing import Position
 from surveys.refusals import (
     DuplicateId,
     Missing,
-    NotYetAccepted,
     TextUnusable,
     TimeBeforeAll,
     TimeInFuture,
@@ -27,6 +28,7 @@ from surveys.refusals import (
     UnknownCommunity,
     UnknownMember,
 )
+from surveys.sealing import KeyRing
 
 PremisesKind = Literal["shop", "enterprise", "household"]
 Outcome = Literal["met", "not_home", "declined", "closed"]
@@ -51,13 +53,6 @@ class SolvedOnSpot(Struct, frozen=True, forbid_unknown_fields=True):
 
     how: Annotated[str, Meta(min_length=1, max_length=5_000)]
     at: Moment
-
-
-class Contact(Struct, frozen=True, forbid_unknown_fields=True):
-    """A resident's name and phone."""
-
-    name: Annotated[str, Meta(max_length=100)]
-    phone: Annotated[str, Meta(max_length=40)]
 
 
 class Answers(Struct, frozen=True, forbid_unknown_fields=True):
@@ -106,17 +101,34 @@ class VisitDraft(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, 
 
 
 class Filing(Struct, frozen=True, kw_only=True):
-    """A draft with who files it and what their phone took for the time."""
+    """A draft with who files it, what their phone took for the time, and the contacts of its issues, sealed."""
 
     draft: VisitDraft
     filer: Reader
     device_time: datetime | None = None
     digest: bytes
+    sealed: tuple[Sealed, ...] = ()
 
 
-def filing(draft: VisitDraft, filer: Reader, device_time: datetime | None) -> Filing:
-    """A draft made ready to be filed; its digest is what makes a retry known."""
-    return Filing(draft=draft, filer=filer, device_time=device_time, digest=request_digest(draft))
+def filing(draft: VisitDraft, filer: Reader, device_time: datetime | None, ring: KeyRing) -> Filing:
+    """A draft made ready to be filed; its digest is what makes a retry known, and tells nothing of a contact."""
+    told = [(issue.id, issue.contact) for issue in draft.issues if issue.contact is not None]
+    sealed = [one for issue, contact in told for one in contacts.seal(ring, filer.district, issue, contact)]
+    return Filing(
+        draft=draft,
+        filer=filer,
+        device_time=device_time,
+        digest=request_digest(_veiled(ring, draft) if told else draft),
+        sealed=tuple(sealed),
+    )
+
+
+def _veiled(ring: KeyRing, draft: VisitDraft) -> VisitDraft:
+    issues = tuple(
+        msgspec.structs.replace(issue, contact=contacts.veiled(ring, issue.contact) if issue.contact else None)
+        for issue in draft.issues
+    )
+    return msgspec.structs.replace(draft, issues=issues)
 
 
 class Known(Struct, frozen=True):
@@ -167,7 +179,7 @@ def _check_texts(draft: VisitDraft) -> None:
 
 def _check_issue(issue: IssueDraft, field: str, known: Known, times: Times, now: datetime) -> None:
     if issue.contact is not None:
-        raise NotYetAccepted(f"{field}.contact")
+        contacts.check(issue.contact, f"{field}.contact")
     if issue.category not in known.categories:
         raise UnknownCategory(f"{field}.category", given=issue.category)
     if issue.how_urgent not in known.categories[issue.category].limits:

@@ -146,10 +146,30 @@ REFUSED: dict[str, tuple[dict[str, Any], str, str | None]] = {
         "issues",
     ),
     "fifty-one issues": ({"issues": [drafts.issue() for _ in range(51)]}, "wrong_value", "issues"),
-    "a resident's contact": (
-        with_issue(contact={"name": "张三", "phone": "13800000000"}),
-        "not_yet_accepted",
-        "issues[1].contact",
+    "a phone number of letters": (
+        with_issue(contact={"name": "张三", "phone": "138-ABCD-1234"}),
+        "phone_unusable",
+        "issues[1].contact.phone",
+    ),
+    "a phone number of four digits": (
+        with_issue(contact={"name": "张三", "phone": "12 34"}),
+        "phone_unusable",
+        "issues[1].contact.phone",
+    ),
+    "a phone number of twenty-one digits": (
+        with_issue(contact={"phone": "1" * 21}),
+        "phone_unusable",
+        "issues[1].contact.phone",
+    ),
+    "a phone number longer than any": (
+        with_issue(contact={"phone": "1" * 41}),
+        "wrong_value",
+        "issues[1].contact.phone",
+    ),
+    "a contact of nothing but space": (
+        with_issue(contact={"name": "\u3000", "phone": " "}),
+        "contact_empty",
+        "issues[1].contact.phone",
     ),
     "a photo's hash that is none": (
         with_issue(photos=[{"sha256": "A" * 64, "bytes": 1}]),

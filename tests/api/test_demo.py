@@ -20,7 +20,7 @@ from maps.locator import Atlas
 from surveys import issues, sessions, visit_drafts, visits, workflow
 from surveys.issues import IssueRow
 from surveys.refusals import NotSignedIn, Refusal
-from tests.conftest import Server
+from tests.conftest import RING, Server
 
 pytestmark = pytest.mark.anyio
 
@@ -239,7 +239,7 @@ async def test_a_visit_of_the_demo_is_known_again_when_its_phone_sends_it_again(
     filed = next(one for one in invented.filed if one.draft.issues)
     atlas = Atlas()
     await atlas.refresh(conn)
-    filing = visit_drafts.filing(filed.draft, invented.everybody.reader(DISTRICT, filed.visit.member), None)
+    filing = visit_drafts.filing(filed.draft, invented.everybody.reader(DISTRICT, filed.visit.member), None, RING)
     [receipt] = await visits.file(conn, atlas, iter(range(len(filed.draft.issues))), [filing], NOW)
     assert not isinstance(receipt, Refusal)
     assert receipt.status == "already_filed"

@@ -24,6 +24,7 @@ from tests.conftest import (
     MEMBER,
     ORGANISATION,
     OTHER_WORKER,
+    RING,
     STRANGER,
     WORKER,
     Client,
@@ -47,7 +48,7 @@ def reader(who: Person) -> Reader:
 
 
 def filing(**changes: Any) -> Filing:
-    return visit_drafts.filing(msgspec.convert(drafts.visit(**changes), VisitDraft), reader(MEMBER), None)
+    return visit_drafts.filing(msgspec.convert(drafts.visit(**changes), VisitDraft), reader(MEMBER), None, RING)
 
 
 @pytest.fixture

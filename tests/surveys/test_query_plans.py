@@ -24,6 +24,7 @@ from tests.conftest import (
     LEADER,
     MEMBER,
     NOW,
+    RING,
     STRANGER,
     WORKER,
     Person,
@@ -197,7 +198,7 @@ async def test_a_viewport_comes_from_the_index_of_cells(conn: asyncpg.Connection
 async def test_one_issue_is_looked_up(conn: asyncpg.Connection) -> None:
     who = await reader(conn, LEADER)
     issue = await conn.fetchval("select id from issue where number = 20500")
-    used = await indexes(conn, lambda conn: issue_lists.one(conn, who, issue, ZONE, NOW))
+    used = await indexes(conn, lambda conn: issue_lists.one(conn, who, issue, ZONE, NOW, RING))
     assert {"issue_pkey", "history_one_event_per_version", "text_version_pkey"} <= used, used
 
 

@@ -1,0 +1,80 @@
+"""Contacts over HTTP: shown for a purpose, and looked for by phone; nothing sealed stands in an address."""
+
+from typing import Annotated
+from uuid import UUID
+
+import asyncpg
+from litestar import Response, post
+from litestar.di import NamedDependency
+from litestar.params import FromPath, JSONBody
+from msgspec import Meta, Struct
+
+from api.auth import Clock
+from api.json_bodies import JsonBody
+from surveys import reveals
+from surveys.contacts import Contact
+from surveys.people import District, Reader
+from surveys.reveals import Found
+from surveys.sealing import KeyRing
+
+Purpose = Annotated[str, Meta(min_length=1, max_length=500, description="why, in words; kept in the history")]
+Phone = Annotated[str, Meta(min_length=1, max_length=40)]
+
+NO_STORE = {"Cache-Control": "no-store"}
+
+
+class RevealDraft(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What somebody wants a contact for."""
+
+    purpose: Purpose
+
+
+class Search(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The number that is looked for, however it is written."""
+
+    phone: Phone
+
+
+@post(
+    "/api/issues/{issue:uuid}/contact",
+    dto=JsonBody[RevealDraft],
+    return_dto=None,
+    status_code=200,
+    summary="Show an issue's contact",
+)
+async def reveal_contact(
+    data: JSONBody[RevealDraft],
+    conn: NamedDependency[asyncpg.Connection],
+    reader: NamedDependency[Reader],
+    district: NamedDependency[District],
+    clock: NamedDependency[Clock],
+    ring: NamedDependency[KeyRing],
+    issue: FromPath[UUID],
+) -> Response[Contact]:
+    """A resident's name and phone in plain text, for those who have to reach them; the history keeps who asked, and
+    what for."""
+    contact = await reveals.reveal(conn, ring, reader, issue, data.purpose, district.zone, clock())
+    return Response(contact, headers=NO_STORE)
+
+
+@post(
+    "/api/contacts/search",
+    dto=JsonBody[Search],
+    return_dto=None,
+    status_code=200,
+    summary="Find issues by phone",
+)
+async def search_contacts(
+    data: JSONBody[Search],
+    conn: NamedDependency[asyncpg.Connection],
+    reader: NamedDependency[Reader],
+    district: NamedDependency[District],
+    clock: NamedDependency[Clock],
+    ring: NamedDependency[KeyRing],
+) -> Response[Found]:
+    """The issues that a phone number was left with, of those whose contact the reader may see."""
+    found = await reveals.search(conn, ring, reader, data.phone, district.zone, clock())
+    return Response(Found(found), headers=NO_STORE)
+
+
+ROUTES = [reveal_contact, search_contacts]
