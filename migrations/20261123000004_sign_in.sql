@@ -73,7 +73,7 @@ create table second_factor (
   constraint second_factor_member_fkey foreign key (district, member) references member
 );
 
--- Failed sign-ins by keyed hashes of whom and where from; nobody is counted who does not exist, by name.
+-- Failed sign-ins by keyed hashes of whose account and where from: neither can be read here.
 create table sign_in_failure (
   district integer     not null,
   subject  bytea       not null,

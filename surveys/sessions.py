@@ -17,20 +17,24 @@ from surveys.history import Actor
 from surveys.people import Grant, Reader
 from surveys.refusals import NotFound, NotSignedIn
 
-_SECRET = re.compile(r"z(?P<kind>[fs])_(?P<district>[0-9]{1,9})_[A-Za-z0-9_-]{43}")
+Kind = Literal["token", "session", "browser"]
+
+_SECRET = re.compile(r"z(?P<kind>[fsb])_(?P<district>[0-9]{1,9})_[A-Za-z0-9_-]{43}")
+_LETTERS: dict[Kind, str] = {"token": "f", "session": "s", "browser": "b"}
+_KINDS = {letter: kind for kind, letter in _LETTERS.items()}
 
 
 class Credential(Struct, frozen=True):
     """What a presented secret says of itself: its district and its digest."""
 
-    kind: Literal["token", "session"]
+    kind: Kind
     district: int
     digest: bytes
 
 
-def mint(kind: Literal["token", "session"], district: int) -> str:
+def mint(kind: Kind, district: int) -> str:
     """A new secret; it is shown once and never kept."""
-    return f"z{'f' if kind == 'token' else 's'}_{district}_{secrets.token_urlsafe(32)}"
+    return f"z{_LETTERS[kind]}_{district}_{secrets.token_urlsafe(32)}"
 
 
 def credential(secret: str) -> Credential:
@@ -38,8 +42,16 @@ def credential(secret: str) -> Credential:
     match = _SECRET.fullmatch(secret)
     if match is None or int(match["district"]) > 2_147_483_647:
         raise NotSignedIn
-    kind: Literal["token", "session"] = "token" if match["kind"] == "f" else "session"
-    return Credential(kind, int(match["district"]), hashlib.sha256(secret.encode()).digest())
+    return Credential(_KINDS[match["kind"]], int(match["district"]), hashlib.sha256(secret.encode()).digest())
+
+
+def browser(secret: str) -> Credential | None:
+    """The credential of a browser that may be known; None when the secret is nothing of the kind."""
+    try:
+        presented = credential(secret)
+    except NotSignedIn:
+        return None
+    return presented if presented.kind == "browser" else None
 
 
 def csrf_token(session_secret: str) -> str:
@@ -406,8 +418,8 @@ async def end_all(
 ) -> None:
     """End a member's sessions and their phones' tokens, but for the one kept; those of programs too, if asked."""
     digest = kept.digest if kept else None
-    row = await conn.fetchrow(END_ALL, district, member, now, digest, programs_too)
-    facts: dict[str, object] = {"sessions": row["sessions"], "tokens": row["tokens"]}
+    ended, revoked = await conn.fetchrow(END_ALL, district, member, now, digest, programs_too) or (0, 0)
+    facts: dict[str, object] = {"sessions": ended, "tokens": revoked}
     await _tell(conn, district, member, "signed_out_everywhere", now, facts, by)
 
 
