@@ -77,6 +77,28 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     filing_queue: Annotated[
         int, Meta(ge=1, le=100_000, description="visits that may wait to be filed before 503 is answered")
     ] = 2_000
+    jobs: Annotated[Literal["on", "off"], Meta(description="whether `serve` runs the background jobs: on or off")] = (
+        "on"
+    )
+    filing_burst: Annotated[
+        int, Meta(ge=500, le=10_000_000, description="visits that one person may file at once, as a phone's backlog")
+    ] = 30_000
+    filing_per_minute: Annotated[
+        int, Meta(ge=1, le=1_000_000, description="visits that one person may file each minute after that")
+    ] = 600
+    sign_in_burst: Annotated[int, Meta(ge=1, le=1_000_000, description="tries to sign in from one address at once")] = (
+        30
+    )
+    sign_in_per_minute: Annotated[
+        int, Meta(ge=1, le=1_000_000, description="tries to sign in from one address each minute after that")
+    ] = 30
+    page_burst: Annotated[
+        int, Meta(ge=1, le=1_000_000, description="pages without sign-in that one address may open at once")
+    ] = 120
+    page_per_minute: Annotated[
+        int,
+        Meta(ge=1, le=1_000_000, description="pages without sign-in that one address may open each minute after that"),
+    ] = 120
     log_level: Annotated[
         Literal["debug", "info", "warning", "error"], Meta(description="least severe log line that is written")
     ] = "info"

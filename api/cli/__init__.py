@@ -1,4 +1,4 @@
-"""The command line: `zoufang serve`, `init`, `migrate`, `demo`, `import …`."""
+"""The command line: `zoufang serve`, `init`, `migrate`, `jobs`, `demo`, `import …`."""
 
 import importlib
 from typing import Any
@@ -7,6 +7,7 @@ import click
 
 from api import settings
 from api.cli.database import NoDatabaseError
+from api.jobs import UnknownJobError
 from api.key_ring import KeyRingError
 from api.migrations import MigrationError, UnfitDatabaseError
 from api.postgres_programs import ClusterError
@@ -16,6 +17,7 @@ EXPECTED = (
     settings.InvalidSetting,
     NoDatabaseError,
     KeyRingError,
+    UnknownJobError,
     ClusterError,
     MigrationError,
     UnfitDatabaseError,
@@ -53,6 +55,7 @@ class Commands(click.Group):
         "init": "api.cli.init:init",
         "serve": "api.cli.serve:serve",
         "migrate": "api.cli.migrate:migrate",
+        "jobs": "api.cli.jobs:run_jobs",
         "import": "api.cli:import_group",
     },
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},

@@ -91,8 +91,9 @@ def application() -> Any:
 
     if multiprocessing.parent_process() is not None:
         end_with_parent()
-    logs.configure(read().log_level)
-    program = create_app()
+    settings = read()
+    logs.configure(settings.log_level)
+    program = create_app(settings, working=settings.jobs == "on")
     program.on_startup.append(spare_the_collector)
     return program
 

@@ -1,0 +1,165 @@
+"""Background jobs: what the program does by itself, for each district, one process at a time.
+
+A job runs in one transaction, and a row of `job_run` says what became of it. One that fails is logged, recorded and
+tried again at its next turn; it stops nothing else."""
+
+import asyncio
+import zlib
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from datetime import datetime, timedelta
+from typing import Literal
+
+import asyncpg
+import structlog
+from msgspec import Struct
+
+from api import database
+from api.auth import Clock
+from api.settings import Settings
+from surveys import job_runs
+from surveys.sealing import KeyRing
+
+log = structlog.get_logger()
+
+LOOK_EVERY_S = 5.0  # for jobs whose turn has come
+LONGEST_RUN_S = 900.0
+LONGEST_CLOSE_S = 5.0
+
+
+class Work(Struct, frozen=True, kw_only=True):
+    """What a job is given: a district, the time, and what it may need."""
+
+    district: int
+    now: datetime
+    ring: KeyRing
+    settings: Settings
+
+
+class Job(Struct, frozen=True, kw_only=True):
+    """Something done again and again. `run` works in the transaction that it is given, and answers with counts and
+    codes of what it did. One that has much to do returns after a bounded time, and goes on at its next turn."""
+
+    name: str
+    every: timedelta
+    run: Callable[[asyncpg.Connection, Work], Awaitable[Mapping[str, object]]]
+
+
+class UnknownJobError(Exception):
+    """There is no job of this name; the message says which there are."""
+
+
+async def forget_runs(conn: asyncpg.Connection, work: Work) -> Mapping[str, object]:
+    """Remove what jobs did long ago."""
+    await job_runs.forget(conn, work.district, work.now)
+    return {}
+
+
+JOBS: list[Job] = [
+    Job(name="forget_job_runs", every=timedelta(days=1), run=forget_runs),
+]
+
+
+def named(name: str) -> Job:
+    """The job of this name. Raises UnknownJobError."""
+    for job in JOBS:
+        if job.name == name:
+            return job
+    raise UnknownJobError(f"There is no job {name}; there are {', '.join(job.name for job in JOBS)}.")
+
+
+class Runner:
+    """Runs jobs whose turn has come, one after another, each on a connection that it opens and closes."""
+
+    def __init__(
+        self,
+        dsn: str,
+        clock: Clock,
+        ring: Callable[[], KeyRing],
+        settings: Settings,
+        jobs: Sequence[Job] = (),
+    ) -> None:
+        self._dsn = dsn
+        self._clock = clock
+        self._ring = ring
+        self._settings = settings
+        self._jobs = jobs or JOBS
+
+    async def run_until_cancelled(self) -> None:
+        """Look every few seconds whether a job's turn has come; a database that is away is waited for."""
+        while True:
+            try:
+                await self.run_due()
+            except Exception as error:
+                log.warning("jobs_not_looked_at", error=type(error).__name__)
+            await asyncio.sleep(LOOK_EVERY_S)
+
+    async def run_due(self) -> None:
+        """Run every job whose turn has come, in every district."""
+        for district, job in await self._due():
+            await self.run_once(district, job, only_if_due=True)
+
+    async def run_everywhere(self, job: Job) -> list[job_runs.Outcome | Literal["held"]]:
+        """Run a job now in every district, due or not; `held` where another process is at it."""
+        async with connected(self._dsn) as conn:
+            districts = [district for district, _ in await job_runs.latest(conn, [job.name])]
+        return [await self.run_once(district, job) for district in districts]
+
+    async def run_once(
+        self, district: int, job: Job, *, only_if_due: bool = False
+    ) -> job_runs.Outcome | Literal["held"]:
+        """Run a job in a district, unless another process is at it or, where that is asked, has just been."""
+        async with connected(self._dsn) as conn:
+            if not await conn.fetchval(TRY_LOCK, district, zlib.crc32(job.name.encode()) - 2**31):
+                return "held"
+            if only_if_due and not self._is_due(
+                job, (await job_runs.latest(conn, [job.name])).get((district, job.name))
+            ):
+                return "held"
+            return await self._run(conn, district, job)
+
+    async def _run(self, conn: asyncpg.Connection, district: int, job: Job) -> job_runs.Outcome:
+        started = self._clock()
+        work = Work(district=district, now=started, ring=self._ring(), settings=self._settings)
+        outcome: job_runs.Outcome = "done"
+        try:
+            async with asyncio.timeout(LONGEST_RUN_S), conn.transaction():
+                facts = dict(await job.run(conn, work))
+        except Exception as error:
+            outcome, facts = "failed", {"error": type(error).__name__}
+            log.error("job_failed", job=job.name, district=district, exc_info=error)
+        ended = self._clock()
+        await job_runs.record(conn, district, job.name, outcome, facts, started, ended)
+        if outcome == "done":
+            log.info("job", job=job.name, district=district, did=facts)
+        return outcome
+
+    async def _due(self) -> list[tuple[int, Job]]:
+        by_name = {job.name: job for job in self._jobs}
+        async with connected(self._dsn) as conn:
+            latest = await job_runs.latest(conn, list(by_name))
+        return [
+            (district, by_name[name])
+            for (district, name), started in latest.items()
+            if self._is_due(by_name[name], started)
+        ]
+
+    def _is_due(self, job: Job, started: datetime | None) -> bool:
+        return started is None or started + job.every <= self._clock()
+
+
+# Held until the connection ends, however it ends.
+TRY_LOCK = "select pg_try_advisory_lock($1::int, $2::int)"
+
+
+@asynccontextmanager
+async def connected(dsn: str) -> AsyncIterator[asyncpg.Connection]:
+    """A connection that is closed at the end, gracefully if the server lets it."""
+    conn = await database.connect(dsn)
+    try:
+        yield conn
+    finally:
+        try:
+            await conn.close(timeout=LONGEST_CLOSE_S)
+        except (*database.UNAVAILABLE, asyncpg.PostgresError):
+            conn.terminate()

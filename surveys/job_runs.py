@@ -1,0 +1,77 @@
+"""What jobs did: one row for each run, from which the next one's time follows."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Literal
+from uuid import uuid4
+
+from asyncpg import Connection
+from msgspec import Struct
+
+Outcome = Literal["done", "failed"]
+KEPT = timedelta(days=30)  # that runs are remembered
+
+
+class JobRun(Struct, frozen=True, kw_only=True):
+    """One run of a job; `facts` count what it did, or name the error that ended it."""
+
+    job: str
+    started_at: datetime
+    ended_at: datetime
+    outcome: Outcome
+    facts: dict[str, object]
+
+
+RECORD = """
+insert into job_run (district, id, job, started_at, ended_at, outcome, facts) values ($1, $2, $3, $4, $5, $6, $7)
+"""
+
+
+async def record(
+    conn: Connection,
+    district: int,
+    job: str,
+    outcome: Outcome,
+    facts: Mapping[str, object],
+    started_at: datetime,
+    ended_at: datetime,
+) -> None:
+    """Write down that a job has run."""
+    await conn.execute(RECORD, district, uuid4(), job, started_at, ended_at, outcome, dict(facts))
+
+
+# The newest run of each job in each district; a district in which a job never ran has a row without a time.
+LATEST = """
+select d.district, j.job, (
+  select max(r.started_at) from job_run r where r.district = d.district and r.job = j.job) as started_at
+from district d cross join unnest($1::text[]) as j(job)
+order by d.district
+"""
+
+
+async def latest(conn: Connection, jobs: Sequence[str]) -> dict[tuple[int, str], datetime | None]:
+    """When each of these jobs last began in each district; None where it never did."""
+    rows = await conn.fetch(LATEST, jobs)
+    return {(row["district"], row["job"]): row["started_at"] for row in rows}
+
+
+# The newest run of each job, and of each the newest that did not fail.
+NEWEST = """
+select r.job, r.started_at, r.ended_at, r.outcome, r.facts
+from unnest($2::text[]) as j(job), lateral (
+  select * from job_run where district = $1 and job = j.job order by started_at desc limit $3) r
+order by r.started_at desc, r.job
+"""
+
+
+async def newest(conn: Connection, district: int, jobs: Sequence[str], limit: int) -> list[JobRun]:
+    """The last runs of each of these jobs, newest first, at most `limit` of one job."""
+    return [JobRun(**row) for row in await conn.fetch(NEWEST, district, jobs, limit)]
+
+
+FORGET = "delete from job_run where district = $1 and started_at < $2"
+
+
+async def forget(conn: Connection, district: int, now: datetime) -> None:
+    """Remove what jobs did long ago."""
+    await conn.execute(FORGET, district, now - KEPT)
