@@ -174,5 +174,6 @@ async def test_no_column_is_made_for_what_is_nobody_s_business(conn: asyncpg.Con
         " where c.relnamespace = 'public'::regnamespace and c.relkind = 'r' and attnum > 0"
     )
     private = re.compile(r"opinion|loyal|religio|faith|health|illness|ethnic|politic|attitude|resident|phone|id_card")
+    of_members = {"member.phone", "member.phone_look_up"}  # by which they sign in; sealed, and a keyed hash
     assert len(columns) > 100
-    assert [row["name"] for row in columns if private.search(row["name"])] == []
+    assert {row["name"] for row in columns if private.search(row["name"])} == of_members
