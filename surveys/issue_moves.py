@@ -9,7 +9,7 @@ import msgspec
 from asyncpg import Connection
 from msgspec import Meta, Struct
 
-from surveys import categories, contacts, history, issues, people, placing, workflow
+from surveys import categories, contacts, history, issues, people, placing, scopes, workflow
 from surveys.categories import Urgency
 from surveys.contacts import Contact
 from surveys.history import Actor, request_digest, text_row
@@ -29,6 +29,7 @@ from surveys.refusals import (
     UnknownDepartment,
     UnknownMember,
 )
+from surveys.scopes import Parameters
 from surveys.sealing import KeyRing
 from surveys.workflow import Move, Standing, State
 
@@ -74,8 +75,7 @@ class Moved(Struct, frozen=True, kw_only=True):
 LOCK = f"""
 select {", ".join("i." + name for name in IssueRow.__struct_fields__)}, c.street
 from issue i left join community c on c.district = i.district and c.code = i.community
-where i.district = $1 and i.id = $2
-  and ($3 or i.owner = $4 or i.reporter = $4 or i.community = any($5) or c.street = any($6) or i.department = any($7))
+where i.district = $1 and i.id = $2 and {{reached}}
 for update of i
 """
 
@@ -138,16 +138,9 @@ def _request(draft: MoveDraft, ring: KeyRing) -> bytes:
 
 
 async def _lock(conn: Connection, reader: Reader, issue: UUID) -> tuple[IssueRow, str | None] | None:
-    found = await conn.fetchrow(
-        LOCK,
-        reader.district,
-        issue,
-        reader.reads_district(),
-        reader.member,
-        reader.scopes("community"),
-        reader.scopes("street"),
-        reader.scopes("department"),
-    )
+    parameter = Parameters(reader.district, issue)
+    reached = scopes.reach(reader, parameter, "issue", "i") or "true"
+    found = await conn.fetchrow(LOCK.format(reached=reached), *parameter.values)
     if found is None:
         return None
     columns = dict(found)

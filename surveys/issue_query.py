@@ -3,7 +3,6 @@
 `seen` says which issues a reader sees under which filters; every question here selects from it, so that a count
 never tells what a list hides."""
 
-from collections.abc import Sequence
 from datetime import date, datetime, time, timedelta
 from typing import Any
 from uuid import UUID
@@ -12,10 +11,11 @@ from zoneinfo import ZoneInfo
 from msgspec import Struct
 
 from maps import tiles
-from surveys import history
+from surveys import history, scopes
 from surveys.categories import Urgency
 from surveys.people import Reader
 from surveys.refusals import InvalidFilter
+from surveys.scopes import Parameters
 from surveys.workflow import Group, State
 
 YEARS = range(1900, 3000)  # that a day can be asked for in
@@ -64,7 +64,7 @@ class Query(Struct, frozen=True):
 # What an issue is now.
 PRESENT = """
   select i.district, i.id, i.number, i.version, i.visit, i.reporter, i.reported_at, i.channel, i.certainty,
-         i.lon, i.lat, i.cell, i.text_version, i.boundary_version,
+         i.lon, i.lat, i.cell, i.text_version, i.boundary_version, i.organisation, i.premises,
          i.state, i.owner, i.department, i.community, i.category, i.urgency, i.due_at
   from issue i
   where i.district = $1"""
@@ -73,7 +73,7 @@ PRESENT = """
 # out before they are joined.
 PAST = """
   select i.district, i.id, i.number, s.version, i.visit, i.reporter, i.reported_at, i.channel, i.certainty,
-         i.lon, i.lat, i.cell, i.text_version, i.boundary_version,
+         i.lon, i.lat, i.cell, i.text_version, i.boundary_version, i.organisation, i.premises,
          s.state, s.owner, s.department, s.community, s.category, s.urgency, s.due_at
   from issue_spans s join issue i on i.district = s.district and i.id = s.issue
   where s.district = $1 and s.valid_from <= $2 and s.recorded_at <= $3
@@ -94,13 +94,9 @@ OPEN = "state in ('reported', 'accepted', 'assigned', 'in_progress', 'paused')"
 class _Conditions:
     """Conditions with their parameters, numbered as they come."""
 
-    def __init__(self, parameters: Sequence[Any]) -> None:
-        self.parameters = list(parameters)
+    def __init__(self, *parameters: Any) -> None:
+        self.parameter = Parameters(*parameters)
         self.texts: list[str] = []
-
-    def parameter(self, value: Any) -> str:
-        self.parameters.append(value)
-        return f"${len(self.parameters)}"
 
     def add(self, text: str, *values: Any) -> None:
         """Add a condition; each {} in it stands for the next value."""
@@ -116,10 +112,12 @@ def moment(filters: Filters, zone: ZoneInfo, now: datetime) -> Moment:
 
 
 def seen(reader: Reader, filters: Filters, zone: ZoneInfo, about: Moment) -> Query:
-    """The issues that this reader sees under these filters, as a subquery named `seen`. Raises InvalidFilter."""
+    """The issues that this reader sees under these filters, as a subquery named `seen`. Raises InvalidFilter, and
+    NotAllowed for whoever holds no role that reads issues."""
     past = about.known_at is not None
-    conditions = _Conditions([reader.district, about.at, about.known_at] if past else [reader.district, about.at])
-    _reach(conditions, reader)
+    conditions = _Conditions(reader.district, about.at, *([about.known_at] if past else []))
+    if within := scopes.reach(reader, conditions.parameter, "issue"):
+        conditions.texts.append(within)
     _what(conditions, filters)
     _when(conditions, filters, zone)
     _where(conditions, filters)
@@ -127,25 +125,7 @@ def seen(reader: Reader, filters: Filters, zone: ZoneInfo, about: Moment) -> Que
     source = PAST if past else PRESENT
     where = " and ".join(conditions.texts) or "true"
     text = f"with seen as (select * from ({source}) issue where $2::timestamptz is not null and {where})"
-    return Query(text, tuple(conditions.parameters), about)
-
-
-def _reach(conditions: _Conditions, reader: Reader) -> None:
-    """A person reads only what their roles and scopes allow; what they found or own is always within reach.
-
-    Each way to reach an issue is one that an index can follow, and is named only for those who have it."""
-    if reader.reads_district():
-        return
-    me = conditions.parameter(reader.member)
-    ways = [f"owner = {me}", f"reporter = {me}"]
-    if communities := reader.scopes("community"):
-        ways.append(f"community = any({conditions.parameter(communities)})")
-    if streets := reader.scopes("street"):
-        of_streets = f"select code from community where district = $1 and street = any({conditions.parameter(streets)})"
-        ways.append(f"community = any(array({of_streets}))")
-    if departments := reader.scopes("department"):
-        ways.append(f"department = any({conditions.parameter(departments)})")
-    conditions.texts.append(f"({' or '.join(ways)})")
+    return Query(text, tuple(conditions.parameter.values), about)
 
 
 def _what(conditions: _Conditions, filters: Filters) -> None:

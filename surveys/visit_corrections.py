@@ -25,7 +25,7 @@ from surveys.refusals import (
     UnknownCommunity,
 )
 from surveys.visit_drafts import Outcome, PremisesDraft
-from surveys.visit_query import REACH, reach
+from surveys.visit_query import within
 from surveys.visits import ROW, VisitRow
 
 
@@ -55,7 +55,7 @@ class Corrected(Struct, frozen=True, kw_only=True):
 LOCK = f"""
 select {ROW}, c.street as street_of_community from visit v
 left join lateral (select street from community where district = v.district and code = v.community) c on true
-where v.district = $1 and {REACH} and v.id = $6
+where v.district = $1 and {{reached}} and v.id = {{visit}}
 for update of v
 """
 
@@ -91,7 +91,8 @@ async def correct(
 
 
 async def _lock(conn: Connection, reader: Reader, visit: UUID) -> tuple[VisitRow, str | None] | None:
-    found = await conn.fetchrow(LOCK, *reach(reader), visit)
+    reached, parameter = within(reader)
+    found = await conn.fetchrow(LOCK.format(reached=reached, visit=parameter(visit)), *parameter.values)
     if found is None:
         return None
     columns = dict(found)

@@ -1,4 +1,4 @@
-"""Visits as they are read: by the member who filed them, and by those whose place they fall in."""
+"""Visits as they are read, by those within whose reach they are."""
 
 from datetime import datetime
 from typing import Any
@@ -7,34 +7,26 @@ from uuid import UUID
 from asyncpg import Connection
 from msgspec import Struct
 
-from surveys import cursors, history
+from surveys import cursors, history, scopes
 from surveys.history import Entry
 from surveys.people import Handler, Reader
 from surveys.placing import Certainty, CommunityName, Point
 from surveys.receipts import Flag
 from surveys.refusals import NotFound
+from surveys.scopes import Parameters
 from surveys.visit_drafts import Outcome, PremisesKind
 
-# Who may see a visit: the filer, their companions, and those in whose place it was.
-REACH = """
-($2 or v.member = $3 or $3 = any(v.companions) or v.community = any($4) or v.community in
-  (select code from community where district = $1 and street = any($5)))
-"""
 
+def within(reader: Reader) -> tuple[str, Parameters]:
+    """The condition under which the reader sees a visit `v`, and the parameters of a query with it; $1 is the district.
 
-def reach(reader: Reader) -> tuple[Any, ...]:
-    """The first five parameters of a query that has REACH in it."""
-    return (
-        reader.district,
-        reader.reads_district(),
-        reader.member,
-        reader.scopes("community"),
-        reader.scopes("street"),
-    )
+    Raises NotAllowed for whoever holds no role that reads visits."""
+    parameter = Parameters(reader.district)
+    return scopes.reach(reader, parameter, "visit", "v") or "true", parameter
 
 
 class VisitItem(Struct, frozen=True, kw_only=True):
-    """A visit as it is read, with the numbers of the issues found on it."""
+    """A visit as it is read, with those of the issues found on it that the reader may read as well."""
 
     id: UUID
     version: int
@@ -80,48 +72,56 @@ class _Cursor(Struct, frozen=True, array_like=True):
     known_at: datetime
 
 
-ITEMS = f"""
+ITEMS = """
 select v.id, v.version, v.member, m.name as member_name, v.premises_kind, v.outcome, v.started_at, v.ended_at,
        v.recorded_at, v.withdrawn_at, v.community, c.name as community_name, v.certainty, v.lon, v.lat, v.campaign,
        v.contact_card, t.body as texts,
        array(select flag from visit_flag f where f.district = v.district and f.visit = v.id order by flag) as flags,
-       array(select i.id from issue i where i.district = v.district and i.visit = v.id order by i.number) as issues
+       array(select i.id from issue i where i.district = v.district and i.visit = v.id and {issues}
+             order by i.number) as issues
 from visit v
 join member m on m.district = v.district and m.id = v.member
 left join community c on c.district = v.district and c.code = v.community
 left join text_version t on t.district = v.district and t.subject = v.id and t.version = v.text_version
-where v.district = $1 and {REACH}
 """
 
-PAGE = f"""{ITEMS} and v.recorded_at <= $6 and ($7::timestamptz is null or (v.started_at, v.id) < ($7, $8))
-order by v.started_at desc, v.id desc limit $9
-"""
-
-COUNT = f"select count(*) from visit v where v.district = $1 and {REACH} and v.recorded_at <= $6"
+NEWEST = "order by v.started_at desc, v.id desc"
 
 
 async def page(
     conn: Connection, reader: Reader, now: datetime, *, limit: int = 50, cursor: str | None = None, total: bool = True
 ) -> VisitPage:
-    """A part of the visits that the reader may see. Raises InvalidCursor."""
+    """A part of the visits that the reader may see. Raises InvalidCursor and NotAllowed."""
     after = cursors.read(cursor, _Cursor) if cursor else None
     known_at = after.known_at if after else now
-    start = (after.started_at, after.id) if after else (None, None)
-    rows = await conn.fetch(PAGE, *reach(reader), known_at, *start, limit + 1)
+    reached, parameter = within(reader)
+    where = f"where v.district = $1 and {reached} and v.recorded_at <= {parameter(known_at)}"
+    count = f"select count(*) from visit v {where}"
+    counted = await conn.fetchval(count, *parameter.values) if total else None
+    if after:
+        where += f" and (v.started_at, v.id) < ({parameter(after.started_at)}, {parameter(after.id)})"
+    where += f" {NEWEST} limit {parameter(limit + 1)}"
+    rows = await conn.fetch(_items(reader, parameter) + where, *parameter.values)
     items = [_item(row) for row in rows[:limit]]
     return VisitPage(
         items=items,
         next=cursors.write(_Cursor(items[-1].started_at, items[-1].id, known_at)) if len(rows) > limit else None,
-        total=await conn.fetchval(COUNT, *reach(reader), known_at) if total else None,
+        total=counted,
     )
 
 
 async def one(conn: Connection, reader: Reader, visit: UUID) -> VisitDetail:
-    """One visit within the reader's reach, with its history. Raises NotFound."""
-    row = await conn.fetchrow(f"{ITEMS} and v.id = $6", *reach(reader), visit)
+    """One visit within the reader's reach, with its history. Raises NotFound and NotAllowed."""
+    reached, parameter = within(reader)
+    where = f"where v.district = $1 and {reached} and v.id = {parameter(visit)}"
+    row = await conn.fetchrow(_items(reader, parameter) + where, *parameter.values)
     if row is None:
         raise NotFound
     return VisitDetail(visit=_item(row), history=await history.of_thing(conn, reader.district, visit))
+
+
+def _items(reader: Reader, parameter: Parameters) -> str:
+    return ITEMS.format(issues=scopes.reach(reader, parameter, "issue", "i") or "true")
 
 
 def _item(row: Any) -> VisitItem:

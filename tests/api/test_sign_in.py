@@ -263,7 +263,7 @@ async def test_a_role_that_is_taken_away_is_gone_with_the_next_request(
     await sign_in(client)
     assert (await client.get(f"/api/visits/{draft['id']}")).status_code == 200
     await conn.execute("delete from member_role where district = $1 and member = $2", DISTRICT, LEADER.id)
-    assert (await client.get(f"/api/visits/{draft['id']}")).status_code == 404
+    assert (await client.get(f"/api/visits/{draft['id']}")).status_code == 403
 
 
 async def test_everybody_at_once_is_still_themselves(client: Client) -> None:
