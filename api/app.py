@@ -30,6 +30,8 @@ from api import (
 )
 from api import settings as settings_
 from api.auth import Authentication, Clock, Readers
+from api.documented_problems import Problems
+from api.entrance import Entrance, PasswordChecks
 from api.filing import FilingQueue, Numbers
 from api.key_ring import Followed
 from api.limits import Limits
@@ -86,6 +88,7 @@ def create_app(
         exception_handlers=problem_details.HANDLERS,
         compression_config=CompressionConfig(backend="gzip", minimum_size=1_000, gzip_compress_level=5),
         openapi_config=pages.OPENAPI,
+        plugins=[Problems()],
         template_config=pages.TEMPLATES,
         before_send=[pages.add_security_headers],
         request_max_body_size=LARGEST_BODY,
@@ -108,6 +111,7 @@ def _dependencies(settings: Settings, clock: Clock) -> dict[str, Provide]:
         "ring": Provide(_of_state("ring"), sync_to_thread=False),
         "atlas": Provide(_of_state("atlas"), sync_to_thread=False),
         "filing_queue": Provide(_of_state("filing_queue"), sync_to_thread=False),
+        "entrance": Provide(_of_state("entrance"), sync_to_thread=False),
     }
 
 
@@ -173,6 +177,9 @@ def _running(settings: Settings, clock: Clock) -> Callable[[Litestar], Any]:
                 await atlas.refresh(conn)
             queue = FilingQueue(filing_pool, atlas, Numbers(), clock, settings.filing_queue)
             readers = Readers(pool, clock, timedelta(minutes=settings.session_idle_minutes))
+            checks = PasswordChecks(settings.password_checks)
+            entrance = Entrance(app.state, settings, clock)
+            app.state.update({"password_checks": checks, "entrance": entrance})
             app.state.update({"pool": pool, "readers": readers, "atlas": atlas, "filing_queue": queue})
             queue.start(settings.filing_connections)
             following = asyncio.create_task(_follow_boundaries(pool, atlas))
@@ -181,6 +188,7 @@ def _running(settings: Settings, clock: Clock) -> Callable[[Litestar], Any]:
             finally:
                 await queue.close()
                 await readers.close()
+                checks.close()
                 following.cancel()
                 with suppress(asyncio.CancelledError):
                     await following

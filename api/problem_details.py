@@ -24,6 +24,7 @@ from surveys.refusals import Refusal
 log = structlog.get_logger()
 
 RETRY_AFTER_S = "5"
+SECOND_FACTOR_NEEDED = "second_factor_needed"
 
 
 class Text(Struct, frozen=True):
@@ -106,6 +107,38 @@ TEXTS: Mapping[str, Text] = {
     "administrator_needed": Text(409, "请先指定另一名管理员", "Name another administrator first"),
     "absence_overlaps": Text(409, "这段时间已登记离岗", "They are away already in a part of this time"),
     "not_signed_in": Text(401, "请先登录", "Please sign in"),
+    "wrong_credentials": Text(401, "账号或密码不正确", "The account or the password is wrong"),
+    "wrong_password": Text(422, "当前密码不正确", "The present password is wrong"),
+    "token_wrong": Text(
+        401,
+        "令牌无效：可能输错了，也可能已过期或被收回。",
+        "This token does not hold: it may be mistyped, expired or withdrawn.",
+    ),
+    "locked_out": Text(
+        429, "失败次数过多，请 {minutes} 分钟后再试", "Too many failures; try again in {minutes} minutes"
+    ),
+    "code_unusable": Text(
+        422,
+        "登录码无效：可能输错了、已用过或已过期，请向所在组织重新领取",
+        "The code does not hold: it may be mistyped, used or too old; ask your organisation for a new one",
+    ),
+    "password_too_short": Text(422, "密码至少 {least} 个字符", "A password has at least {least} characters"),
+    "password_too_common": Text(
+        422, "这个密码太常见，容易被人猜到，请换一个", "This password is too common; choose another"
+    ),
+    "password_names_you": Text(
+        422,
+        "密码不能是自己的编号、手机号或姓名",
+        "A password must not be made of your own number, phone or name",
+    ),
+    "second_factor_needed": Text(403, "请先完成动态验证码验证", "A second factor is needed first"),
+    "second_factor_wrong": Text(
+        422,
+        "动态验证码不正确，请输入应用里最新的 6 位数字",
+        "The code is wrong; enter the newest six digits that your app shows",
+    ),
+    "no_second_factor": Text(409, "尚未绑定动态验证码", "There is no second factor"),
+    "has_second_factor": Text(409, "已经绑定动态验证码", "There is a second factor already"),
     "csrf": Text(403, "页面已过期，请刷新后再试", "The page is out of date; reload it and try again"),
     "not_allowed": Text(403, "您的角色不能做这件事", "Your role does not allow this"),
     "not_found": Text(404, "没有找到", "Not found"),
@@ -182,23 +215,33 @@ def language(request: Request[Any, Any, Any]) -> str:
 
 def respond(request: Request[Any, Any, Any], problem: Problem) -> Response[Any]:
     """A problem as the answer to a request: as a page to a browser that opens one, else as JSON."""
-    headers = {"Retry-After": RETRY_AFTER_S} if problem.status == HTTP_503_SERVICE_UNAVAILABLE else {}
-    if problem.status == HTTP_429_TOO_MANY_REQUESTS:
-        headers["Retry-After"] = str(problem.facts.get("seconds", RETRY_AFTER_S))
-    if problem.status == 401:
-        headers["WWW-Authenticate"] = 'Bearer realm="zoufang"'
     if _wants_page(request):
         context = {"language": language(request), "problem": problem}
-        return Template("problem.html", context=context, status_code=problem.status, headers=headers)
+        return Template("problem.html", context=context, status_code=problem.status, headers=headers(problem))
     return Response(
-        problem, status_code=problem.status, media_type="application/problem+json; charset=utf-8", headers=headers
+        problem,
+        status_code=problem.status,
+        media_type="application/problem+json; charset=utf-8",
+        headers=headers(problem),
     )
+
+
+def headers(problem: Problem) -> dict[str, str]:
+    """What a problem says to programs beside its body: when to come again, and how to sign in."""
+    said = {}
+    if problem.status in (HTTP_429_TOO_MANY_REQUESTS, HTTP_503_SERVICE_UNAVAILABLE):
+        said["Retry-After"] = str(problem.facts.get("seconds", RETRY_AFTER_S))
+    if problem.status == 401:
+        said["WWW-Authenticate"] = 'Bearer realm="zoufang"'
+    return said
 
 
 def on_refusal(request: Request[Any, Any, Any], refusal: Exception) -> Response[Any]:
     """The answer to a refusal; a person who opens a page without being signed in is shown where to."""
     if isinstance(refusal, refusals.NotSignedIn) and _wants_page(request):
         return Redirect("/sign-in", query_params={"next": _here(request)}, status_code=303)
+    if getattr(refusal, "code", None) == SECOND_FACTOR_NEEDED and _wants_page(request):
+        return Redirect("/second-factor", query_params={"next": _here(request)}, status_code=303)
     return respond(request, of(refusal, language(request), _request_id()))
 
 

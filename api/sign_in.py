@@ -1,69 +1,115 @@
-"""Signing in: a token becomes a browser's session, and the way out of it."""
+"""Signing in: a number or phone with its password, or a token, becomes a browser's session; and the way out of it."""
 
 from datetime import timedelta
 from typing import Annotated, Any
 
 import asyncpg
 from litestar import Request, Response, get, post
-from litestar.datastructures import Cookie
 from litestar.di import NamedDependency
 from litestar.enums import RequestEncodingType
 from litestar.params import Body
 from litestar.response import Redirect, Template
 from msgspec import Struct
 
-from api import problem_details
-from api.auth import CSRF_COOKIE, PUBLIC, SESSION_COOKIE, Clock, CsrfMissing
-from api.settings import Settings
-from surveys import sessions
+from api import problem_details, session_cookies
+from api.auth import PUBLIC, UNPROVEN, Clock
+from api.entrance import Entrance, refuse_cross_site
+from api.problem_details import Problem
+from surveys import account_notices, sessions, sign_ins
 from surveys.people import Reader
-from surveys.refusals import NotSignedIn
+from surveys.refusals import NotSignedIn, Refusal
 
 HOME = "/maps/issues"
+NOT_KEPT = {"Cache-Control": "no-store"}
 
 
 class SignIn(Struct, frozen=True):
-    """What the sign-in form sends."""
+    """What the sign-in form sends: an account with its password, or a token."""
 
+    account: str = ""
+    password: str = ""
+    district: str = ""
     token: str = ""
     next: str = HOME
 
 
+class TokenWrong(NotSignedIn):
+    """A token that does not hold, given on the page."""
+
+    code = "token_wrong"
+
+
 @get("/sign-in", opt={PUBLIC: True}, include_in_schema=False)
-async def sign_in_page(request: Request[Any, Any, Any]) -> Template:
-    """The page on which a token is entered."""
-    return _page(request, request.query_params.get("next", HOME), None)
+async def sign_in_page(request: Request[Any, Any, Any], entrance: NamedDependency[Entrance]) -> Template:
+    """The page on which a password, or a token, is entered."""
+    return await _page(request, SignIn(next=request.query_params.get("next", HOME)), entrance)
 
 
 @post("/sign-in", opt={PUBLIC: True}, include_in_schema=False, status_code=303)
 async def sign_in(
     request: Request[Any, Any, Any],
     data: Annotated[SignIn, Body(media_type=RequestEncodingType.URL_ENCODED)],
-    conn: NamedDependency[asyncpg.Connection],
-    clock: NamedDependency[Clock],
-    settings: NamedDependency[Settings],
+    entrance: NamedDependency[Entrance],
 ) -> Response[Any]:
-    """Open a session and go on to the page that was asked for; a token that does not hold is told on the page."""
-    _refuse_cross_site(request)
-    now = clock()
+    """Open a session and go on to the page that was asked for; what does not hold is told on the page."""
+    refuse_cross_site(request)
     try:
-        session = await sessions.sign_in(conn, data.token, timedelta(hours=settings.session_hours), now)
-    except NotSignedIn:
-        page = _page(request, data.next, "not_signed_in")
-        page.status_code = 401
+        if data.account or data.password:
+            return await _by_password(request, data, entrance)
+        return await _by_token(request, data, entrance)
+    except Refusal as refusal:
+        problem = problem_details.of(refusal, problem_details.language(request))
+        page = await _page(request, data, entrance, problem)
+        page.status_code = problem.status
+        page.headers.update(problem_details.headers(problem))
         return page
-    seconds = int((session.expires_at - now).total_seconds())
-    return Redirect(
-        _local(data.next),
-        status_code=303,
-        cookies=[
-            _cookie(request, SESSION_COOKIE, session.secret, seconds, httponly=True),
-            _cookie(request, CSRF_COOKIE, sessions.csrf_token(session.secret), seconds, httponly=False),
-        ],
-    )
 
 
-@post("/sign-out", include_in_schema=False, status_code=303)
+async def _by_password(request: Request[Any, Any, Any], data: SignIn, entrance: Entrance) -> Response[Any]:
+    admitted = await entrance.admit(request, _number(data.district), data.account, data.password)
+    now, settings = entrance.now(), entrance.settings
+    browser = None
+    async with entrance.transaction() as conn:
+        session = await sessions.open_session(
+            conn,
+            admitted.district,
+            admitted.member,
+            "password",
+            timedelta(hours=settings.session_hours),
+            now,
+            session_cookies.browser_name(request),
+        )
+        if not admitted.has_second_factor:
+            browser = await session_cookies.know(conn, request, admitted.district, admitted.member, settings, now)
+        untold = await account_notices.any_unseen(conn, admitted.district, admitted.member)
+    cookies = session_cookies.of_session(request, session, now)
+    if browser:
+        cookies.append(session_cookies.of_browser(request, browser, settings.known_browser_days))
+    if admitted.has_second_factor:
+        return _on(request, "/second-factor", cookies, data.next)
+    return _on(request, "/account", cookies, data.next) if untold else _on(request, local(data.next), cookies)
+
+
+async def _by_token(request: Request[Any, Any, Any], data: SignIn, entrance: Entrance) -> Response[Any]:
+    now = entrance.now()
+    lifetime = timedelta(hours=entrance.settings.session_hours)
+    try:
+        async with entrance.transaction() as conn:
+            session = await sessions.sign_in(conn, data.token, lifetime, now, session_cookies.browser_name(request))
+    except NotSignedIn:
+        raise TokenWrong("token") from None
+    return _on(request, local(data.next), session_cookies.of_session(request, session, now))
+
+
+def _on(request: Request[Any, Any, Any], path: str, cookies: list[Any], next_: str | None = None) -> Redirect:
+    """Go on to a page, which itself goes on to the one that was asked for."""
+    if next_ is None:
+        return Redirect(path, status_code=303, cookies=cookies)
+    query = {"next": local(next_)} | ({"lang": "en"} if problem_details.language(request) == "en" else {})
+    return Redirect(path, query_params=query, status_code=303, cookies=cookies)
+
+
+@post("/sign-out", opt={UNPROVEN: True}, include_in_schema=False, status_code=303)
 async def sign_out(
     request: Request[Reader, sessions.Credential, Any],
     conn: NamedDependency[asyncpg.Connection],
@@ -71,43 +117,37 @@ async def sign_out(
 ) -> Response[Any]:
     """End the session."""
     await sessions.sign_out(conn, request.auth, clock())
-    return Redirect(
-        "/sign-in",
-        status_code=303,
-        cookies=[
-            _cookie(request, SESSION_COOKIE, "", 0, httponly=True),
-            _cookie(request, CSRF_COOKIE, "", 0, httponly=False),
-        ],
+    return Redirect("/sign-in", status_code=303, cookies=session_cookies.of_no_session(request))
+
+
+async def _page(
+    request: Request[Any, Any, Any], data: SignIn, entrance: Entrance, problem: Problem | None = None
+) -> Template:
+    async with entrance.transaction() as conn:
+        districts = await sign_ins.districts(conn)
+    return Template(
+        "sign_in.html",
+        context={
+            "language": problem_details.language(request),
+            "next": local(data.next),
+            "account": data.account[: sign_ins.LONGEST_ACCOUNT],
+            "district": _number(data.district),
+            "districts": districts if len(districts) > 1 else [],
+            "problem": problem,
+            "by_token": problem is not None and problem.code == TokenWrong.code,
+        },
+        headers=dict(NOT_KEPT),
     )
 
 
-def _page(request: Request[Any, Any, Any], next_: str, error: str | None) -> Template:
-    language = problem_details.language(request)
-    return Template("sign_in.html", context={"language": language, "next": _local(next_), "error": error})
-
-
-def _local(path: str) -> str:
+def local(path: str) -> str:
     """Only a path of ours is gone on to: `//host` and `/\\host` are addresses of others."""
     fits = path.startswith("/") and not path.startswith(("//", "/\\")) and path.isprintable()
     return path if fits else HOME
 
 
-def _refuse_cross_site(request: Request[Any, Any, Any]) -> None:
-    """Another site's form must not sign somebody in as somebody else."""
-    if request.headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
-        raise CsrfMissing
-
-
-def _cookie(request: Request[Any, Any, Any], key: str, value: str, seconds: int, *, httponly: bool) -> Cookie:
-    return Cookie(
-        key=key,
-        value=value,
-        max_age=seconds,
-        path="/",
-        httponly=httponly,
-        secure=request.url.scheme == "https",
-        samesite="lax",
-    )
+def _number(text: str) -> int | None:
+    return int(text) if text.isascii() and text.isdecimal() and len(text) < 10 else None
 
 
 ROUTES = [sign_in_page, sign_in, sign_out]

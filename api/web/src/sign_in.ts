@@ -1,5 +1,5 @@
 // The part of an address after # never reaches the server: take it along through the door.
-const next = document.querySelector<HTMLInputElement>('input[name=next]')
-if (next && location.hash && !next.value.includes('#')) next.value += location.hash
+for (const next of document.querySelectorAll<HTMLInputElement>('input[name=next]'))
+  if (location.hash && !next.value.includes('#')) next.value += location.hash
 
 export {}
