@@ -14,6 +14,7 @@ from litestar.datastructures import State
 from litestar.di import NamedDependency, Provide
 
 from api import (
+    account,
     auth,
     communities,
     contacts,
@@ -25,6 +26,7 @@ from api import (
     maps,
     pages,
     problem_details,
+    residents,
     sign_in,
     visits,
 )
@@ -51,9 +53,11 @@ LARGEST_BODY = 8 * 1024 * 1024  # bytes; a batch of 500 visits with long texts f
 
 ROUTES: list[Any] = [
     *sign_in.ROUTES,
+    *account.ROUTES,
     *visits.ROUTES,
     *issues.ROUTES,
     *contacts.ROUTES,
+    *residents.ROUTES,
     *communities.ROUTES,
     *maps.ROUTES,
     *health.ROUTES,

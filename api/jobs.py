@@ -14,10 +14,10 @@ import asyncpg
 import structlog
 from msgspec import Struct
 
-from api import database
+from api import database, erasure_journal
 from api.auth import Clock
 from api.settings import Settings
-from surveys import job_runs
+from surveys import job_runs, resealing, retention
 from surveys.sealing import KeyRing
 
 log = structlog.get_logger()
@@ -55,7 +55,22 @@ async def forget_runs(conn: asyncpg.Connection, work: Work) -> Mapping[str, obje
     return {}
 
 
+async def reseal(conn: asyncpg.Connection, work: Work) -> Mapping[str, object]:
+    """Seal anew what older keys have sealed."""
+    return await resealing.reseal(conn, work.ring, work.district)
+
+
+async def retain(conn: asyncpg.Connection, work: Work) -> Mapping[str, object]:
+    """Forget what the district's rules say, and write it into the journal before it is committed."""
+    counts, done = await retention.carry_out(conn, work.district, work.now)
+    for erasure in done:
+        erasure_journal.append(work.settings, erasure)
+    return counts
+
+
 JOBS: list[Job] = [
+    Job(name="reseal", every=timedelta(minutes=1), run=reseal),
+    Job(name="retention", every=timedelta(hours=1), run=retain),
     Job(name="forget_job_runs", every=timedelta(days=1), run=forget_runs),
 ]
 

@@ -84,6 +84,9 @@ TEXTS: Mapping[str, Text] = {
         "打开这项内容的密钥不在密钥环中，请稍后再试或联系管理员",
         "The key that opens this is not on the ring; try again shortly, or ask the administrator",
     ),
+    "journal_unwritable": Text(
+        503, "删除记录无法写入，内容没有删除", "The journal of erasures cannot be written; nothing was erased"
+    ),
     "not_genuine": Text(
         409, "加密内容与所属记录不符，不能显示", "What is sealed here does not belong here, and is not shown"
     ),

@@ -1,0 +1,65 @@
+"""What is kept about a resident, as a text that they can read: Chinese, with the English word beside it."""
+
+from collections.abc import Iterator
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+from surveys.residents import IssueRecord, Record, VisitRecord
+
+EVENTS = {
+    "report": "上报 reported",
+    "accept": "受理 accepted",
+    "assign": "交办 assigned",
+    "start": "开始办理 started",
+    "resolve": "解决 solved",
+    "close": "办结 closed",
+    "reject": "不予受理 rejected",
+    "reopen": "重办 reopened",
+    "correct": "更正 corrected",
+}
+OUTCOMES = {"met": "见到本人 met", "not_home": "无人 not home", "declined": "谢绝 declined", "closed": "关门 closed"}
+
+
+def written(record: Record, zone: ZoneInfo) -> str:
+    """The record as plain text, times in the district's zone."""
+    lines = [
+        "本系统保存的与您有关的全部内容 What is kept about you",
+        f"生成时间 made at  {_time(record.made_at, zone)}",
+        "",
+    ]
+    for issue in record.issues:
+        lines += [*_issue(issue, zone), ""]
+    for visit in record.visits:
+        lines += [*_visit(visit, zone), ""]
+    return "\n".join(lines)
+
+
+def _issue(issue: IssueRecord, zone: ZoneInfo) -> Iterator[str]:
+    yield f"问题 Issue {issue.number}"
+    yield f"  上报时间 reported at  {_time(issue.reported_at, zone)}"
+    yield f"  类别 category  {issue.category}"
+    yield f"  社区 community  {issue.community or '—'}"
+    yield f"  标题 title  {issue.title or '（已删除 erased）'}"
+    if issue.description:
+        yield f"  描述 description  {issue.description}"
+    yield f"  联系人 name  {issue.contact.name or '—'}"
+    yield f"  电话 phone  {issue.contact.phone or '—'}"
+    if issue.lon is not None and issue.lat is not None:
+        yield f"  位置 position  {issue.lon:.6f}, {issue.lat:.6f}"
+    for step in issue.history:
+        reason = f"  {step.reason}" if step.reason else ""
+        yield f"  {_time(step.happened_at, zone)}  {EVENTS.get(step.event, step.event)}{reason}"
+
+
+def _visit(visit: VisitRecord, zone: ZoneInfo) -> Iterator[str]:
+    yield f"走访 Visit {_time(visit.started_at, zone)}"
+    yield f"  结果 outcome  {OUTCOMES.get(visit.outcome, visit.outcome)}"
+    yield f"  走访对象 premises  {visit.premises_name or '（已删除 erased）'}  {visit.premises_address or ''}".rstrip()
+    if visit.note:
+        yield f"  备注 note  {visit.note}"
+    if visit.answers:
+        yield f"  问卷 answers  {visit.answers}"
+
+
+def _time(at: datetime, zone: ZoneInfo) -> str:
+    return at.astimezone(zone).strftime("%Y-%m-%d %H:%M")
