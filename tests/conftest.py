@@ -208,12 +208,13 @@ async def found_district(conn: asyncpg.Connection, district: int = DISTRICT) -> 
         )
         await conn.execute("insert into department values ($1, 'city_management', '城管局')", district)
         for one in EVERYBODY:
-            await _join(conn, district, one, long_ago)
+            await join(conn, district, one, long_ago)
         await _allow_categories(conn, district, long_ago)
         await boundaries.store(conn, district, AREAS, valid_from=long_ago, source="tests", now=long_ago)
 
 
-async def _join(conn: asyncpg.Connection, district: int, one: Person, at: datetime) -> None:
+async def join(conn: asyncpg.Connection, district: int, one: Person, at: datetime) -> None:
+    """Let somebody be a member of a district, with their role and the token that they hold."""
     await conn.execute(
         "insert into member (district, id, number, name, organisation, joined_at) values ($1, $2, $3, $4, $5, $6)",
         district,
@@ -224,9 +225,10 @@ async def _join(conn: asyncpg.Connection, district: int, one: Person, at: dateti
         at,
     )
     scope = str(district) if one.scope_kind == "district" else one.scope
-    await conn.execute(
-        "insert into member_role values ($1, $2, $3, $4, $5)", district, one.id, one.role, one.scope_kind, scope
-    )
+    if one.role:
+        await conn.execute(
+            "insert into member_role values ($1, $2, $3, $4, $5)", district, one.id, one.role, one.scope_kind, scope
+        )
     await conn.execute(
         "insert into access_token (district, digest, member, label, created_at) values ($1, $2, $3, 'tests', $4)",
         district,

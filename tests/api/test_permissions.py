@@ -1,7 +1,11 @@
-"""Every route as nobody, a stranger, the right person and an administrator; a route without a row here fails."""
+"""Every route and every page as every role, in its own scope, in another's, and with none; a route without a row fails.
+
+A row says which roles are answered, and what the others are told. To add a route, add its row to ROUTES; a new kind of
+thing in an address gets a line in VALUES; what a route shows is counted where a number must not tell what it hides."""
 
 from collections.abc import AsyncIterator, Callable
-from typing import Any
+from contextlib import asynccontextmanager
+from typing import Any, get_args
 from uuid import uuid4
 
 import httpx
@@ -12,14 +16,25 @@ from msgspec import Struct
 from api import database
 from api.app import create_app
 from api.settings import Settings
+from surveys.people import Role, ScopeKind
 from tests import doors, drafts
 from tests.conftest import (
     ADMINISTRATOR,
+    AUDITOR,
+    DISPATCHER,
     DISTRICT,
+    HANDLER,
     LEADER,
     MEMBER,
+    MEMBER_BESIDE,
     NEAR,
-    STRANGER,
+    NOW,
+    OPERATOR,
+    ORGANISER,
+    ORGANISER_BESIDE,
+    OTHER_WORKER,
+    STREET_DISPATCHER,
+    STREET_LEADER,
     WORKER,
     Client,
     Person,
@@ -27,30 +42,131 @@ from tests.conftest import (
     TestClock,
     found_district,
     founded,
+    join,
+    person,
     serving,
 )
 
 pytestmark = pytest.mark.anyio
 
+# The twin of the district in the same database, with people, codes and even things of the same ids.
+TWIN = 110101
 
-class Things(Struct):
-    """A visit of the near community and the issue found on it."""
+OTHER_HANDLER = person("21", "别的部门", "department_handler", "department", "housing")
+OTHER_STREET_DISPATCHER = person("22", "别街调度", "dispatcher", "street", "410103002")
+OTHER_STREET_LEADER = person("23", "别街领导", "leader", "street", "410103002")
+ROLELESS = person("24", "没有角色", "", "", "")
+
+
+class Held(Struct, frozen=True):
+    """A role as two hold it: one in whose scope the things of the tests are, and one in whose scope they are not; who
+    holds it for a whole district has no other scope in it than the twin district's."""
+
+    own: Person
+    other: Person | None = None
+
+    def others_headers(self) -> dict[str, str]:
+        return self.other.headers if self.other else self.own.headers_in(TWIN)
+
+
+ROLES: dict[str, Held] = {
+    "member": Held(MEMBER, MEMBER_BESIDE),
+    "organiser": Held(ORGANISER, ORGANISER_BESIDE),
+    "community_worker": Held(WORKER, OTHER_WORKER),
+    "street_dispatcher": Held(STREET_DISPATCHER, OTHER_STREET_DISPATCHER),
+    "dispatcher": Held(DISPATCHER),
+    "department_handler": Held(HANDLER, OTHER_HANDLER),
+    "street_leader": Held(STREET_LEADER, OTHER_STREET_LEADER),
+    "leader": Held(LEADER),
+    "administrator": Held(ADMINISTRATOR),
+    "auditor": Held(AUDITOR),
+    "operator": Held(OPERATOR),
+}
+
+Roles = frozenset[str]
+ALL: Roles = frozenset(ROLES)
+NONE: Roles = frozenset()
+READERS: Roles = ALL - {"auditor", "operator"}
+DEPARTMENT: Roles = frozenset({"department_handler"})  # reads issues, and no visits but its own
+LOOKERS: Roles = frozenset({"organiser", "leader", "street_leader"})  # read, and change nothing
+DESK: Roles = frozenset({"community_worker", "street_dispatcher", "dispatcher", "administrator"})
+
+
+class Things(Struct, frozen=True):
+    """A visit at a door of the near community, and the issue found on it, which was given to a department."""
 
     visit: str
     issue: str
 
 
-class Row(Struct, frozen=True):
-    """How a route is asked, and what a stranger, the right person and an administrator are answered.
+# What stands in an address for each of the names in its path.
+VALUES: dict[str, Callable[[Things], str]] = {
+    "visit:uuid": lambda things: things.visit,
+    "issue:uuid": lambda things: things.issue,
+    "file_path:path": lambda _: "x",
+    "path:str": lambda _: "x",
+}
 
-    `body` makes what is posted. Nobody at all gets 401, but where `public` says otherwise."""
 
-    stranger: int
-    right: int
-    administrator: int
+class Row(Struct, frozen=True, kw_only=True):
+    """Who is answered what by a route.
+
+    In their own scope those who `may` get `ok`; those who see the thing and may not do this with it get 403, and those
+    who do not see it 404 or, of what is listed or counted, nothing. In another's scope they all get `other`, or the
+    same where no one thing is asked for. All other roles get 403 everywhere. Somebody signed in without a role gets
+    `roleless`, nobody at all `nobody`.
+
+    `shown` counts what an answer shows: something in one's own scope, nothing in another's."""
+
+    may: Roles = READERS
+    ok: int = 200
+    sees: Roles = NONE
+    blind: Roles = NONE
+    other: int | None = None
+    roleless: int = 403
+    nobody: int = 401
     body: Callable[[Things], Any] | None = None
     query: str = ""
-    public: int | None = None
+    shown: Callable[[httpx.Response], int] | None = None
+
+    def in_own_scope(self, role: str) -> int:
+        if role in self.may:
+            return self.ok
+        if role in self.blind:
+            return self.ok if self.shown else 404
+        return 403
+
+    def in_others_scope(self, role: str) -> int:
+        if self.other is None:
+            return self.in_own_scope(role)
+        return self.other if role in self.may | self.sees | self.blind else 403
+
+
+def public(status: int) -> Row:
+    """A route that asks nobody who they are."""
+    return Row(may=ALL, ok=status, roleless=status, nobody=status)
+
+
+def signed_in(status: int, **more: Any) -> Row:
+    """A route for everybody who has signed in, whatever their role; it is about themselves, or about no person."""
+    return Row(may=ALL, ok=status, roleless=status, **more)
+
+
+def _total(answer: httpx.Response) -> int:
+    total: int = answer.json()["total"]
+    return total
+
+
+def _clusters(answer: httpx.Response) -> int:
+    return sum(cluster["count"] for cluster in answer.json()["clusters"])
+
+
+def _areas(answer: httpx.Response) -> int:
+    return sum(area["total"] for area in answer.json()["areas"])
+
+
+def _items(answer: httpx.Response) -> int:
+    return len(answer.json()["items"])
 
 
 def _move(_: Things) -> Any:
@@ -61,33 +177,44 @@ def _correction(_: Things) -> Any:
     return drafts.correction(1, note="改了")
 
 
-# A list or a map shows a stranger nothing, which `test_a_stranger_s_lists_are_empty` holds; one thing is not found.
 ROUTES: dict[str, Row] = {
-    "GET /": Row(303, 303, 303, public=303),
-    "GET /sign-in": Row(200, 200, 200, public=200),
-    "POST /sign-in": Row(401, 401, 401, public=401),
-    "POST /sign-out": Row(303, 303, 303),
-    "GET /static/{file_path:path}": Row(404, 404, 404, public=404),
-    "GET /schema": Row(200, 200, 200, public=200),
-    "GET /schema/{path:str}": Row(404, 404, 404, public=404),
-    "GET /schema/openapi.json": Row(200, 200, 200, public=200),
-    "GET /health/live": Row(200, 200, 200, public=200),
-    "GET /health/ready": Row(200, 200, 200, public=200),
-    "GET /api/visits": Row(200, 200, 200),
-    "POST /api/visits": Row(201, 201, 201, body=lambda _: drafts.visit()),
-    "POST /api/visits/batch": Row(200, 200, 200, body=lambda _: [drafts.visit()]),
-    "POST /api/receipts": Row(200, 200, 200, body=lambda things: {"ids": [things.visit]}),
-    "GET /api/visits/{visit:uuid}": Row(404, 200, 200),
-    "POST /api/visits/{visit:uuid}/corrections": Row(404, 200, 200, body=_correction),
-    "GET /api/issues": Row(200, 200, 200),
-    "GET /api/issues/{issue:uuid}": Row(404, 200, 200),
-    "POST /api/issues/{issue:uuid}/moves": Row(404, 200, 200, body=_move),
-    "GET /api/communities.geojson": Row(200, 200, 200),
-    "GET /api/communities/at": Row(200, 200, 200, query="?lon=113.605&lat=34.705"),
-    "GET /maps/issues": Row(200, 200, 200),
-    "GET /maps/issues/clusters": Row(200, 200, 200, query="?zoom=12"),
-    "GET /maps/issues/areas": Row(200, 200, 200),
+    # doors that are open
+    "GET /": public(303),
+    "GET /static/{file_path:path}": public(404),
+    "GET /schema": public(200),
+    "GET /schema/{path:str}": public(404),
+    "GET /schema/openapi.json": public(200),
+    "GET /health/live": public(200),
+    "GET /health/ready": public(200),
+    # signing in and out
+    "GET /sign-in": public(200),
+    "POST /sign-in": public(401),
+    "POST /sign-out": signed_in(303),
+    # visits: filed by anybody, read by those within whose reach they are
+    "POST /api/visits": signed_in(201, body=lambda _: drafts.visit()),
+    "POST /api/visits/batch": signed_in(200, body=lambda _: [drafts.visit()]),
+    "POST /api/receipts": signed_in(200, body=lambda things: {"ids": [things.visit]}),
+    "GET /api/visits": Row(may=READERS - DEPARTMENT, blind=DEPARTMENT, shown=_total),
+    "GET /api/visits/{visit:uuid}": Row(may=READERS - DEPARTMENT, blind=DEPARTMENT, other=404),
+    "POST /api/visits/{visit:uuid}/corrections": Row(
+        may=DESK | {"member"}, sees=LOOKERS, blind=DEPARTMENT, other=404, body=_correction
+    ),
+    # issues
+    "GET /api/issues": Row(shown=_total),
+    "GET /api/issues/{issue:uuid}": Row(other=404),
+    "POST /api/issues/{issue:uuid}/moves": Row(may=DESK | {"member"}, sees=LOOKERS | DEPARTMENT, other=404, body=_move),
+    "POST /api/issues/{issue:uuid}/contact": Row(
+        may=DESK | DEPARTMENT, sees=LOOKERS | {"member"}, other=404, body=lambda _: {"purpose": "回访"}
+    ),
+    "POST /api/contacts/search": Row(may=DESK | DEPARTMENT | {"member"}, body=lambda _: {"phone": PHONE}, shown=_items),
+    # maps
+    "GET /maps/issues": Row(),
+    "GET /maps/issues/clusters": Row(query="?zoom=12", shown=_clusters),
+    "GET /maps/issues/areas": Row(shown=_areas),
+    "GET /api/communities.geojson": signed_in(200),
+    "GET /api/communities/at": signed_in(200, query="?lon=113.605&lat=34.705"),
 }
+PHONE = "13800001234"
 PAGES = {"POST /sign-in", "GET /schema/{path:str}"}  # which say no in HTML
 
 
@@ -98,23 +225,52 @@ def app() -> Litestar:
 
 @pytest.fixture(scope="module")
 async def town(server: Server, template: str) -> AsyncIterator[Client]:
-    async with founded(server, template) as dsn, serving(Settings(database_url=dsn), TestClock()) as client:
+    """Where things are changed, each request with its own."""
+    async with _town(server, template) as client:
         yield client
 
 
+@pytest.fixture(scope="module")
+async def quiet(server: Server, template: str) -> AsyncIterator[Client]:
+    """Where nothing happens but one visit, and everybody looks."""
+    async with _town(server, template) as client:
+        yield client
+
+
+@asynccontextmanager
+async def _town(server: Server, template: str) -> AsyncIterator[Client]:
+    """The program on a district and its twin, with somebody for every role inside and outside of what is asked for."""
+    async with founded(server, template) as dsn:
+        conn = await database.connect(dsn)
+        await found_district(conn, TWIN)
+        await conn.execute("insert into department values ($1, 'housing', '房管局')", DISTRICT)
+        for one in (OTHER_HANDLER, OTHER_STREET_DISPATCHER, OTHER_STREET_LEADER, ROLELESS):
+            await join(conn, DISTRICT, one, NOW)
+        await conn.close()
+        async with serving(Settings(database_url=dsn), TestClock()) as client:
+            yield client
+
+
+@pytest.fixture(scope="module")
+async def found(quiet: Client) -> Things:
+    """What is only looked at."""
+    return await things(quiet)
+
+
 async def things(client: Client) -> Things:
-    draft = drafts.visit(issues=[drafts.issue()])
+    contact = {"name": "张三", "phone": PHONE}
+    draft = drafts.visit(issues=[drafts.issue(contact=contact)])
     await doors.file(client, MEMBER, draft)
     return Things(draft["id"], draft["issues"][0]["id"])
 
 
-async def ask(client: Client, route: str, of: Things, who: Person | None) -> httpx.Response:
+async def ask(client: Client, route: str, of: Things, headers: dict[str, str]) -> httpx.Response:
     method, path = route.split(" ")
-    for name, value in {"visit:uuid": of.visit, "issue:uuid": of.issue, "file_path:path": "x", "path:str": "x"}.items():
-        path = path.replace(f"{{{name}}}", value)
-    body = ROUTES[route].body
-    headers = who.headers if who else {}
-    return await client.request(method, path + ROUTES[route].query, json=body(of) if body else None, headers=headers)
+    for name, value in VALUES.items():
+        path = path.replace(f"{{{name}}}", value(of))
+    assert "{" not in path, "what stands in the path is missing from VALUES"
+    row = ROUTES[route]
+    return await client.request(method, path + row.query, json=row.body(of) if row.body else None, headers=headers)
 
 
 def test_every_route_has_its_row(app: Litestar) -> None:
@@ -135,59 +291,78 @@ def test_every_documented_operation_has_its_row(app: Litestar) -> None:
             assert f"{method.upper()} {path}" in rows
 
 
+def test_every_role_is_in_the_matrix() -> None:
+    held = {(one.own.role, one.own.scope_kind) for one in ROLES.values()}
+    assert {role for role, _ in held} == set(get_args(Role))
+    assert {kind for _, kind in held} == set(get_args(ScopeKind))
+    for row in ROUTES.values():
+        assert row.may | row.sees | row.blind <= ALL
+        assert len(row.may) + len(row.sees) + len(row.blind) == len(row.may | row.sees | row.blind)
+
+
 @pytest.mark.parametrize("route", ROUTES)
-async def test_who_is_let_in(town: Client, route: str) -> None:
+async def test_who_is_answered(town: Client, quiet: Client, found: Things, route: str) -> None:
     row = ROUTES[route]
-    right = WORKER if "{issue" in route else MEMBER
-    expected = {None: row.public or 401, STRANGER: row.stranger, right: row.right, ADMINISTRATOR: row.administrator}
-    for who, status in expected.items():
-        answer = await ask(town, route, await things(town), who)
-        assert answer.status_code == status, f"{who.role if who else 'nobody'}: {answer.text[:300]}"
-        if status in (401, 404) and route not in PAGES:
-            assert answer.headers["content-type"].startswith("application/problem+json")
+    looking = route.startswith("GET")
+    expected = {f"{role} in their own scope": (one.own.headers, row.in_own_scope(role)) for role, one in ROLES.items()}
+    expected |= {
+        f"{role} in another's scope": (one.others_headers(), row.in_others_scope(role)) for role, one in ROLES.items()
+    }
+    expected |= {"without a role": (ROLELESS.headers, row.roleless), "nobody": ({}, row.nobody)}
+    for who, (headers, status) in expected.items():
+        answer = await (ask(quiet, route, found, headers) if looking else ask(town, route, await things(town), headers))
+        assert answer.status_code == status, f"{who}: {answer.text[:300]}"
+        if status in (401, 403, 404) and route not in PAGES:
+            assert answer.headers["content-type"].startswith(("application/problem+json", "text/html"))
 
 
-@pytest.mark.parametrize("route", [route for route in ROUTES if ROUTES[route].public is None])
+COUNTING = [route for route, row in ROUTES.items() if row.shown]
+
+
+@pytest.mark.parametrize("route", COUNTING)
+async def test_nothing_is_shown_or_counted_out_of_scope(quiet: Client, found: Things, route: str) -> None:
+    """Nothing was ever filed but one visit with one issue: a number above zero out of its scope would be a leak."""
+    shown = ROUTES[route].shown
+    assert shown is not None
+    for role, one in ROLES.items():
+        if role in ROUTES[route].may | ROUTES[route].blind:
+            counted = shown(await ask(quiet, route, found, one.own.headers))
+            assert counted == (1 if role in ROUTES[route].may else 0), role
+            assert shown(await ask(quiet, route, found, one.others_headers())) == 0, role
+
+
+@pytest.mark.parametrize("route", [route for route, row in ROUTES.items() if row.nobody == 401 != row.ok])
 @pytest.mark.parametrize(
     "authorization",
     ["Bearer", "Bearer ", "Bearer x", "Basic eDp5", "zf_410103_" + "A" * 43, f"Bearer zf_{DISTRICT}_" + "Z" * 43],
 )
-async def test_a_token_of_no_member_opens_nothing(town: Client, route: str, authorization: str) -> None:
-    method, path = route.split(" ")
-    path = path.replace("{visit:uuid}", str(uuid4())).replace("{issue:uuid}", str(uuid4()))
-    answer = await town.request(method, path, headers={"Authorization": authorization})
+async def test_a_token_of_no_member_opens_nothing(quiet: Client, found: Things, route: str, authorization: str) -> None:
+    answer = await ask(quiet, route, found, {"Authorization": authorization})
     assert doors.refused(answer, 401, "not_signed_in")
 
 
-async def test_a_stranger_s_lists_are_empty(town: Client) -> None:
+async def test_a_receipt_is_for_who_filed(town: Client) -> None:
     of = await things(town)
-    for path in ("/api/visits", "/api/issues"):
-        shown = await doors.every_page(town, STRANGER, path)
-        assert of.visit not in str(shown)
-        assert of.issue not in str(shown)
-        assert of.visit in str(await doors.every_page(town, LEADER, path, limit=200))
-    for path in ("/maps/issues/clusters?zoom=20", "/maps/issues/areas"):
-        shown = (await town.get(path, headers=STRANGER.headers)).json()
-        assert list(shown.values())[1] == [], "no issue of the stranger's was ever reported"
-    (receipt,) = (await town.post("/api/receipts", json={"ids": [of.visit]}, headers=STRANGER.headers)).json()[
-        "results"
-    ]
-    assert receipt["status"] == "unknown"
+    told = {}
+    for role, one in ROLES.items():
+        answer = await town.post("/api/receipts", json={"ids": [of.visit]}, headers=one.own.headers)
+        told[role] = answer.json()["results"][0]["status"]
+    assert told == dict.fromkeys(ROLES, "unknown") | {"member": "filed"}
 
 
 async def test_what_does_not_exist_and_what_is_not_shown_are_told_alike(town: Client) -> None:
     of = await things(town)
     for path in ("/api/visits/{}", "/api/issues/{}"):
         hidden = (
-            await town.get(path.format(of.visit if "visits" in path else of.issue), headers=STRANGER.headers)
+            await town.get(path.format(of.visit if "visits" in path else of.issue), headers=OTHER_WORKER.headers)
         ).json()
-        absent = (await town.get(path.format(uuid4()), headers=STRANGER.headers)).json()
+        absent = (await town.get(path.format(uuid4()), headers=OTHER_WORKER.headers)).json()
         assert hidden | {"instance": ""} == absent | {"instance": ""}
 
 
 async def test_another_district_s_people_see_nothing_of_this_one(server: Server, template: str) -> None:
     """Two districts in one database, with members, codes and even visits of the same ids."""
-    other = 110101
+    other = TWIN
     async with founded(server, template) as dsn:
         conn = await database.connect(dsn)
         await found_district(conn, other)
