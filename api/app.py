@@ -19,11 +19,14 @@ from api import (
     communities,
     contacts,
     database,
+    exports,
     health,
     issues,
     jobs,
     key_ring,
     maps,
+    members,
+    organisations,
     pages,
     problem_details,
     residents,
@@ -56,8 +59,11 @@ ROUTES: list[Any] = [
     *account.ROUTES,
     *visits.ROUTES,
     *issues.ROUTES,
+    *exports.ROUTES,
     *contacts.ROUTES,
     *residents.ROUTES,
+    *organisations.ROUTES,
+    *members.ROUTES,
     *communities.ROUTES,
     *maps.ROUTES,
     *health.ROUTES,
@@ -90,7 +96,9 @@ def create_app(
         dependencies=_dependencies(settings, clock),
         middleware=[Authentication],
         exception_handlers=problem_details.HANDLERS,
-        compression_config=CompressionConfig(backend="gzip", minimum_size=1_000, gzip_compress_level=5),
+        compression_config=CompressionConfig(
+            backend="gzip", minimum_size=1_000, gzip_compress_level=5, exclude=[r"\.xlsx$"]
+        ),
         openapi_config=pages.OPENAPI,
         plugins=[Problems()],
         template_config=pages.TEMPLATES,
@@ -115,6 +123,7 @@ def _dependencies(settings: Settings, clock: Clock) -> dict[str, Provide]:
         "ring": Provide(_of_state("ring"), sync_to_thread=False),
         "atlas": Provide(_of_state("atlas"), sync_to_thread=False),
         "filing_queue": Provide(_of_state("filing_queue"), sync_to_thread=False),
+        "exports": Provide(_of_state("exports"), sync_to_thread=False),
         "entrance": Provide(_of_state("entrance"), sync_to_thread=False),
     }
 
@@ -185,6 +194,7 @@ def _running(settings: Settings, clock: Clock) -> Callable[[Litestar], Any]:
             entrance = Entrance(app.state, settings, clock)
             app.state.update({"password_checks": checks, "entrance": entrance})
             app.state.update({"pool": pool, "readers": readers, "atlas": atlas, "filing_queue": queue})
+            app.state.update({"exports": Exports(settings, clock)})
             queue.start(settings.filing_connections)
             following = asyncio.create_task(_follow_boundaries(pool, atlas))
             try:

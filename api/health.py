@@ -7,6 +7,7 @@ from typing import Literal
 import asyncpg
 from litestar import Response, get
 from litestar.datastructures import State
+from litestar.openapi.datastructures import ResponseSpec
 from msgspec import Struct
 
 from api import database, migrations
@@ -41,7 +42,7 @@ async def live() -> Liveness:
     return Liveness()
 
 
-@get("/health/ready", opt={PUBLIC: True})
+@get("/health/ready", opt={PUBLIC: True}, responses={503: ResponseSpec(Readiness, description="Not now")})
 async def ready(state: State) -> Response[Readiness]:
     """Whether requests can be served: 503 while the database is away, not migrated, or boundaries are not loaded."""
     reached = await _holds(state, "database", _reachable)

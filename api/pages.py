@@ -17,6 +17,7 @@ from litestar.template import TemplateConfig
 from litestar.types import Message, Scope
 
 from api.auth import PUBLIC
+from surveys.refusals import NotFound
 
 STATIC = Path(__file__).parent / "static"
 A_YEAR_S = 365 * 24 * 3600
@@ -89,6 +90,12 @@ async def _schema_policy(response: Response[Any]) -> Response[Any]:
     return response
 
 
+async def _no_other_page(request: Request[Any, Any, Any]) -> None:
+    """Beside the document and its page nothing is there; said in our shape instead of the framework's."""
+    if request.path_params:
+        raise NotFound
+
+
 class ApiPage(OpenAPIRenderPlugin):
     """Swagger UI from our own server: no script, style, font or picture from anywhere else."""
 
@@ -120,7 +127,12 @@ OPENAPI = OpenAPIConfig(
     security=[{"token": []}],
     use_handler_docstrings=True,
     openapi_router=Router(
-        "/schema", route_handlers=[], include_in_schema=False, opt={PUBLIC: True}, after_request=_schema_policy
+        "/schema",
+        route_handlers=[],
+        include_in_schema=False,
+        opt={PUBLIC: True},
+        before_request=_no_other_page,
+        after_request=_schema_policy,
     ),
     render_plugins=[ApiPage(path="/")],
 )

@@ -99,6 +99,9 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         int,
         Meta(ge=1, le=1_000_000, description="pages without sign-in that one address may open each minute after that"),
     ] = 120
+    exports: Annotated[
+        int, Meta(ge=1, le=16, description="files of issues or visits that one process makes at a time")
+    ] = 2
     log_level: Annotated[
         Literal["debug", "info", "warning", "error"], Meta(description="least severe log line that is written")
     ] = "info"

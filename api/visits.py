@@ -9,6 +9,7 @@ import msgspec
 from litestar import Request, Response, get, post
 from litestar._openapi.schema_generation import SchemaCreator
 from litestar.di import NamedDependency
+from litestar.openapi.datastructures import ResponseSpec
 from litestar.openapi.spec import Reference, Schema
 from litestar.params import FromPath, FromQuery, HeaderParameter, JSONBody, QueryParameter
 from litestar.typing import FieldDefinition
@@ -94,7 +95,14 @@ DeviceTime = Annotated[
 ]
 
 
-@post("/api/visits", dto=JsonBody[VisitDraft], return_dto=None, status_code=201, summary="File a visit")
+@post(
+    "/api/visits",
+    dto=JsonBody[VisitDraft],
+    return_dto=None,
+    status_code=201,
+    responses={200: ResponseSpec(Receipt, description="The visit was filed before")},
+    summary="File a visit",
+)
 async def file_visit(
     request: Request[Reader, Any, Any],
     data: JSONBody[VisitDraft],

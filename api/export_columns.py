@@ -1,0 +1,189 @@
+"""The columns of exported tables: their names for programs, and their headers and words for people."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from msgspec import Struct
+
+from maps.exports import Cell, Column, Kind
+from surveys.issue_rows import IssueRow
+from surveys.visit_rows import VisitRow
+
+Row = IssueRow | VisitRow
+
+
+class Header(Struct, frozen=True):
+    """A column of both languages; its name is the row's field."""
+
+    name: str
+    zh: str
+    en: str
+    kind: Kind = "text"
+
+
+ISSUES: Sequence[Header] = (
+    Header("number", "编号", "Number"),
+    Header("title", "标题", "Title"),
+    Header("description", "描述", "Description"),
+    Header("category", "类别代码", "Category code"),
+    Header("category_name", "类别", "Category"),
+    Header("urgency", "紧急程度", "Urgency"),
+    Header("channel", "办理方式", "Channel"),
+    Header("state", "状态", "State"),
+    Header("group", "分组", "Group"),
+    Header("overdue", "是否超期", "Overdue", "flag"),
+    Header("owner", "首办责任人编号", "Owner's number"),
+    Header("owner_name", "首办责任人", "Owner"),
+    Header("department", "承办部门代码", "Department code"),
+    Header("department_name", "承办部门", "Department"),
+    Header("community", "社区代码", "Community code"),
+    Header("community_name", "社区", "Community"),
+    Header("street", "街道代码", "Street code"),
+    Header("street_name", "街道", "Street"),
+    Header("certainty", "位置确定程度", "Certainty of place"),
+    Header("lon", "经度", "Longitude", "number"),
+    Header("lat", "纬度", "Latitude", "number"),
+    Header("reported_at", "上报时间", "Reported at", "time"),
+    Header("due_at", "办理期限", "Due at", "time"),
+    Header("id", "标识", "Id"),
+    Header("visit", "走访标识", "Visit's id"),
+)
+
+VISITS: Sequence[Header] = (
+    Header("started_at", "开始时间", "Started at", "time"),
+    Header("ended_at", "结束时间", "Ended at", "time"),
+    Header("member", "党员编号", "Member's number"),
+    Header("member_name", "党员", "Member"),
+    Header("organisation_name", "党组织", "Organisation"),
+    Header("companions", "同行人", "Companions"),
+    Header("premises_kind", "走访对象类型", "Kind of premises"),
+    Header("premises_name", "走访对象", "Premises"),
+    Header("premises_address", "地址", "Address"),
+    Header("outcome", "走访结果", "Outcome"),
+    Header("community", "社区代码", "Community code"),
+    Header("community_name", "社区", "Community"),
+    Header("street", "街道代码", "Street code"),
+    Header("street_name", "街道", "Street"),
+    Header("certainty", "位置确定程度", "Certainty of place"),
+    Header("lon", "经度", "Longitude", "number"),
+    Header("lat", "纬度", "Latitude", "number"),
+    Header("campaign", "走访活动", "Campaign"),
+    Header("contact_card", "服务联系卡", "Contact card"),
+    Header("note", "备注", "Note"),
+    Header("flags", "提示", "Flags"),
+    Header("issues", "问题编号", "Issues"),
+    Header("recorded_at", "收到时间", "Received at", "time"),
+    Header("withdrawn_at", "撤回时间", "Withdrawn at", "time"),
+    Header("id", "标识", "Id"),
+)
+
+# What people call the values of a column.
+WORDS: Mapping[str, Mapping[str, tuple[str, str]]] = {
+    "urgency": {
+        "normal": ("一般", "Normal"),
+        "urgent": ("紧急", "Urgent"),
+        "emergency": ("特急", "Emergency"),
+    },
+    "channel": {
+        "on_the_spot": ("一站办结", "On the spot"),
+        "joint_review": ("联审联批", "Joint review"),
+        "green_channel": ("绿色通道", "Green channel"),
+        "agent": ("代办、上门", "Agent or door service"),
+    },
+    "state": {
+        "reported": ("已上报", "Reported"),
+        "accepted": ("已受理", "Accepted"),
+        "assigned": ("已分派", "Assigned"),
+        "in_progress": ("办理中", "In progress"),
+        "paused": ("暂停", "Paused"),
+        "resolved": ("已办结", "Resolved"),
+        "closed": ("已结案", "Closed"),
+        "rejected": ("不予受理", "Rejected"),
+        "merged": ("已并案", "Merged"),
+    },
+    "group": {
+        "reported": ("上报", "Reported"),
+        "in_hand": ("办理中", "In hand"),
+        "overdue": ("超期", "Overdue"),
+        "solved": ("已解决", "Solved"),
+        "other": ("不予受理或并案", "Rejected or merged"),
+    },
+    "certainty": {
+        "inside": ("社区内", "Inside"),
+        "near_line": ("离社区边界很近", "Near the line"),
+        "outside": ("不在任何社区内", "Outside"),
+        "unplaced": ("没有位置", "Without a place"),
+    },
+    "premises_kind": {
+        "shop": ("商铺", "Shop"),
+        "enterprise": ("企业", "Enterprise"),
+        "household": ("住户", "Household"),
+    },
+    "outcome": {
+        "met": ("见到", "Met"),
+        "not_home": ("无人", "Nobody at home"),
+        "declined": ("婉拒", "Declined"),
+        "closed": ("关门", "Closed"),
+    },
+    "flags": {
+        "card_already_bound": ("联系卡已绑定别处", "Card bound elsewhere"),
+        "campaign_ended": ("走访活动已结束", "Campaign ended"),
+        "category_retired": ("类别已停用", "Category retired"),
+        "outside_district": ("不在本区", "Outside the district"),
+    },
+}
+YES_NO = ("否", "No"), ("是", "Yes")
+
+
+def columns(headers: Sequence[Header], language: str) -> list[Column]:
+    """The columns as they are headed in a language."""
+    return [
+        Column(
+            header.name, header.en if language == "en" else header.zh, "text" if header.kind == "flag" else header.kind
+        )
+        for header in headers
+    ]
+
+
+def for_programs(headers: Sequence[Header]) -> list[Column]:
+    """The columns by their names."""
+    return [Column(header.name, header.name, header.kind) for header in headers]
+
+
+def in_words(row: Row, headers: Sequence[Header], zone: ZoneInfo, language: str) -> list[Cell]:
+    """A row as people read it: words instead of codes, times of the district's clocks."""
+    return [_told(header.name, getattr(row, header.name), zone, language == "en") for header in headers]
+
+
+def _told(name: str, value: Any, zone: ZoneInfo, english: bool) -> Cell:
+    if isinstance(value, datetime):
+        return value.astimezone(zone).replace(tzinfo=None, microsecond=0)
+    if isinstance(value, bool):
+        return YES_NO[value][english]
+    if isinstance(value, list):
+        return (", " if english else "、").join(str(_told(name, one, zone, english)) for one in value)
+    if isinstance(value, UUID):
+        return str(value)
+    if name in WORDS and value is not None:
+        return WORDS[name][value][english]
+    cell: Cell = value
+    return cell
+
+
+def in_codes(row: Row, headers: Sequence[Header], zone: ZoneInfo) -> list[Cell]:
+    """A row as programs read it: codes, and times in RFC 3339 with the district's offset."""
+    return [_coded(getattr(row, header.name), zone) for header in headers]
+
+
+def _coded(value: Any, zone: ZoneInfo) -> Cell:
+    if isinstance(value, datetime):
+        return value.astimezone(zone).isoformat(timespec="seconds")
+    if isinstance(value, list):
+        return ",".join(str(one) for one in value)
+    if isinstance(value, UUID):
+        return str(value)
+    cell: Cell = value
+    return cell

@@ -1,0 +1,118 @@
+"""Issues as rows of a table that leaves the program: all that a list counts, read through the one query."""
+
+from collections.abc import AsyncIterator, Mapping
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from asyncpg import Connection
+from msgspec import Struct
+
+from surveys.categories import Channel, Urgency
+from surveys.issue_query import GROUP, OPEN, Filters, moment, seen
+from surveys.people import Reader
+from surveys.placing import Certainty
+from surveys.workflow import Group, State
+
+READ_AHEAD = 500  # rows that are fetched at a time: some hundred kilobytes
+
+
+class IssueRow(Struct, frozen=True, kw_only=True):
+    """An issue with the codes and names of what it stands in; `lon` and `lat` are WGS-84, None without a place."""
+
+    number: str
+    title: str | None
+    description: str | None
+    category: str
+    category_name: str
+    urgency: Urgency
+    channel: Channel
+    state: State
+    group: Group
+    overdue: bool
+    owner: str  # their number
+    owner_name: str
+    department: str | None
+    department_name: str | None
+    community: str | None
+    community_name: str | None
+    street: str | None
+    street_name: str | None
+    certainty: Certainty
+    lon: float | None
+    lat: float | None
+    reported_at: datetime
+    due_at: datetime
+    id: UUID
+    visit: UUID | None
+
+
+ROWS = f"""
+select s.number::text, t.body->>'title' as title, t.body->>'description' as description,
+       s.category, k.name as category_name, s.urgency, s.channel, s.state, {GROUP} as "group",
+       ({OPEN} and due_at < $2) as overdue, m.number as owner, m.name as owner_name,
+       s.department, d.name as department_name, s.community, c.name as community_name,
+       c.street, r.name as street_name, s.certainty, s.lon, s.lat, s.reported_at, s.due_at, s.id, s.visit
+from seen s
+join member m on m.district = $1 and m.id = s.owner
+join category k on k.district = $1 and k.code = s.category
+left join department d on d.district = $1 and d.code = s.department
+left join community c on c.district = $1 and c.code = s.community
+left join street r on r.district = $1 and r.code = c.street
+left join text_version t on t.district = $1 and t.subject = s.id and t.version = s.text_version
+order by s.reported_at desc, s.id desc
+"""
+
+
+async def rows(
+    conn: Connection, reader: Reader, filters: Filters, zone: ZoneInfo, now: datetime
+) -> AsyncIterator[IssueRow]:
+    """The issues of the list with these filters, newest first, a few hundred of them in memory at a time.
+
+    A transaction must be open. Raises InvalidFilter, and NotAllowed for whoever reads no issues."""
+    query = seen(reader, filters, zone, moment(filters, zone, now))
+    async for row in conn.cursor(query.text + ROWS, *query.parameters, prefetch=READ_AHEAD):
+        yield IssueRow(**row)
+
+
+async def count(conn: Connection, reader: Reader, filters: Filters, zone: ZoneInfo, now: datetime) -> int:
+    """How many rows there are. Raises what `rows` raises."""
+    query = seen(reader, filters, zone, moment(filters, zone, now))
+    counted: int = await conn.fetchval(f"{query.text} select count(*) from seen", *query.parameters)
+    return counted
+
+
+# Of the codes that somebody asked for, those that the district has.
+KNOWN = """
+select 'community' as name, code from community where district = $1 and code = any($2)
+union all select 'street', code from street where district = $1 and code = any($3)
+union all select 'category', code from category where district = $1 and code = any($4)
+union all select 'department', code from department where district = $1 and code = any($5)
+order by 1, 2
+"""
+CODES = ("community", "street", "category", "department")
+
+
+async def told(conn: Connection, district: int, filters: Filters) -> Mapping[str, object]:
+    """The filters as the history may keep them: codes, states and days, and never a text. A code that the district does
+    not have is left out, for it may be any text."""
+    facts: dict[str, object] = {}
+    for name in ("state", "group", "urgency", "owner"):
+        if values := getattr(filters, name):
+            facts[name] = [str(value) for value in values]
+    for row in await conn.fetch(KNOWN, district, *(list(getattr(filters, name)) for name in CODES)):
+        _codes(facts, row["name"]).append(row["code"])
+    for name in ("overdue", "placed", "bbox"):
+        if (value := getattr(filters, name)) is not None:
+            facts[name] = value
+    for name in ("reported_from", "reported_to", "as_of"):
+        if (day := getattr(filters, name)) is not None:
+            facts[name] = day.isoformat()
+    return facts
+
+
+def _codes(facts: dict[str, object], name: str) -> list[str]:
+    codes: Any = facts.setdefault(name, [])
+    kept: list[str] = codes
+    return kept

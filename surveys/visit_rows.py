@@ -1,0 +1,86 @@
+"""Visits as rows of a table that leaves the program: all that a list counts, within the reader's reach."""
+
+from collections.abc import AsyncIterator
+from datetime import datetime
+from uuid import UUID
+
+from asyncpg import Connection
+from msgspec import Struct
+
+from surveys import visit_query
+from surveys.people import Reader
+from surveys.placing import Certainty
+from surveys.receipts import Flag
+from surveys.visit_drafts import Outcome, PremisesKind
+
+READ_AHEAD = 500  # rows that are fetched at a time
+
+
+class VisitRow(Struct, frozen=True, kw_only=True):
+    """A visit with the codes and names of what it stands in; `lon` and `lat` are WGS-84, None without a place."""
+
+    started_at: datetime
+    ended_at: datetime
+    member: str  # their number
+    member_name: str
+    organisation_name: str  # of that day
+    companions: list[str]  # their names
+    premises_kind: PremisesKind
+    premises_name: str | None
+    premises_address: str | None
+    outcome: Outcome
+    community: str | None
+    community_name: str | None
+    street: str | None
+    street_name: str | None
+    certainty: Certainty
+    lon: float | None
+    lat: float | None
+    campaign: str | None
+    contact_card: str | None
+    note: str | None
+    flags: list[Flag]
+    issues: list[str]  # their numbers
+    recorded_at: datetime
+    withdrawn_at: datetime | None
+    id: UUID
+
+
+ROWS = """
+select v.started_at, v.ended_at, m.number as member, m.name as member_name, o.name as organisation_name,
+       array(select n.name from member n
+             where n.district = $1 and n.id = any(v.companions) order by n.number) as companions,
+       v.premises_kind, t.body->>'premises_name' as premises_name, t.body->>'premises_address' as premises_address,
+       v.outcome, v.community, c.name as community_name, c.street, r.name as street_name, v.certainty, v.lon, v.lat,
+       v.campaign, v.contact_card, t.body->>'note' as note,
+       array(select flag from visit_flag f where f.district = $1 and f.visit = v.id order by flag) as flags,
+       array(select i.number::text from issue i where i.district = $1 and i.visit = v.id order by i.number) as issues,
+       v.recorded_at, v.withdrawn_at, v.id
+from visit v
+join member m on m.district = $1 and m.id = v.member
+join organisation o on o.district = $1 and o.id = v.organisation
+left join community c on c.district = $1 and c.code = v.community
+left join street r on r.district = $1 and r.code = c.street
+left join text_version t on t.district = $1 and t.subject = v.id and t.version = v.text_version
+"""
+
+
+async def rows(conn: Connection, reader: Reader, now: datetime) -> AsyncIterator[VisitRow]:
+    """The visits of the list, newest first, a few hundred of them in memory at a time.
+
+    A transaction must be open. Raises NotAllowed for whoever reads no visits."""
+    where, values = _where(reader, now)
+    async for row in conn.cursor(f"{ROWS}{where} {visit_query.NEWEST}", *values, prefetch=READ_AHEAD):
+        yield VisitRow(**row)
+
+
+async def count(conn: Connection, reader: Reader, now: datetime) -> int:
+    """How many rows there are. Raises what `rows` raises."""
+    where, values = _where(reader, now)
+    counted: int = await conn.fetchval(f"select count(*) from visit v {where}", *values)
+    return counted
+
+
+def _where(reader: Reader, now: datetime) -> tuple[str, list[object]]:
+    reached, parameter = visit_query.within(reader)
+    return f"where v.district = $1 and {reached} and v.recorded_at <= {parameter(now)}", parameter.values
