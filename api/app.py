@@ -37,6 +37,7 @@ from api import settings as settings_
 from api.auth import Authentication, Clock, Readers
 from api.documented_problems import Problems
 from api.entrance import Entrance, PasswordChecks
+from api.exports import Exports
 from api.filing import FilingQueue, Numbers
 from api.key_ring import Followed
 from api.limits import Limits
