@@ -17,7 +17,7 @@ from msgspec import Struct
 from api import database, erasure_journal
 from api.auth import Clock
 from api.settings import Settings
-from surveys import job_runs, resealing, retention
+from surveys import absences, job_runs, resealing, retention
 from surveys.sealing import KeyRing
 
 log = structlog.get_logger()
@@ -68,7 +68,13 @@ async def retain(conn: asyncpg.Connection, work: Work) -> Mapping[str, object]:
     return counts
 
 
+async def begin_absences(conn: asyncpg.Connection, work: Work) -> Mapping[str, object]:
+    """Hand on what members own whose absence has begun."""
+    return await absences.begin(conn, work.district, work.now)
+
+
 JOBS: list[Job] = [
+    Job(name="begin_absences", every=timedelta(minutes=1), run=begin_absences),
     Job(name="reseal", every=timedelta(minutes=1), run=reseal),
     Job(name="retention", every=timedelta(hours=1), run=retain),
     Job(name="forget_job_runs", every=timedelta(days=1), run=forget_runs),

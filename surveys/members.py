@@ -6,7 +6,7 @@ from uuid import UUID
 from asyncpg import Connection, Record
 from msgspec import Struct
 
-from surveys import organisations
+from surveys import organisations, roles
 from surveys.people import Grant, Reader
 from surveys.refusals import NotAllowed, NotFound
 
@@ -48,21 +48,9 @@ async def manageable(conn: Connection, reader: Reader, member: UUID) -> Member:
     if row is None or (reach is not None and row["organisation"] not in reach):
         raise NotFound
     found = _member(row)
-    if not may_give(reader, reach, found.grants):
+    if not roles.may_give(reach, found.grants):
         raise NotAllowed
     return found
-
-
-def may_give(reader: Reader, reach: set[UUID] | None, grants: tuple[Grant, ...] | list[Grant]) -> bool:
-    """Whether this reader may give all of these: an administrator any, an organiser what members are, and the care of
-    organisations within their own reach."""
-    if reach is None:
-        return True
-    return all(
-        grant.role == "member"
-        or (grant.role == "organiser" and grant.scope in {str(organisation) for organisation in reach})
-        for grant in grants
-    )
 
 
 async def open_in(conn: Connection, district: int, organisation: UUID | None) -> list[Member]:

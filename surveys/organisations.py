@@ -77,6 +77,14 @@ async def paths(conn: Connection, district: int) -> dict[UUID, str]:
     return {row["id"]: row["path"] for row in await conn.fetch(PATHS, district)}
 
 
+OPEN_PATHS = f"{TREE} select id, path from tree where closed_at is null"
+
+
+async def open_paths(conn: Connection, district: int) -> dict[UUID, str]:
+    """What every organisation that is not closed is called from the top down."""
+    return {row["id"]: row["path"] for row in await conn.fetch(OPEN_PATHS, district)}
+
+
 BELOW = """
 with recursive below as (
   select id from organisation where district = $1 and id = any($2)
