@@ -144,6 +144,14 @@ async def present(conn: Connection, district: int, members: Sequence[UUID], now:
     return {row["id"] for row in await conn.fetch(PRESENT, district, list(set(members)), now)}
 
 
+ROLES = "select role from member_role where district = $1 and member = $2"
+
+
+async def roles(conn: Connection, district: int, member: UUID) -> set[Role]:
+    """The roles that a member holds anywhere."""
+    return {row["role"] for row in await conn.fetch(ROLES, district, member)}
+
+
 NAMES = "select id, name from member where district = $1 and id = any($2)"
 
 

@@ -309,6 +309,18 @@ async def prove(conn: Connection, presented: Credential, now: datetime) -> None:
     await conn.execute(PROVE, presented.district, presented.digest, now)
 
 
+PROVEN = """
+select exists (select from session
+  where district = $1 and digest = $2 and ended_at is null and expires_at > $3 and second_factor_at is not null)
+"""
+
+
+async def is_proven(conn: Connection, presented: Credential, now: datetime) -> bool:
+    """Whether a second factor was given for this session."""
+    found: bool = await conn.fetchval(PROVEN, presented.district, presented.digest, now)
+    return found
+
+
 class Device(Struct, frozen=True, kw_only=True):
     """A token that still holds, by the phone it is on; `device` is None for one made on the command line."""
 
@@ -419,6 +431,8 @@ async def end_all(
     """End a member's sessions and their phones' tokens, but for the one kept; those of programs too, if asked."""
     digest = kept.digest if kept else None
     ended, revoked = await conn.fetchrow(END_ALL, district, member, now, digest, programs_too) or (0, 0)
+    if not ended and not revoked:
+        return
     facts: dict[str, object] = {"sessions": ended, "tokens": revoked}
     await _tell(conn, district, member, "signed_out_everywhere", now, facts, by)
 

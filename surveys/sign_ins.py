@@ -213,6 +213,19 @@ async def succeeded(conn: Connection, counted: Counted) -> None:
         await conn.execute(TAKE_BACK, counted.district, wider)
 
 
+HAS_ACCESS = """
+select exists (select from member_password where district = $1 and member = $2)
+    or exists (select from access_token where district = $1 and member = $2)
+    or exists (select from one_time_code where district = $1 and member = $2 and used_at is not null)
+"""
+
+
+async def has_access(conn: Connection, district: int, member: UUID) -> bool:
+    """Whether a member could ever sign in."""
+    found: bool = await conn.fetchval(HAS_ACCESS, district, member)
+    return found
+
+
 KNOW = """
 insert into known_browser (district, digest, member, created_at, expires_at) values ($1, $2, $3, $4, $5)
 on conflict (district, digest, member) do update set expires_at = excluded.expires_at
@@ -263,7 +276,7 @@ async def take_away(conn: Connection, district: int, member: UUID, by: Actor, no
 async def start_anew(conn: Connection, district: int, member: UUID, hash_: str, now: datetime) -> None:
     """Whoever has used a one-time code begins with a new password, and with nothing that was there before."""
     me = Actor("member", str(member))
-    await sessions.end_all(conn, district, member, me, now, programs_too=True)
+    await sessions.end_all(conn, district, member, me, now)
     await forget_browsers(conn, district, member)
     await second_factors.remove(conn, district, member, me, now)
     await passwords.keep(conn, district, member, hash_, now)

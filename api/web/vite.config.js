@@ -51,6 +51,7 @@ export default defineConfig({
         map: 'src/map/main.ts',
         forms: 'src/forms.ts',
         sign_in: 'src/sign_in.ts',
+        first_access: 'src/first_access.ts',
         openapi: 'src/openapi.ts',
         pages: 'src/pages.css',
       },

@@ -126,4 +126,15 @@ document.addEventListener('submit', (event) => {
     })
 })
 
+// <button data-reveals="id"> shows what is typed into a password's field, and hides it again.
+document.addEventListener('click', (event) => {
+  const button = event.target
+  if (!(button instanceof HTMLButtonElement) || !button.dataset.reveals) return
+  const field = document.getElementById(button.dataset.reveals)
+  if (!(field instanceof HTMLInputElement)) return
+  const shown = field.type === 'password'
+  field.type = shown ? 'text' : 'password'
+  button.ariaPressed = String(shown)
+})
+
 export {}
