@@ -20,7 +20,7 @@ from api.backup_files import ATTACHMENTS, DATABASE, BackupError, Head, Manifest,
 from api.cli.database import APP, connect
 from api.embedded_postgres import Cluster, flush, lock
 from api.settings import Settings
-from surveys import history
+from surveys import history, history_seals
 from surveys.history import Actor
 from surveys.sealing import KeyRing
 from surveys.sealing import manifest as key_manifest
@@ -32,7 +32,12 @@ where n.nspname = 'public' and c.relkind in ('r', 'p') and not c.relispartition
 order by c.relname
 """
 MIGRATIONS = "select version from schema_migrations order by version"
-HEADS = "select district, count(*) as events, max(recorded_at) as newest_at from history group by district"
+HEADS = """
+select h.district, count(*) as events, max(h.recorded_at) as newest_at,
+       (select encode(s.digest, 'hex') from history_seal s where s.district = h.district
+         order by s.number desc limit 1) as seal
+from history h group by h.district
+"""
 DISTRICTS = "select district from district order by district"
 FOUNDED = "select to_regclass('public.district') is not null"
 
@@ -94,7 +99,8 @@ async def counts(conn: asyncpg.Connection, progress: Progress) -> dict[str, int]
 async def heads(conn: asyncpg.Connection) -> dict[str, Head]:
     """Where each district's history stands."""
     return {
-        str(row["district"]): Head(events=row["events"], newest_at=row["newest_at"]) for row in await conn.fetch(HEADS)
+        str(row["district"]): Head(events=row["events"], newest_at=row["newest_at"], seal=row["seal"])
+        for row in await conn.fetch(HEADS)
     }
 
 
@@ -156,6 +162,29 @@ async def let_app_in(owner: str) -> None:
         raise BackupError(f"Let the server's administrator make the role first: create role {APP} login;") from None
     finally:
         await conn.close()
+
+
+async def try_out(settings: Settings, scratch: str, path: Path, manifest: Manifest, progress: Progress) -> list[str]:
+    """Restore a backup into an empty database; raises BackupError if it is not whole. Says, for each district, where
+    its history does not verify: that is no fault of the backup."""
+    await backup_files.check_parts(path, manifest, progress)
+    await fill(settings, scratch, path, manifest, progress)
+    conn = await connect(scratch)
+    try:
+        await history_seals.begin_epoch(conn)
+        return await unverified(conn, progress)
+    finally:
+        await conn.close()
+
+
+async def unverified(conn: asyncpg.Connection, progress: Progress) -> list[str]:
+    """The districts whose history does not verify, each with the first broken record."""
+    found = []
+    for row in await conn.fetch(DISTRICTS):
+        verification = await history_seals.verify(conn, row["district"], report=progress)
+        if verification.broken:
+            found.append(f"{row['district']}: {verification.broken}")
+    return found
 
 
 async def fill(settings: Settings, owner: str, path: Path, manifest: Manifest, progress: Progress) -> None:
@@ -384,6 +413,7 @@ async def restored(
             await conn.execute(f'grant connect on database "{place.new or place.name}" to {APP}')
             await migrations.migrate(conn)
             await migrations.refuse_unfit(conn)
+            await history_seals.begin_epoch(conn)  # before anything is written: transactions are counted anew
             await conn.execute("analyze")
             yield conn
         finally:

@@ -42,14 +42,15 @@ def backup(settings: Settings, file: Path | None, verify: bool) -> None:
         with backup_files.written(path) as begin:
             manifest = asyncio.run(backups.write(settings, owner, ring, Writer(begin(), now), now, progress))
             unfinished = path.with_name(path.name + ".unfinished")
+            broken: list[str] = []
             if verify:
-                asyncio.run(backup_files.check_parts(unfinished, manifest, progress))
                 with backups.scratch(settings) as scratch:
-                    asyncio.run(backups.fill(settings, scratch, unfinished, manifest, progress))
+                    broken = asyncio.run(backups.try_out(settings, scratch, unfinished, manifest, progress))
             facts = {"bytes": unfinished.stat().st_size, "manifest": digest_of(manifest), "verified": verify}
         asyncio.run(backups.record(owner, "backed_up", facts, datetime.now(UTC)))
     click.echo(f"{path}: {facts['bytes']:,} bytes, {sum(manifest.rows.values()):,} rows.")
     click.echo("Tried out and found whole 已试恢复，完整" if verify else "Not tried out 未试恢复")
+    warn(broken)
 
 
 @click.command()
@@ -68,27 +69,40 @@ def restore(settings: Settings, file: Path, replace: bool) -> None:
         backups.refuse_newer(manifest)
         backups.refuse_missing_keys(ring, manifest)
         with opened(settings, share=False, migrating=False) as addresses, bars() as progress:
-            again = asyncio.run(put_back(settings, owner_of(addresses), file.absolute(), manifest, replace, progress))
+            owner = owner_of(addresses)
+            again, broken = asyncio.run(put_back(settings, owner, file.absolute(), manifest, replace, progress))
     click.echo(f"Backup of 备份时间 {manifest.made_at:%Y-%m-%d %H:%M} UTC")
     for table, rows in manifest.rows.items():
         if rows:
             click.echo(f"  {table}: {rows:,}")
     click.echo(f"Erased again 重新删除: {again}")
+    click.echo("The history does not verify 历史记录核验未通过" if broken else "The history verifies 历史记录核验通过")
+    warn(broken)
 
 
 async def put_back(
     settings: Settings, owner: str, path: Path, manifest: Manifest, replace: bool, progress: Progress
-) -> int:
-    """Restore a backup, forget again what was erased since, and say so in the history; how many erasures that were."""
+) -> tuple[int, list[str]]:
+    """Restore a backup, forget again what was erased since, and say so in the history; how many erasures that were, and
+    where the history does not verify."""
     place = await backups.target(owner, replace=replace)
     await backup_files.check_parts(path, manifest, progress)
-    async with backups.restored(settings, place, path, manifest, progress) as conn, conn.transaction():
-        now = datetime.now(UTC)
-        again = await erasures.replay(conn, erasure_journal.read(settings), now)
-        await backups.end_what_was_open(conn, now)
-        facts = {"backup": digest_of(manifest), "made_at": manifest.made_at, "erased_again": again}
-        await backups.append(conn, "restored", facts, now)
-    return again
+    async with backups.restored(settings, place, path, manifest, progress) as conn:
+        async with conn.transaction():
+            now = datetime.now(UTC)
+            again = await erasures.replay(conn, erasure_journal.read(settings), now)
+            await backups.end_what_was_open(conn, now)
+            facts = {"backup": digest_of(manifest), "made_at": manifest.made_at, "erased_again": again}
+            await backups.append(conn, "restored", facts, now)
+        return again, await backups.unverified(conn, progress)
+
+
+def warn(broken: list[str]) -> None:
+    """Say where a history does not verify, and end as a command that found something wrong: with 1."""
+    for line in broken:
+        click.echo(f"The history does not verify; `zoufang history verify` tells more. District {line}", err=True)
+    if broken:
+        raise SystemExit(1)
 
 
 def digest_of(manifest: Manifest) -> str:
