@@ -17,7 +17,7 @@ from msgspec import Struct
 from api import database, erasure_journal
 from api.auth import Clock
 from api.settings import Settings
-from surveys import absences, job_runs, resealing, retention
+from surveys import absences, account_notices, job_runs, one_time_codes, resealing, retention, sessions, sign_ins
 from surveys.sealing import KeyRing
 
 log = structlog.get_logger()
@@ -73,10 +73,23 @@ async def begin_absences(conn: asyncpg.Connection, work: Work) -> Mapping[str, o
     return await absences.begin(conn, work.district, work.now)
 
 
+async def forget_sign_ins(conn: asyncpg.Connection, work: Work) -> Mapping[str, object]:
+    """Remove sessions and codes that ended a month ago, failures and browsers that no longer count, and notices of more
+    than a year ago. The history keeps what was done."""
+    a_month_ago = work.now - timedelta(days=30)
+    return {
+        "sessions": await sessions.forget(conn, work.district, a_month_ago),
+        "codes": await one_time_codes.forget(conn, work.district, a_month_ago),
+        "failures_and_browsers": await sign_ins.forget(conn, work.district, work.now),
+        "notices": await account_notices.forget(conn, work.district, work.now - timedelta(days=366)),
+    }
+
+
 JOBS: list[Job] = [
     Job(name="begin_absences", every=timedelta(minutes=1), run=begin_absences),
     Job(name="reseal", every=timedelta(minutes=1), run=reseal),
     Job(name="retention", every=timedelta(hours=1), run=retain),
+    Job(name="forget_sign_ins", every=timedelta(hours=1), run=forget_sign_ins),
     Job(name="forget_job_runs", every=timedelta(days=1), run=forget_runs),
 ]
 
