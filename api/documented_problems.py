@@ -11,7 +11,7 @@ from api.auth import PUBLIC, SAFE_METHODS
 from api.problem_details import Problem
 
 WHY: Mapping[int, str] = {
-    400: "The request cannot be read: its body is not JSON in UTF-8.",
+    400: "The request cannot be read, as a body that is not JSON in UTF-8.",
     401: "Nobody is signed in, or what was presented does not hold.",
     403: "The reader's roles do not allow this, or a page's token is missing.",
     404: "There is no such thing, or none that the reader may see.",
@@ -52,9 +52,9 @@ def _statuses(handler: HTTPRouteHandler, route: HTTPRoute) -> Iterator[int]:
     if "conn" in taken or not SAFE_METHODS.issuperset(handler.http_methods):
         yield 503
     if taken - {"conn"}:
-        yield 422
+        yield from (400, 422)
     if "data" in taken:
-        yield from (400, 413)
+        yield 413
     if route.path_parameters:
         yield 404
     if not SAFE_METHODS.issuperset(handler.http_methods):

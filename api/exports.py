@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import aclosing, asynccontextmanager, suppress
 from datetime import datetime
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 from urllib.parse import quote
 
 import asyncpg
@@ -19,6 +19,7 @@ import msgspec
 from litestar import Request, get
 from litestar.di import NamedDependency
 from litestar.openapi.datastructures import ResponseSpec
+from litestar.params import QueryParameter
 from litestar.response.base import ASGIResponse
 from litestar.types import Receive, Scope, Send
 from msgspec import Struct
@@ -350,6 +351,11 @@ async def _left(receive: Receive) -> None:
         pass
 
 
+Language = Annotated[
+    str | None, QueryParameter(description="of headers and words: zh or en; else what Accept-Language says")
+]
+
+
 def _document(format: Format) -> Mapping[int, ResponseSpec]:  # noqa: A002 - the field's word
     return {200: ResponseSpec(bytes, generate_examples=False, description="The file", media_type=format.media_type)}
 
@@ -368,6 +374,7 @@ def _issues(format: Format) -> Any:  # noqa: A002 - the field's word
         filters: NamedDependency[Filters],
         ring: NamedDependency[KeyRing],
         exports: NamedDependency[Exports],
+        lang: Language = None,
     ) -> Download:
         """All issues that the list counts with the same filters, as a file."""
         refuse_unfit(request, {*Filters.__struct_fields__, "lang"})
@@ -388,6 +395,7 @@ def _visits(format: Format) -> Any:  # noqa: A002 - the field's word
         request: Request[Reader, Any, Any],
         reader: NamedDependency[Reader],
         exports: NamedDependency[Exports],
+        lang: Language = None,
     ) -> Download:
         """All visits that the list counts, as a file."""
         refuse_unfit(request, ("lang",))

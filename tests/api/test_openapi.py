@@ -1,6 +1,7 @@
 """Whatever the OpenAPI document allows, the program answers: tried by a machine, as every role."""
 
 import asyncio
+import re
 import socket
 import sys
 from collections.abc import AsyncIterator
@@ -8,18 +9,23 @@ from typing import Any
 
 import pytest
 import uvicorn
+from msgspec import Struct
 
-from api.app import create_app
+from api.app import LARGEST_BODY, create_app
 from api.settings import Settings
 from tests import doors
 from tests.conftest import (
     ADMINISTRATOR,
+    AUDITOR,
     DISPATCHER,
+    DISTRICT,
     HANDLER,
     LEADER,
     MEMBER,
+    OPERATOR,
+    ORGANISER,
     RING,
-    STRANGER,
+    STREET_LEADER,
     WORKER,
     Client,
     Person,
@@ -30,8 +36,9 @@ from tests.conftest import (
 
 pytestmark = pytest.mark.anyio
 
-ROLES = [MEMBER, WORKER, DISPATCHER, HANDLER, LEADER, ADMINISTRATOR]
-CHECKS = "not_a_server_error,response_schema_conformance"
+# One of each role, and a leader of one street.
+ROLES = [MEMBER, ORGANISER, WORKER, DISPATCHER, HANDLER, LEADER, ADMINISTRATOR, AUDITOR, OPERATOR, STREET_LEADER]
+CHECKS = "not_a_server_error,status_code_conformance,content_type_conformance,response_schema_conformance"
 SHORT = ["--phases", "examples,fuzzing", "--max-examples", "3", "--seed", "20261123"]
 LONG = ["--phases", "examples,coverage,fuzzing,stateful", "--max-examples", "50"]
 
@@ -69,9 +76,93 @@ async def test_no_question_is_answered_with_a_fault(served: str) -> None:
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("who", [*ROLES, STRANGER], ids=lambda who: f"{who.role}-{who.number}")
+@pytest.mark.parametrize("who", ROLES, ids=lambda who: f"{who.role}-{who.number}")
 async def test_no_question_is_answered_with_a_fault_for_minutes(served: str, who: Person) -> None:
     assert not await tried(served, who, LONG)
+
+
+PROBLEM = "application/problem+json"
+ID = "00000000-0000-7000-8000-000000000000"
+
+
+class Knock(Struct, frozen=True):
+    """A request that is refused, or answered, in some way."""
+
+    name: str
+    headers: dict[str, str]
+    query: str = ""
+    content: bytes | None = None
+
+
+JSON = {"Content-Type": "application/json"}
+KNOCKS = [
+    Knock("nobody", {}),
+    Knock("a token of nobody", {"Authorization": f"Bearer zf_{DISTRICT}_{'Z' * 43}"}),
+    Knock("a browser without the page's token", {"Cookie": f"zoufang_session=zs_{DISTRICT}_{'Z' * 43}"}),
+    *(
+        Knock(f"{who.role}, {name}", who.headers | JSON, query, content)
+        for who in (MEMBER, LEADER, ADMINISTRATOR, AUDITOR, OPERATOR)
+        for name, query, content in (
+            ("with nothing", "", None),
+            ("a filter that is none", "?nonsense=1", b"{}"),
+            ("a zoom that is none", "?zoom=x&limit=0&lon=999&lat=1", b'{"nonsense": 1}'),
+            ("what is no JSON", "?zoom=12&lon=113.6&lat=34.7", b"\xff{"),
+            ("a list", "?zoom=12&limit=1", b"[1]"),
+        )
+    ),
+    Knock("too much", MEMBER.headers | JSON, "", b"[" + b" " * (LARGEST_BODY + 1) + b"]"),
+]
+
+
+@pytest.mark.parametrize("knock", KNOCKS, ids=lambda knock: knock.name)
+async def test_what_is_answered_is_what_is_documented(shared: Client, knock: Knock) -> None:
+    """Every operation, knocked at in many ways: the status and the kind of answer stand in the document."""
+    described = await document(shared)
+    for path, method, operation in operations(described):
+        content = None if method == "get" else knock.content
+        answer = await shared.request(
+            method, re.sub(r"{\w+}", ID, path) + knock.query, headers=knock.headers, content=content
+        )
+        what = f"{method} {path}, {knock.name}: {answer.status_code} {answer.text[:200]}"
+        expected = operation["responses"].get(str(answer.status_code))
+        assert expected is not None, f"{what} is not documented"
+        kinds = expected.get("content", {})
+        assert not kinds or answer.headers["content-type"].split(";")[0] in kinds, what
+
+
+def operations(described: dict[str, Any]) -> list[tuple[str, str, dict[str, Any]]]:
+    return [
+        (path, method, operation)
+        for path, methods in described["paths"].items()
+        for method, operation in methods.items()
+    ]
+
+
+async def test_every_problem_has_the_one_shape(shared: Client) -> None:
+    described = await document(shared)
+    for path, method, operation in operations(described):
+        for status, response in operation["responses"].items():
+            if int(status) >= 400 and not path.startswith("/health/"):
+                shape = response["content"][PROBLEM]["schema"]
+                assert shape == {"$ref": "#/components/schemas/Problem"}, f"{method} {path} {status}"
+    shape = described["components"]["schemas"]["Problem"]
+    assert {"type", "title", "status", "code"} <= set(shape["required"])
+
+
+async def test_operations_say_what_they_refuse(shared: Client) -> None:
+    paths = (await document(shared))["paths"]
+    filing, one = paths["/api/visits"]["post"], paths["/api/issues/{issue}"]["get"]
+    assert {"200", "201", "400", "401", "403", "409", "413", "422", "429", "503"} <= set(filing["responses"])
+    assert {"200", "401", "403", "404", "422", "503"} <= set(one["responses"])
+    assert "409" not in one["responses"], "what only reads meets no other state"
+    assert set(paths["/health/live"]["get"]["responses"]) == {"200"}, "everybody may ask, and nothing can go wrong"
+
+
+async def test_beside_the_document_nothing_is_there(shared: Client) -> None:
+    doors.refused(await shared.get("/schema/nothing"), 404, "not_found")
+    page = await shared.get("/schema/nothing", headers={"Accept": "text/html"})
+    assert page.status_code == 404
+    assert page.headers["content-type"].startswith("text/html")
 
 
 async def document(client: Client) -> dict[str, Any]:
