@@ -37,6 +37,6 @@ async def departments(conn: Connection, reader: Reader) -> list[Choice]:
 
 async def first_report(conn: Connection, reader: Reader, zone: ZoneInfo, now: datetime) -> datetime | None:
     """When the oldest issue within the reader's reach was reported, or None when there is none."""
-    query = issue_query.seen(reader, Filters(), zone, Moment(now))
+    query = await issue_query.seen(conn, reader, Filters(), zone, Moment(now))
     first: datetime | None = await conn.fetchval(f"{query.text} select min(reported_at) from seen", *query.parameters)
     return first

@@ -66,7 +66,7 @@ async def clusters(
     """The placed issues gathered by cells of 2^shift Morton codes. Raises InvalidFilter."""
     if filters.placed is False:
         return []  # what has no place is on no map
-    query = seen(reader, msgspec.structs.replace(filters, placed=True), zone, moment(filters, zone, now))
+    query = await seen(conn, reader, msgspec.structs.replace(filters, placed=True), zone, moment(filters, zone, now))
     gathered = CLUSTERS.format(shift=f"${len(query.parameters) + 1}")
     rows = await conn.fetch(query.text + gathered, *query.parameters, shift)
     return [
@@ -103,6 +103,6 @@ async def by_community(
     conn: Connection, reader: Reader, filters: Filters, zone: ZoneInfo, now: datetime
 ) -> list[Count]:
     """The issues counted by community, those in none under None. Raises InvalidFilter."""
-    query = seen(reader, filters, zone, moment(filters, zone, now))
+    query = await seen(conn, reader, filters, zone, moment(filters, zone, now))
     rows = await conn.fetch(query.text + BY_COMMUNITY, *query.parameters)
     return [Count(**row) for row in rows]

@@ -102,7 +102,7 @@ async def page(
     Raises InvalidFilter and InvalidCursor."""
     after = _read_cursor(cursor, filters) if cursor else None
     about = Moment(after.at, after.known_at) if after else moment(filters, zone, now)
-    query = seen(reader, filters, zone, about)
+    query = await seen(conn, reader, filters, zone, about)
     count = await conn.fetchval(f"{query.text} select count(*) from seen", *query.parameters) if total else None
     rows = await conn.fetch(*_part(query, after, limit))
     more = len(rows) > limit
@@ -149,7 +149,7 @@ def _item(row: Any) -> Item:
 
 async def of_ids(conn: Connection, reader: Reader, issues: Sequence[UUID], zone: ZoneInfo, now: datetime) -> list[Item]:
     """Those of these issues that are within the reader's reach, newest first."""
-    query = seen(reader, Filters(), zone, Moment(now))
+    query = await seen(conn, reader, Filters(), zone, Moment(now))
     part = f", part as (select * from seen where id = any(${len(query.parameters) + 1}))"
     newest = "order by s.reported_at desc, s.id desc"
     return [_item(row) for row in await conn.fetch(f"{query.text}{part}{ITEMS}{newest}", *query.parameters, issues)]
@@ -212,7 +212,7 @@ where m.district = $1 and m.id = any(
 
 async def one(conn: Connection, reader: Reader, issue: UUID, zone: ZoneInfo, now: datetime, ring: KeyRing) -> Detail:
     """One issue within the reader's reach, with its history. Raises NotFound."""
-    query = seen(reader, Filters(), zone, Moment(now))
+    query = await seen(conn, reader, Filters(), zone, Moment(now))
     part = f", part as (select * from seen where id = ${len(query.parameters) + 1})"
     found = await conn.fetchrow(f"{query.text}{part}{ITEMS}", *query.parameters, issue)
     beside = await conn.fetchrow(DETAIL, reader.district, issue)

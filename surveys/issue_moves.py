@@ -139,7 +139,7 @@ def _request(draft: MoveDraft, ring: KeyRing) -> bytes:
 
 async def _lock(conn: Connection, reader: Reader, issue: UUID) -> tuple[IssueRow, str | None] | None:
     parameter = Parameters(reader.district, issue)
-    reached = scopes.reach(reader, parameter, "issue", "i") or "true"
+    reached = (await scopes.reach(conn, reader)).condition(parameter, "issue", "i") or "true"
     found = await conn.fetchrow(LOCK.format(reached=reached), *parameter.values)
     if found is None:
         return None

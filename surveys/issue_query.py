@@ -8,6 +8,7 @@ from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
+from asyncpg import Connection
 from msgspec import Struct
 
 from maps import tiles
@@ -111,13 +112,14 @@ def moment(filters: Filters, zone: ZoneInfo, now: datetime) -> Moment:
     return Moment(min(end, now), now)
 
 
-def seen(reader: Reader, filters: Filters, zone: ZoneInfo, about: Moment) -> Query:
+async def seen(conn: Connection, reader: Reader, filters: Filters, zone: ZoneInfo, about: Moment) -> Query:
     """The issues that this reader sees under these filters, as a subquery named `seen`. Raises InvalidFilter, and
     NotAllowed for whoever holds no role that reads issues."""
     past = about.known_at is not None
+    within = await scopes.reach(conn, reader)
     conditions = _Conditions(reader.district, about.at, *([about.known_at] if past else []))
-    if within := scopes.reach(reader, conditions.parameter, "issue"):
-        conditions.texts.append(within)
+    if reached := within.condition(conditions.parameter, "issue"):
+        conditions.texts.append(reached)
     _what(conditions, filters)
     _when(conditions, filters, zone)
     _where(conditions, filters)

@@ -71,14 +71,14 @@ async def rows(
     """The issues of the list with these filters, newest first, a few hundred of them in memory at a time.
 
     A transaction must be open. Raises InvalidFilter, and NotAllowed for whoever reads no issues."""
-    query = seen(reader, filters, zone, moment(filters, zone, now))
+    query = await seen(conn, reader, filters, zone, moment(filters, zone, now))
     async for row in conn.cursor(query.text + ROWS, *query.parameters, prefetch=READ_AHEAD):
         yield IssueRow(**row)
 
 
 async def count(conn: Connection, reader: Reader, filters: Filters, zone: ZoneInfo, now: datetime) -> int:
     """How many rows there are. Raises what `rows` raises."""
-    query = seen(reader, filters, zone, moment(filters, zone, now))
+    query = await seen(conn, reader, filters, zone, moment(filters, zone, now))
     counted: int = await conn.fetchval(f"{query.text} select count(*) from seen", *query.parameters)
     return counted
 

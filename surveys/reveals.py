@@ -80,7 +80,7 @@ async def search(
     PhoneUnusable."""
     reader.require("member", "community_worker", "dispatcher", "department_handler", "administrator")
     contacts.check_phone(phone, "phone")
-    query = seen(reader, Filters(), zone, Moment(now))
+    query = await seen(conn, reader, Filters(), zone, Moment(now))
     first = len(query.parameters) + 1
     found = await conn.fetch(
         f"{query.text}{STANDS.format(LOOKED_UP.format(first, first + 1))}",
@@ -139,7 +139,7 @@ async def tell(
 async def _standings(
     conn: Connection, reader: Reader, issue: UUID, zone: ZoneInfo, now: datetime
 ) -> frozenset[Standing] | None:
-    query = seen(reader, Filters(), zone, Moment(now))
+    query = await seen(conn, reader, Filters(), zone, Moment(now))
     row = await conn.fetchrow(
         f"{query.text}{STANDS.format(f's.id = ${len(query.parameters) + 1}')}", *query.parameters, issue
     )

@@ -6,6 +6,10 @@ areas; for a past day it goes by where an issue was then, and who answered for i
 
 from collections.abc import Callable
 from typing import Any, Literal
+from uuid import UUID
+
+from asyncpg import Connection
+from msgspec import Struct
 
 from surveys.people import READING, Reader
 from surveys.refusals import NotAllowed
@@ -22,61 +26,81 @@ class Parameters:
         return f"${len(self.values)}"
 
 
-# These organisations, and all that hang below them today; those that were closed stay, for what they did stays.
-BELOW = """with recursive below as (
-  select o.id from organisation o where o.district = $1 and o.id = any({roots}::uuid[])
+class Reach(Struct, frozen=True, kw_only=True):
+    """Where a reader sees what is there, looked up for one request: beside all that they found or own themselves."""
+
+    reader: Reader
+    district: bool  # all of it; then the others are left empty
+    communities: list[str] = []
+    departments: list[str] = []
+    organisations: list[UUID] = []
+    premises: list[UUID] = []
+
+    def condition(self, parameter: Callable[[Any], str], of: Literal["visit", "issue"], alias: str = "") -> str | None:
+        """The condition on rows of `visit` or of `issue` under which the reader sees them; None for every row of the
+        district. `parameter` adds a value to the query and returns what stands for it.
+
+        Each way to reach a row is one that an index can follow, and is named only for those who have it."""
+        if self.district:
+            return None
+        column = f"{alias}." if alias else ""
+        me = f"{parameter(self.reader.member)}::uuid"
+        if of == "issue":
+            ways = [f"{column}owner = {me}", f"{column}reporter = {me}"]
+        else:
+            companions = f"{column}companions"
+            ways = [f"{column}member = {me}", f"({companions} <> '{{}}' and {companions} @> array[{me}])"]
+        if self.communities:
+            ways.append(f"{column}community = any({parameter(self.communities)}::text[])")
+        if self.departments and of == "issue":
+            ways.append(f"{column}department = any({parameter(self.departments)}::text[])")
+        if self.organisations:
+            ways.append(f"{column}organisation = any({parameter(self.organisations)}::uuid[])")
+        if self.premises:
+            ways.append(f"{column}premises = any({parameter(self.premises)}::uuid[])")
+        return f"({' or '.join(ways)})"
+
+
+# The organisations that hang today below those in $2, themselves among them: one that was closed stays, for what was
+# done in it stays; with the areas of all these and of those in $3, and the communities of the streets in $4. They are
+# looked up before they are asked with: by their number PostgreSQL judges whether few rows are meant or most.
+REACH = """
+with recursive below as (
+  select o.id from organisation o where o.district = $1 and o.id = any($2::uuid[])
   union
   select o.id from organisation o join below on o.parent = below.id where o.district = $1
-) select id from below"""
+), area as (
+  select a.kind, a.code from organisation_area a
+  where a.district = $1 and (a.organisation = any($3::uuid[]) or a.organisation in (select id from below))
+), street as (
+  select code from area where kind = 'street' union select unnest($4::text[])
+)
+select array(select id from below) as organisations,
+       array(select code from area where kind = 'community' union
+             select c.code from community c where c.district = $1 and c.street in (select code from street)
+            ) as communities,
+       array(select code::uuid from area where kind = 'premises') as premises
+"""
 
-# The communities in the areas of organisations, each by itself or with its whole street; and the doors in them.
-COMMUNITIES_OF = """select a.code from organisation_area a
-  where a.district = $1 and a.organisation = any({organisations}) and a.kind = 'community'
-  union all
-  select c.code from organisation_area a join community c on c.district = a.district and c.street = a.code
-  where a.district = $1 and a.organisation = any({organisations}) and a.kind = 'street'"""
-PREMISES_OF = """select a.code::uuid from organisation_area a
-  where a.district = $1 and a.organisation = any({organisations}) and a.kind = 'premises'"""
 
-COMMUNITIES_OF_STREETS = "select c.code from community c where c.district = $1 and c.street = any({streets})"
-
-
-def reach(
-    reader: Reader, parameter: Callable[[Any], str], of: Literal["visit", "issue"], alias: str = ""
-) -> str | None:
-    """The condition on rows of `visit` or of `issue` under which this reader sees them; None for every row of the
-    district. $1 of the query is the district; `parameter` adds a value to it and returns what stands for it.
-
-    Each way to reach a row is one that an index can follow, and is named only for those who have it; what they found
-    or own is always within reach. Raises NotAllowed for whoever holds no role that reads visits and issues."""
+async def reach(conn: Connection, reader: Reader) -> Reach:
+    """What a reader reaches. Raises NotAllowed for whoever holds no role that reads visits and issues."""
     roles = reader.roles()
     if not roles & READING:
         raise NotAllowed
     if reader.reads_district():
-        return None
-    column = f"{alias}.{{}}" if alias else "{}"
-    community, organisation, premises = (column.format(name) for name in ("community", "organisation", "premises"))
-    ways = _own(reader, parameter, of, column)
-    if communities := reader.scopes("community"):
-        ways.append(f"{community} = any({parameter(communities)}::text[])")
-    if streets := reader.scopes("street"):
-        ways.append(f"{community} = any(array({COMMUNITIES_OF_STREETS.format(streets=parameter(streets))}))")
-    if of == "issue" and (departments := reader.scopes("department")):
-        ways.append(f"{column.format('department')} = any({parameter(departments)}::text[])")
-    holders = [f"{parameter([reader.organisation])}::uuid[]"] if "member" in roles else []
-    if roots := reader.scopes("organisation"):
-        below = f"array({BELOW.format(roots=parameter(roots))})"
-        ways.append(f"{organisation} = any({below})")
-        holders.append(below)
-    for organisations in holders:
-        ways.append(f"{community} = any(array({COMMUNITIES_OF.format(organisations=organisations)}))")
-        ways.append(f"{premises} = any(array({PREMISES_OF.format(organisations=organisations)}))")
-    return f"({' or '.join(ways)})"
-
-
-def _own(reader: Reader, parameter: Callable[[Any], str], of: Literal["visit", "issue"], column: str) -> list[str]:
-    me = f"{parameter(reader.member)}::uuid"
-    if of == "issue":
-        return [f"{column.format('owner')} = {me}", f"{column.format('reporter')} = {me}"]
-    companions = column.format("companions")
-    return [f"{column.format('member')} = {me}", f"({companions} <> '{{}}' and {companions} @> array[{me}])"]
+        return Reach(reader=reader, district=True)
+    communities, departments = reader.scopes("community"), reader.scopes("department")
+    within = [reader.organisation] if "member" in roles else []
+    roots, streets = reader.scopes("organisation"), reader.scopes("street")
+    if not (within or roots or streets):
+        return Reach(reader=reader, district=False, communities=communities, departments=departments)
+    (found,) = await conn.fetch(REACH, reader.district, roots, within, streets)
+    return Reach(
+        reader=reader,
+        district=False,
+        communities=sorted({*communities, *found["communities"]}),
+        departments=departments,
+        organisations=found["organisations"],
+        premises=found["premises"],
+    )

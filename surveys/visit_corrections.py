@@ -9,7 +9,7 @@ import msgspec
 from asyncpg import Connection
 from msgspec import Meta, Struct
 
-from surveys import history, issue_moves, placing
+from surveys import history, issue_moves, placing, scopes
 from surveys.history import Actor, event_row, request_digest, text_row
 from surveys.issues import Description
 from surveys.people import Reader
@@ -91,7 +91,7 @@ async def correct(
 
 
 async def _lock(conn: Connection, reader: Reader, visit: UUID) -> tuple[VisitRow, str | None] | None:
-    reached, parameter = within(reader)
+    reached, parameter = within(await scopes.reach(conn, reader))
     found = await conn.fetchrow(LOCK.format(reached=reached, visit=parameter(visit)), *parameter.values)
     if found is None:
         return None

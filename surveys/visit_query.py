@@ -13,16 +13,15 @@ from surveys.people import Handler, Reader
 from surveys.placing import Certainty, CommunityName, Point
 from surveys.receipts import Flag
 from surveys.refusals import NotFound
-from surveys.scopes import Parameters
+from surveys.scopes import Parameters, Reach
 from surveys.visit_drafts import Outcome, PremisesKind
 
 
-def within(reader: Reader) -> tuple[str, Parameters]:
-    """The condition under which the reader sees a visit `v`, and the parameters of a query with it; $1 is the district.
-
-    Raises NotAllowed for whoever holds no role that reads visits."""
-    parameter = Parameters(reader.district)
-    return scopes.reach(reader, parameter, "visit", "v") or "true", parameter
+def within(reach: Reach) -> tuple[str, Parameters]:
+    """The condition under which a reader of this reach sees a visit `v`, and the parameters of a query with it; $1 is
+    the district."""
+    parameter = Parameters(reach.reader.district)
+    return reach.condition(parameter, "visit", "v") or "true", parameter
 
 
 class VisitItem(Struct, frozen=True, kw_only=True):
@@ -77,7 +76,7 @@ select v.id, v.version, v.member, m.name as member_name, v.premises_kind, v.outc
        v.recorded_at, v.withdrawn_at, v.community, c.name as community_name, v.certainty, v.lon, v.lat, v.campaign,
        v.contact_card, t.body as texts,
        array(select flag from visit_flag f where f.district = v.district and f.visit = v.id order by flag) as flags,
-       array(select i.id from issue i where i.district = v.district and i.visit = v.id and {issues}
+       array(select i.id from issue i where i.district = v.district and i.visit = v.id and {of_issues}
              order by i.number) as issues
 from visit v
 join member m on m.district = v.district and m.id = v.member
@@ -94,14 +93,15 @@ async def page(
     """A part of the visits that the reader may see. Raises InvalidCursor and NotAllowed."""
     after = cursors.read(cursor, _Cursor) if cursor else None
     known_at = after.known_at if after else now
-    reached, parameter = within(reader)
+    reach = await scopes.reach(conn, reader)
+    reached, parameter = within(reach)
     where = f"where v.district = $1 and {reached} and v.recorded_at <= {parameter(known_at)}"
     count = f"select count(*) from visit v {where}"
     counted = await conn.fetchval(count, *parameter.values) if total else None
     if after:
         where += f" and (v.started_at, v.id) < ({parameter(after.started_at)}, {parameter(after.id)})"
     where += f" {NEWEST} limit {parameter(limit + 1)}"
-    rows = await conn.fetch(_items(reader, parameter) + where, *parameter.values)
+    rows = await conn.fetch(_items(reach, parameter) + where, *parameter.values)
     items = [_item(row) for row in rows[:limit]]
     return VisitPage(
         items=items,
@@ -112,16 +112,17 @@ async def page(
 
 async def one(conn: Connection, reader: Reader, visit: UUID) -> VisitDetail:
     """One visit within the reader's reach, with its history. Raises NotFound and NotAllowed."""
-    reached, parameter = within(reader)
+    reach = await scopes.reach(conn, reader)
+    reached, parameter = within(reach)
     where = f"where v.district = $1 and {reached} and v.id = {parameter(visit)}"
-    row = await conn.fetchrow(_items(reader, parameter) + where, *parameter.values)
+    row = await conn.fetchrow(_items(reach, parameter) + where, *parameter.values)
     if row is None:
         raise NotFound
     return VisitDetail(visit=_item(row), history=await history.of_thing(conn, reader.district, visit))
 
 
-def _items(reader: Reader, parameter: Parameters) -> str:
-    return ITEMS.format(issues=scopes.reach(reader, parameter, "issue", "i") or "true")
+def _items(reach: Reach, parameter: Parameters) -> str:
+    return ITEMS.format(of_issues=reach.condition(parameter, "issue", "i") or "true")
 
 
 def _item(row: Any) -> VisitItem:

@@ -7,10 +7,11 @@ from uuid import UUID
 from asyncpg import Connection
 from msgspec import Struct
 
-from surveys import visit_query
+from surveys import scopes, visit_query
 from surveys.people import Reader
 from surveys.placing import Certainty
 from surveys.receipts import Flag
+from surveys.scopes import Parameters, Reach
 from surveys.visit_drafts import Outcome, PremisesKind
 
 READ_AHEAD = 500  # rows that are fetched at a time
@@ -40,7 +41,7 @@ class VisitRow(Struct, frozen=True, kw_only=True):
     contact_card: str | None
     note: str | None
     flags: list[Flag]
-    issues: list[str]  # their numbers
+    issues: list[str]  # the numbers of those that the reader sees as well
     recorded_at: datetime
     withdrawn_at: datetime | None
     id: UUID
@@ -54,7 +55,8 @@ select v.started_at, v.ended_at, m.number as member, m.name as member_name, o.na
        v.outcome, v.community, c.name as community_name, c.street, r.name as street_name, v.certainty, v.lon, v.lat,
        v.campaign, v.contact_card, t.body->>'note' as note,
        array(select flag from visit_flag f where f.district = $1 and f.visit = v.id order by flag) as flags,
-       array(select i.number::text from issue i where i.district = $1 and i.visit = v.id order by i.number) as issues,
+       array(select i.number::text from issue i where i.district = $1 and i.visit = v.id and {of_issues}
+             order by i.number) as issues,
        v.recorded_at, v.withdrawn_at, v.id
 from visit v
 join member m on m.district = $1 and m.id = v.member
@@ -69,18 +71,21 @@ async def rows(conn: Connection, reader: Reader, now: datetime) -> AsyncIterator
     """The visits of the list, newest first, a few hundred of them in memory at a time.
 
     A transaction must be open. Raises NotAllowed for whoever reads no visits."""
-    where, values = _where(reader, now)
-    async for row in conn.cursor(f"{ROWS}{where} {visit_query.NEWEST}", *values, prefetch=READ_AHEAD):
+    reach = await scopes.reach(conn, reader)
+    where, parameter = _where(reach, now)
+    of_issues = reach.condition(parameter, "issue", "i") or "true"
+    text = f"{ROWS.format(of_issues=of_issues)}{where} {visit_query.NEWEST}"
+    async for row in conn.cursor(text, *parameter.values, prefetch=READ_AHEAD):
         yield VisitRow(**row)
 
 
 async def count(conn: Connection, reader: Reader, now: datetime) -> int:
     """How many rows there are. Raises what `rows` raises."""
-    where, values = _where(reader, now)
-    counted: int = await conn.fetchval(f"select count(*) from visit v {where}", *values)
+    where, parameter = _where(await scopes.reach(conn, reader), now)
+    counted: int = await conn.fetchval(f"select count(*) from visit v {where}", *parameter.values)
     return counted
 
 
-def _where(reader: Reader, now: datetime) -> tuple[str, list[object]]:
-    reached, parameter = visit_query.within(reader)
-    return f"where v.district = $1 and {reached} and v.recorded_at <= {parameter(now)}", parameter.values
+def _where(reach: Reach, now: datetime) -> tuple[str, Parameters]:
+    reached, parameter = visit_query.within(reach)
+    return f"where v.district = $1 and {reached} and v.recorded_at <= {parameter(now)}", parameter

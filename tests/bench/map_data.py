@@ -72,13 +72,17 @@ def views(today: datetime) -> list[View]:
 
 
 class _Spy:
-    """Stands in for a connection, and remembers the one question that it is asked."""
+    """Stands in for a connection, and remembers the last question that it was asked."""
 
     asked: tuple[Any, ...] = ()
 
+    def __init__(self, conn: asyncpg.Connection) -> None:
+        self._conn = conn
+
     async def fetch(self, *asked: Any) -> list[Any]:
         self.asked = asked
-        return []
+        found: list[Any] = await self._conn.fetch(*asked)
+        return found
 
 
 async def measure(cluster: Cluster, folder: Path) -> list[Figure]:
@@ -126,7 +130,7 @@ async def _question(conn: asyncpg.Connection, view: View) -> tuple[Any, ...]:
     """The SQL and parameters that the program asks for this view."""
     now = datetime.now(UTC)
     reader = await sessions.reader(conn, sessions.credential(district.token(view.who)), now)
-    spy: Any = _Spy()
+    spy: Any = _Spy(conn)
     await issue_counts.clusters(spy, reader, view.filters, ZONE, now, tiles.shift_for(view.zoom))
     return tuple(spy.asked)
 
