@@ -102,7 +102,7 @@ class KeyRing(Struct, frozen=True, kw_only=True):
         nonce, rest = sealed[ID_BYTES : ID_BYTES + NONCE_BYTES], sealed[ID_BYTES + NONCE_BYTES :]
         try:
             return AESGCM(key).decrypt(nonce, rest, place.bound()).decode()
-        except InvalidTag:
+        except (InvalidTag, ValueError):  # the latter of one that was cut
             raise NotGenuine from None
 
     def look_up(self, phone: str) -> bytes:
@@ -135,10 +135,13 @@ def digits(phone: str) -> str:
 
 
 def masked_phone(phone: str) -> str:
-    """A phone number as anybody within reach may see it: 138****1234; of a short one only the last two digits."""
+    """A phone number as anybody within reach may see it: 138****1234; of a shorter one fewer digits, and never so many
+    that the rest could be tried."""
     found = digits(phone)
-    if len(found) >= 8:
+    if len(found) >= 11:
         return f"{found[:3]}****{found[-4:]}"
+    if len(found) >= 8:
+        return f"{found[:2]}****{found[-2:]}"
     return f"****{found[-2:]}" if len(found) > 4 else "****"
 
 

@@ -9,11 +9,12 @@ import asyncpg
 
 from maps import boundaries, tiles
 from maps.boundaries import Area
-from surveys import issues
+from surveys import contacts, issues
+from surveys.contacts import Contact
 from surveys.history import Actor
 from surveys.issues import IssueRow, NewIssue, Step
 from surveys.workflow import State
-from tests.conftest import AREAS, DISTRICT, FAR, LEADER, MEMBER, NEAR, NEXT, NOW, WORKER
+from tests.conftest import AREAS, DISTRICT, FAR, LEADER, MEMBER, NEAR, NEXT, NOW, RING, WORKER
 
 # What each text would do if a page took it for more than a text: it sets `ran`, which the tests look for.
 MARKUP = [
@@ -23,6 +24,8 @@ MARKUP = [
     '{{ 7 * 7 }}{% raw %}" onfocus="window.ran=4" autofocus=\'',
     "javascript:window.ran=5//&lt;b&gt;",
 ]
+
+CONTACT = Contact(name=MARKUP[0], phone="138 1234 1234")  # of the first issue
 
 Event = Literal["report", "accept", "assign", "start", "resolve", "close", "reject"]
 
@@ -65,6 +68,7 @@ async def settle(conn: asyncpg.Connection) -> None:
     made = [_issue(next(numbers), community, group) for community, group, many in STOCK for _ in range(many)]
     async with conn.transaction():
         await issues.record(conn, made)
+        await contacts.replace(conn, RING, DISTRICT, UUID(int=10001), CONTACT, NOW)
 
 
 def _issue(number: int, community: str | None, group: str) -> NewIssue:

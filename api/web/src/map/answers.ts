@@ -62,9 +62,19 @@ export interface Entry {
   reason: string | null
 }
 
+/** What is masked is null where it was not told; what is plain is empty then. */
+export interface Contact {
+  name: string | null
+  phone: string | null
+}
+
 export interface Detail {
   issue: Issue
   description: string | null
+  contact: Contact | null
+  may_reveal: boolean
+  contact_erased_at: string | null
+  erased_at: string | null
   limit_hours: number
   history: Entry[]
   names: Record<string, string>

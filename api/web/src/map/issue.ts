@@ -2,6 +2,7 @@
 
 import * as address from './address'
 import type { Detail, Entry, Issue } from './answers'
+import { contactSection } from './contact'
 import { h } from './dom'
 import { streetAndCommunity, timeLeft } from './list'
 import { groupName, mark, type Group } from './marks'
@@ -79,7 +80,11 @@ function shown(detail: Detail): HTMLElement[] {
     ),
     h('h2', { class: 'panel-title', tabindex: '-1' }, issue.title ?? text.textErased),
     detail.description ? h('p', { class: 'description' }, detail.description) : h('span', { hidden: true }),
+    detail.erased_at
+      ? h('p', { class: 'soft small erased' }, text.erasedAt(moment(detail.erased_at)))
+      : h('span', { hidden: true }),
     facts(detail),
+    ...contactSection(detail),
     h('h3', {}, text.history),
     h('ol', { class: 'history' }, ...detail.history.map((entry) => event(entry, detail))),
   ]

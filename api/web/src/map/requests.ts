@@ -16,16 +16,33 @@ const PATIENCE_MS = 20_000
 
 /** Reads JSON. Throws Failed, or an AbortError when the caller gave up. */
 export async function get<Answer>(path: string, query: URLSearchParams, signal: AbortSignal): Promise<Answer> {
+  return await ask<Answer>(`${path}?${query}`, { headers: { Accept: 'application/json' } }, signal)
+}
+
+/** Posts JSON and reads the answer; what is asked stands in no address. Throws as `get` does. */
+export async function post<Answer>(path: string, body: object, signal: AbortSignal): Promise<Answer> {
+  const headers = {
+    Accept: 'application/json',
+    'Accept-Language': document.documentElement.lang,
+    'Content-Type': 'application/json',
+    'X-CSRF-Token': csrfToken(),
+  }
+  return await ask<Answer>(path, { method: 'POST', headers, body: JSON.stringify(body) }, signal)
+}
+
+function csrfToken(): string {
+  const name = 'zoufang_csrf='
+  const cookie = document.cookie.split('; ').find((one) => one.startsWith(name))
+  return cookie?.slice(name.length) ?? ''
+}
+
+async function ask<Answer>(address: string, request: RequestInit, signal: AbortSignal): Promise<Answer> {
   const patience = new AbortController()
   const timer = setTimeout(() => patience.abort(), PATIENCE_MS)
   const giveUp = (): void => patience.abort()
   signal.addEventListener('abort', giveUp)
   try {
-    const answer = await fetch(`${path}?${query}`, {
-      headers: { Accept: 'application/json' },
-      credentials: 'same-origin',
-      signal: patience.signal,
-    })
+    const answer = await fetch(address, { ...request, credentials: 'same-origin', signal: patience.signal })
     if (!answer.ok) throw new Failed(BY_STATUS[answer.status] ?? 'fault', await problemTitle(answer))
     return (await answer.json()) as Answer
   } catch (error) {
