@@ -36,7 +36,7 @@ test: .venv/.development
 test-long: .venv/.development
 	.ci/debian-packages chromium fonts-noto-cjk openssl postgresql-15
 	$(BIN)/pytest -m "long and not field_data" --timeout=1800
-	$(BIN)/python -m tests.debian_postgresql $(BIN)/pytest tests/stories tests/api/test_migrations.py -m "not field_data" --timeout=1800
+	$(BIN)/python -m tests.debian_postgresql $(BIN)/pytest tests/stories tests/api/test_migrations.py tests/api/test_backups.py -m "not field_data" --timeout=1800
 
 bench: .venv/.development
 	.ci/debian-packages wrk
