@@ -190,8 +190,9 @@ class RejectedRows:
 
     It is made when the first row is refused; one that an earlier run left is overwritten, even when no row is."""
 
-    def __init__(self, path: Path, columns: Sequence[str]) -> None:
+    def __init__(self, path: Path, columns: Sequence[str], reasons: Mapping[str, tuple[str, str]] = REASONS) -> None:
         self.path = path
+        self._reasons = reasons
         self._columns = [column for column in columns if column]
         self._file: TextIO | None = None
 
@@ -210,7 +211,7 @@ class RejectedRows:
         """Write a row. Raises RejectedRowsUnwritable."""
         file = self._file or self._open()
         cells = [defused(rejected.cells.get(column, "")) for column in self._columns]
-        told = [told_reason(reason) for reason in rejected.reasons]
+        told = [told_reason(reason, self._reasons) for reason in rejected.reasons]
         chinese, english = ("；".join(zh for zh, _ in told), "; ".join(en for _, en in told))
         self._write(file, [rejected.number, defused(chinese), defused(english), *cells])
 
@@ -229,10 +230,10 @@ class RejectedRows:
             raise RejectedRowsUnwritable(f"{self.path} cannot be written 无法写入: {error.strerror}") from error
 
 
-def told_reason(reason: Reason) -> tuple[str, str]:
+def told_reason(reason: Reason, reasons: Mapping[str, tuple[str, str]] = REASONS) -> tuple[str, str]:
     """A reason in Chinese and English, with its column."""
     facts = {name: _short(value) for name, value in reason.facts.items()}
-    chinese, english = (text.format_map(facts) for text in REASONS[reason.code])
+    chinese, english = (text.format_map(facts) for text in reasons[reason.code])
     return (f"{reason.column}：{chinese}", f"{reason.column} {english}") if reason.column else (chinese, english)
 
 

@@ -1,6 +1,6 @@
 """What happens to members: they join, move, change, are given roles and leave; each is one event of their history."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Annotated, Literal
 from uuid import UUID, uuid4
@@ -368,7 +368,7 @@ async def _transfer(conn: Connection, asked: _Asked, row: MemberRow) -> _Done:
 
 
 async def _close(conn: Connection, asked: _Asked, row: MemberRow) -> _Done:
-    await refuse_indispensable(conn, row.district, [row.id])
+    await refuse_indispensable(conn, row.district, dispatchers=[row.id], administrators=[row.id])
     deputy = await deputy_of(conn, asked.reader, asked.reach, row.id, asked.change.deputy)
     row = msgspec.structs.replace(row, closed_at=asked.now)
     await conn.execute(UPDATE, row.district, [row])
@@ -397,10 +397,12 @@ async def _take(conn: Connection, asked: _Asked, row: MemberRow) -> _Done:
     grant = await _grant(conn, asked)
     if grant not in asked.grants:
         raise NotFound("role")
-    if grant.role == "dispatcher" and grant.scope_kind == "district":
-        await _refuse_dispatcher(conn, row.district, [row.id])
-    if grant.role == "administrator":
-        await _refuse_last_administrator(conn, row.district, [row.id])
+    await refuse_indispensable(
+        conn,
+        row.district,
+        dispatchers=[row.id] if (grant.role, grant.scope_kind) == ("dispatcher", "district") else [],
+        administrators=[row.id] if grant.role == "administrator" else [],
+    )
     await take(conn, row.district, [(row.id, grant)])
     return _Done(row, {"taken": told([grant])})
 
@@ -466,19 +468,13 @@ select (select count(*) from member_role where district = $1 and role = 'adminis
 """
 
 
-async def refuse_indispensable(conn: Connection, district: int, leavers: list[UUID]) -> None:
-    """Raises DispatcherNeeded or AdministratorNeeded when the district could not do without these."""
-    await _refuse_dispatcher(conn, district, leavers)
-    await _refuse_last_administrator(conn, district, leavers)
-
-
-async def _refuse_dispatcher(conn: Connection, district: int, leavers: list[UUID]) -> None:
-    if await conn.fetchval(IS_DISPATCHER, district, leavers):
+async def refuse_indispensable(
+    conn: Connection, district: int, *, dispatchers: Collection[UUID] = (), administrators: Collection[UUID] = ()
+) -> None:
+    """Raises DispatcherNeeded or AdministratorNeeded when the district could not do without these in their offices."""
+    if await conn.fetchval(IS_DISPATCHER, district, list(dispatchers)):
         raise DispatcherNeeded
-
-
-async def _refuse_last_administrator(conn: Connection, district: int, leavers: list[UUID]) -> None:
-    if not await conn.fetchval(ADMINISTRATORS_LEFT, district, leavers):
+    if not await conn.fetchval(ADMINISTRATORS_LEFT, district, list(administrators)):
         raise AdministratorNeeded
 
 

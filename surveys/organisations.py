@@ -457,6 +457,34 @@ async def set_areas(conn: Connection, district: int, areas: Mapping[UUID, Sequen
     )
 
 
+PRESENT_AREAS = """
+select o.id, o.parent, o.name, o.version,
+       array(select (a.kind, a.code) from organisation_area a
+              where a.district = $1 and a.organisation = o.id order by a.kind, a.code) as areas
+from organisation o where o.district = $1 and o.id = any($2)
+"""
+STAMP_EACH = "update organisation set version = version + 1 where district = $1 and id = any($2)"
+
+
+async def answer_for(
+    conn: Connection, district: int, wanted: Mapping[UUID, Collection[Area]], actor: Actor, now: datetime
+) -> int:
+    """Bring what these organisations answer for in line with a list; how many of them changed."""
+    changed: dict[UUID, list[Area]] = {}
+    events: list[Row] = []
+    for one in await conn.fetch(PRESENT_AREAS, district, list(wanted)):
+        areas = sorted(wanted[one["id"]])
+        if areas != [Area(*area) for area in one["areas"]]:
+            changed[one["id"]] = areas
+            row = _Row(district, one["id"], one["parent"], one["name"], one["version"] + 1)
+            events.append(_event(row, "areas", actor, now, {"areas": areas}, None))
+    if changed:
+        await set_areas(conn, district, changed)
+        await conn.execute(STAMP_EACH, district, list(changed))
+        await history.append(conn, events, [])
+    return len(changed)
+
+
 # --- the tree as it is read
 
 

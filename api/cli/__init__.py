@@ -58,6 +58,7 @@ class Commands(click.Group):
         "backup": "api.cli.backup:backup",
         "restore": "api.cli.backup:restore",
         "jobs": "api.cli.jobs:run_jobs",
+        "history": "api.cli.history:history",
         "keys": "api.cli.keys:keys",
         "residents": "api.cli.residents:residents_group",
         "import": "api.cli:import_group",
@@ -81,7 +82,8 @@ def main(context: click.Context) -> None:
         "communities": "api.cli.communities:communities",
         "categories": "api.cli.categories:categories",
         "issues": "api.cli.issues:issues",
+        "members": "api.cli.members:members",
     },
 )
 def import_group() -> None:
-    """Bring in communities, categories, or a ledger of issues."""
+    """Bring in communities, categories, members, or a ledger of issues."""
