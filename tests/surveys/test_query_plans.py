@@ -16,14 +16,18 @@ from api.settings import Settings
 from maps import tiles
 from surveys import history, issue_counts, issue_lists, issue_moves, receipts, sessions, visit_query
 from surveys.issue_query import Filters
-from surveys.people import Reader
+from surveys.people import Grant, Reader
 from tests import doors, drafts
 from tests.conftest import (
     DISTRICT,
     FAR,
     LEADER,
     MEMBER,
+    MEMBER_BESIDE,
     NOW,
+    ORGANISER,
+    ORGANISER_BESIDE,
+    OTHER_WORKER,
     RING,
     STRANGER,
     WORKER,
@@ -31,6 +35,7 @@ from tests.conftest import (
     Server,
     TestClock,
     founded,
+    person,
     serving,
 )
 
@@ -39,13 +44,21 @@ pytestmark = pytest.mark.anyio
 MANY = 20_000
 LARGE = {"issue", "issue_spans", "text_version", "history", "visit"}
 ZONE = ZoneInfo("Asia/Shanghai")
+DOOR = UUID(int=0xD00)
+OTHER_STREET_LEADER = person("22", "别街领导", "leader", "street", "410103002")
 WORDS = "街道社区居民反映路灯垃圾噪音占道积水井盖绿化停车楼道消防燃气电梯网线围挡施工"
 
 # Copies of the one visit and issue that were filed, somewhere else and at another time.
 VISITS = """
 insert into visit select r.* from visit v, unnest($1::uuid[]) with ordinality as g(id, n),
-  lateral jsonb_populate_record(v, jsonb_build_object('id', g.id, 'started_at', v.started_at - g.n * interval '1 min'))
-  as r where v.id = $2
+  lateral jsonb_populate_record(v, jsonb_build_object(
+    'id', g.id, 'started_at', v.started_at - g.n * interval '1 min',
+    'community', case when g.n % 150 = 0 then '410103002001' else '410103001001' end,
+    'member', lpad(case when g.n % 150 = 1 then '2' else '1' end, 32, '0')::uuid,
+    'companions', case when g.n % 150 = 2 then array[lpad('2', 32, '0')::uuid] else '{}' end,
+    'premises', case when g.n % 150 = 3 then lpad('d00', 32, '0')::uuid end,
+    'organisation', lpad(case when g.n % 600 = 4 then '66' else '64' end, 32, '0')::uuid)) as r
+where v.id = $2
 """
 ISSUES = """
 insert into issue select r.* from issue i,
@@ -55,7 +68,9 @@ insert into issue select r.* from issue i,
     'id', g.id, 'visit', g.visit, 'number', 20000 + g.n, 'lon', g.lon, 'lat', g.lat, 'cell', g.cell,
     'reported_at', i.reported_at - g.n * interval '1 min',
     'community', case when g.n % 150 = 0 then '410103002001' else '410103001001' end,
-    'owner', lpad(case when g.n % 150 = 1 then '2' else '3' end, 32, '0')::uuid)) as r
+    'owner', lpad(case when g.n % 150 = 1 then '2' else '3' end, 32, '0')::uuid,
+    'premises', case when g.n % 150 = 3 then lpad('d00', 32, '0')::uuid end,
+    'organisation', lpad(case when g.n % 600 = 4 then '66' else '64' end, 32, '0')::uuid)) as r
 where i.id = $6
 """
 LIVES = """
@@ -215,3 +230,68 @@ async def test_an_issue_is_locked_by_its_key(conn: asyncpg.Connection) -> None:
     issue = await conn.fetchval("select id from issue where number = 20500")
     used = await indexes(conn, lambda conn: issue_moves._lock(conn, who, issue))
     assert "issue_pkey" in used, used
+
+
+# Who reaches something by what, and the indexes by which a list of it is found: of twenty thousand some dozens each.
+REACHED: dict[str, tuple[Person, str, set[str], set[str]]] = {
+    "their own": (STRANGER, "", {"issue_by_owner", "issue_by_reporter"}, {"visit_by_member", "visit_by_companion"}),
+    "their branch's": (ORGANISER_BESIDE, "", {"issue_by_organisation"}, {"visit_by_organisation"}),
+    "a community of their branch": (
+        MEMBER_BESIDE,
+        f"community:{FAR}",
+        {"issue_by_community", "issue_by_reporter"},
+        {"visit_by_community"},
+    ),
+    "a street of their branch": (MEMBER_BESIDE, "street:410103002", {"issue_by_community"}, {"visit_by_community"}),
+    "a door of their branch": (MEMBER_BESIDE, f"premises:{DOOR}", {"issue_by_premises"}, {"visit_by_premises"}),
+    "a community of a branch that they look after": (
+        ORGANISER_BESIDE,
+        f"community:{FAR}",
+        {"issue_by_community", "issue_by_organisation"},
+        {"visit_by_community", "visit_by_organisation"},
+    ),
+    "a community of their own": (OTHER_WORKER, "", {"issue_by_community"}, {"visit_by_community"}),
+    "a street": (OTHER_STREET_LEADER, "", {"issue_by_community"}, {"visit_by_community"}),
+}
+
+
+@pytest.mark.parametrize(("one", "area", "of_issues", "of_visits"), REACHED.values(), ids=REACHED.keys())
+async def test_few_things_are_found_among_many(
+    conn: asyncpg.Connection, one: Person, area: str, of_issues: set[str], of_visits: set[str]
+) -> None:
+    """Never by going through the newest of all until enough of theirs have turned up."""
+    transaction = conn.transaction()
+    await transaction.start()
+    try:
+        who = await _reader_with(conn, one, area)
+        used = await indexes(conn, lambda conn: issue_lists.page(conn, who, Filters(), ZONE, NOW))
+        assert of_issues <= used, used
+        assert "issue_newest" not in used
+        used = await indexes(conn, lambda conn: visit_query.page(conn, who, NOW))
+        assert of_visits <= used, used
+        assert "visit_newest" not in used
+        box = Filters(bbox=(113.605, 34.705, 113.606, 34.706))
+        await indexes(conn, lambda conn: issue_counts.clusters(conn, who, box, ZONE, NOW, tiles.shift_for(18)))
+        issue = await conn.fetchval("select id from issue where number = 20500")
+        assert "issue_pkey" in await indexes(conn, lambda conn: issue_moves._lock(conn, who, issue))
+    finally:
+        await transaction.rollback()
+
+
+async def _reader_with(conn: asyncpg.Connection, one: Person, area: str) -> Reader:
+    if area:
+        await conn.execute(
+            "insert into organisation_area values ($1, $2, $3, $4)", DISTRICT, one.organisation, *area.split(":")
+        )
+    grants = (Grant(one.role, one.scope_kind, one.scope),)  # type: ignore[arg-type]
+    return Reader(district=DISTRICT, member=one.id, name=one.name, organisation=one.organisation, grants=grants)
+
+
+async def test_who_reaches_most_of_all_reads_the_newest_first(conn: asyncpg.Connection) -> None:
+    """Of one who looks after a branch in which nearly everything was found, as of one who reads the district."""
+    who = await reader(conn, ORGANISER)
+    for used, ask in (
+        ("issue_newest", lambda conn: issue_lists.page(conn, who, Filters(), ZONE, NOW, total=False)),
+        ("visit_newest", lambda conn: visit_query.page(conn, who, NOW, total=False)),
+    ):
+        assert used in await indexes(conn, ask)
