@@ -14,6 +14,7 @@ from msgspec import Meta, Struct
 
 from api import problem_details, qr_codes, session_cookies
 from api.auth import PUBLIC, UNPROVEN, Clock, SecondFactorNeeded
+from api.documented_problems import REFUSES
 from api.entrance import Entrance
 from api.json_bodies import JsonBody
 from api.settings import Settings
@@ -437,7 +438,7 @@ class DeviceAdded(Struct, frozen=True, kw_only=True):
 
 @post(
     "/api/devices",
-    opt={PUBLIC: True},
+    opt={PUBLIC: True, REFUSES: (401, 403)},
     dto=JsonBody[DeviceWanted],
     return_dto=None,
     status_code=201,

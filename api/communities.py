@@ -12,6 +12,7 @@ from litestar.params import FromQuery, QueryParameter
 from msgspec import Struct
 
 from api.auth import Clock
+from api.documented_problems import REFUSES
 from maps import coordinates, exports
 from maps.coordinates import InvalidPosition, System
 from maps.locator import Atlas, Certainty, Locator
@@ -48,6 +49,7 @@ class Place(Struct, frozen=True, kw_only=True):
 @get(
     "/api/communities.geojson",
     media_type=GEOJSON,
+    opt={REFUSES: (404,)},
     responses={200: ResponseSpec(dict[str, Any], media_type=GEOJSON, description="A FeatureCollection in WGS-84")},
     summary="Boundaries of the communities",
 )

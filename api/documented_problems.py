@@ -22,6 +22,9 @@ WHY: Mapping[int, str] = {
     503: "The system is busy or the database is away; Retry-After says when to come again.",
 }
 
+# The route's opt that names what else it refuses, where neither its path nor what it takes can tell.
+REFUSES = "refuses"
+
 # What the framework hands to a handler by these names does not come from the address or the body.
 _OF_THE_FRAMEWORK = frozenset({"request", "headers", "cookies", "query", "state", "scope", "socket", "body", "self"})
 
@@ -47,6 +50,7 @@ def _documented(handler: HTTPRouteHandler, route: HTTPRoute) -> dict[int, Respon
 
 def _statuses(handler: HTTPRouteHandler, route: HTTPRoute) -> Iterator[int]:
     taken = _taken(handler)
+    yield from handler.opt.get(REFUSES, ())
     if not handler.opt.get(PUBLIC):
         yield from (401, 403, 503)
     if "conn" in taken or not SAFE_METHODS.issuperset(handler.http_methods):

@@ -41,6 +41,7 @@ from surveys.people import District, Reader
 from surveys.refusals import NotFound
 from surveys.sealing import KeyRing
 
+WAIT_S = 10  # for another export to end
 LONGEST_S = 600  # that an export may take, its way to the reader included
 STALLED_S = 60  # that a reader may take for one chunk
 CHUNK = 64 * 1024  # bytes
@@ -58,16 +59,16 @@ class Exports:
 
     def __init__(self, settings: Settings, clock: Clock) -> None:
         self._dsn = settings.database_url or ""
-        self._most = settings.exports
-        self._running = 0
+        self._free = asyncio.Semaphore(settings.exports)
         self.clock = clock
 
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[asyncpg.Connection]:
-        """A connection of the export's own. Raises Busy when there are too many, or what asyncpg raises."""
-        if self._running >= self._most:
-            raise Busy
-        self._running += 1
+        """A connection of the export's own. Raises Busy when no other export ends in time, or what asyncpg raises."""
+        try:
+            await asyncio.wait_for(self._free.acquire(), WAIT_S)
+        except TimeoutError:
+            raise Busy from None
         try:
             conn = await database.connect(self._dsn)
             try:
@@ -75,7 +76,7 @@ class Exports:
             finally:
                 conn.terminate()
         finally:
-            self._running -= 1
+            self._free.release()
 
 
 class Told(Struct, frozen=True):
@@ -357,7 +358,8 @@ Language = Annotated[
 
 
 def _document(format: Format) -> Mapping[int, ResponseSpec]:  # noqa: A002 - the field's word
-    return {200: ResponseSpec(bytes, generate_examples=False, description="The file", media_type=format.media_type)}
+    kind = dict[str, Any] if format is GEOJSON else bytes
+    return {200: ResponseSpec(kind, generate_examples=False, description="The file", media_type=format.media_type)}
 
 
 def _issues(format: Format) -> Any:  # noqa: A002 - the field's word

@@ -263,7 +263,8 @@ async def test_what_cannot_be_exported_is_refused_before_the_first_byte(
     assert await conn.fetch(OF_EXPORTS) == []
 
 
-async def test_few_exports_run_at_a_time(dsn: str, clock: TestClock) -> None:
+async def test_few_exports_run_at_a_time(dsn: str, clock: TestClock, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("api.exports.WAIT_S", 0.1)
     exports = Exports(Settings(database_url=dsn, exports=1), clock)
     async with exports.connection():
         with pytest.raises(Busy):
