@@ -11,13 +11,24 @@ from datetime import datetime, timedelta
 from typing import Literal
 
 import asyncpg
+import msgspec
 import structlog
 from msgspec import Struct
 
 from api import database, erasure_journal
 from api.auth import Clock
 from api.settings import Settings
-from surveys import absences, account_notices, job_runs, one_time_codes, resealing, retention, sessions, sign_ins
+from surveys import (
+    absences,
+    account_notices,
+    history_seals,
+    job_runs,
+    one_time_codes,
+    resealing,
+    retention,
+    sessions,
+    sign_ins,
+)
 from surveys.sealing import KeyRing
 
 log = structlog.get_logger()
@@ -85,7 +96,22 @@ async def forget_sign_ins(conn: asyncpg.Connection, work: Work) -> Mapping[str, 
     }
 
 
+async def seal_history(conn: asyncpg.Connection, work: Work) -> Mapping[str, object]:
+    """Seal what the history holds since the last seal."""
+    return msgspec.structs.asdict(await history_seals.seal(conn, work.district, work.now))
+
+
+async def verify_history(conn: asyncpg.Connection, work: Work) -> Mapping[str, object]:
+    """Hold the history to its seals, as `zoufang history verify` does; what is broken is said in the log as well."""
+    found = await history_seals.verify(conn, work.district)
+    if found.broken is not None:
+        log.error("history_broken", district=work.district, broken=msgspec.to_builtins(found.broken))
+    return {name: value for name, value in msgspec.to_builtins(found).items() if value is not None}
+
+
 JOBS: list[Job] = [
+    Job(name="seal_history", every=timedelta(hours=1), run=seal_history),
+    Job(name="verify_history", every=timedelta(days=1), run=verify_history),
     Job(name="begin_absences", every=timedelta(minutes=1), run=begin_absences),
     Job(name="reseal", every=timedelta(minutes=1), run=reseal),
     Job(name="retention", every=timedelta(hours=1), run=retain),

@@ -368,9 +368,9 @@ class _Found:
     async def check_texts(self) -> None:
         async for row in self.conn.cursor(TEXTS, self.district, prefetch=TOGETHER):
             self.texts += 1
-            if row["digest"] is None or (row["body"] is None and row["erased_at"] is None):
+            if row["digest"] is None or (row["wiped"] and not row["erased"]):
                 raise await self._broken("text_missing", row["id"], None)
-            whole = row["erased_at"] is not None or text_digest(row["body"], row["salt"] or b"") == row["digest"]
+            whole = row["wiped"] or text_digest(row["body"], row["salt"]) == row["digest"]
             if not whole or row["digest"].hex() != row["named"]:
                 raise await self._broken("text_changed", row["id"], None)
             if self.texts % TOGETHER == 0:
@@ -380,9 +380,14 @@ class _Found:
 
 EVENT = "select thing, kind, event, recorded_at from history where district = $1 and id = $2"
 
-# Each text that an event names, and what is there of it.
+# Each text that an event names, and what is there of it; one that is erased, only if an erasure says so.
 TEXTS = """
-select h.id, h.named, t.body, t.salt, t.digest, t.erased_at
+with erased as (
+  select distinct e.subject from history h,
+    jsonb_array_elements_text(case jsonb_typeof(h.facts->'texts') when 'array' then h.facts->'texts' end) as e(subject)
+  where h.district = $1 and h.kind = 'erasure'
+)
+select h.id, h.named, t.body, t.salt, t.digest, t.erased_at is not null as wiped, e.subject is not null as erased
 from (
   select district, id, thing as subject, facts->>'text_version' as version, facts->>'text_digest' as named
   from history where district = $1 and facts ? 'text_digest'
@@ -391,6 +396,7 @@ from (
   from history where district = $1 and facts ? 'reason_digest'
 ) h
 left join text_version t on t.district = $1 and t.subject = h.subject and t.version::text = h.version
+left join erased e on t.erased_at is not null and e.subject = t.subject::text
 """
 
 

@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from api import database
-from surveys import history, history_seals
+from surveys import erasures, history, history_seals
 from surveys.history import Actor
 from surveys.history_seals import Broken, EpochNotBegun, Sealed, Verification, first_difference
 from tests import doors, drafts
@@ -238,13 +238,19 @@ async def test_a_text_that_was_changed_or_taken_away_is_named(
     assert ((await broken(conn)).what, (await broken(conn)).id) == ("text_changed", events[6]), "its event tells"
 
 
-async def test_what_was_erased_still_verifies(conn: asyncpg.Connection, events: list[UUID]) -> None:
-    await conn.execute(
+async def test_what_was_erased_still_verifies_and_what_only_vanished_does_not(
+    conn: asyncpg.Connection, owner: asyncpg.Connection, events: list[UUID]
+) -> None:
+    erasure = erasures.planned(DISTRICT, "request", NOW, texts=[events[6]])
+    async with conn.transaction():
+        await erasures.carry_out(conn, erasure, ACTOR)
+    assert (await verified(conn)).broken is None
+    await owner.execute(
         "update text_version set body = null, bigrams = null, salt = null, erased_at = $2 where subject = $1",
-        events[6],
+        events[7],
         NOW,
     )
-    assert (await verified(conn)).broken is None
+    assert ((await broken(conn)).what, (await broken(conn)).id) == ("text_missing", events[7])
 
 
 async def test_the_program_s_own_history_verifies_with_its_texts(shared: Client, shared_dsn: str) -> None:
