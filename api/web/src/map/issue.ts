@@ -137,6 +137,7 @@ const EVENTS: Record<string, string> = {
   reject: text.reject,
   reopen: text.reopen,
   correct: text.correct,
+  hand_on: text.handOn,
 }
 
 const GROUP_OF_STATE: Record<string, Group> = {
@@ -149,15 +150,16 @@ const GROUP_OF_STATE: Record<string, Group> = {
   closed: 'solved',
 }
 
+/** Whom an issue went to, where the event says so. */
+function receiver(entry: Entry, detail: Detail): string | null {
+  const owner = detail.names[entry.facts.owner ?? ''] ?? ''
+  if (entry.event === 'hand_on') return text.to(owner)
+  if (entry.event !== 'assign') return null
+  return text.to(entry.facts.department ? departmentName(entry.facts.department) : owner)
+}
+
 function event(entry: Entry, detail: Detail): HTMLElement {
-  const to =
-    entry.event === 'assign'
-      ? text.to(
-          entry.facts.department
-            ? departmentName(entry.facts.department)
-            : (detail.names[entry.facts.owner ?? ''] ?? ''),
-        )
-      : null
+  const to = receiver(entry, detail)
   return h(
     'li',
     {},

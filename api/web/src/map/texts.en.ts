@@ -115,6 +115,7 @@ export const en: Texts = {
   reject: 'Rejected',
   reopen: 'Reopened',
   correct: 'Corrected',
+  handOn: 'Handed on',
   by: (name) => `by ${name}`,
   to: (name) => `to ${name}`,
   import: 'Ledger import',

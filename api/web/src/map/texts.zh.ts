@@ -113,6 +113,7 @@ export const zh = {
   reject: '不予受理',
   reopen: '重新打开',
   correct: '更正',
+  handOn: '移交',
   by: (name: string) => name,
   to: (name: string) => `交 ${name}`,
   import: '台账导入',
