@@ -133,9 +133,9 @@ async def issue_code(
     """A new one-time code for somebody whom the reader looks after. It ends what they are signed in to, and their
     password; it is in the history with the reason, and they are told. Nobody issues one to themselves."""
     reader.require("administrator", "organiser")
+    found = await members.manageable(conn, reader, member)
     if not data.reason.strip():
         raise TextUnusable("reason")
-    found = await members.manageable(conn, reader, member)
     if found.closed_at is not None:
         raise NotFound
     if member == reader.member:

@@ -3,8 +3,10 @@
 A row says which roles are answered, and what the others are told. To add a route, add its row to ROUTES; a new kind of
 thing in an address gets a line in VALUES; what a route shows is counted where a number must not tell what it hides."""
 
+import tempfile
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any, get_args
 from uuid import uuid4
 
@@ -89,6 +91,7 @@ NONE: Roles = frozenset()
 READERS: Roles = ALL - {"auditor", "operator"}
 DEPARTMENT: Roles = frozenset({"department_handler"})  # reads issues, and no visits but its own
 LOOKERS: Roles = frozenset({"organiser", "leader", "street_leader"})  # read, and change nothing
+ADMINISTRATION: Roles = frozenset({"administrator"})
 DESK: Roles = frozenset({"community_worker", "street_dispatcher", "dispatcher", "administrator"})
 
 
@@ -102,7 +105,11 @@ class Things(Struct, frozen=True):
 # What stands in an address for each of the names in its path.
 VALUES: dict[str, Callable[[Things], str]] = {
     "visit:uuid": lambda things: things.visit,
+    "erasure:uuid": lambda _: str(uuid4()),
     "issue:uuid": lambda things: things.issue,
+    "member:uuid": lambda _: str(ROLELESS.id),
+    "device:uuid": lambda _: str(uuid4()),
+    "session:uuid": lambda _: str(uuid4()),
     "file_path:path": lambda _: "x",
     "path:str": lambda _: "x",
 }
@@ -152,6 +159,11 @@ def signed_in(status: int, **more: Any) -> Row:
     return Row(may=ALL, ok=status, roleless=status, **more)
 
 
+def nobody_by_token(body: Callable[[Things], Any]) -> Row:
+    """A route for browsers, which whoever holds a token alone is refused."""
+    return signed_in(403, body=body)
+
+
 def _total(answer: httpx.Response) -> int:
     total: int = answer.json()["total"]
     return total
@@ -163,6 +175,10 @@ def _clusters(answer: httpx.Response) -> int:
 
 def _areas(answer: httpx.Response) -> int:
     return sum(area["total"] for area in answer.json()["areas"])
+
+
+def _issues(answer: httpx.Response) -> int:
+    return len(answer.json()["issues"])
 
 
 def _items(answer: httpx.Response) -> int:
@@ -190,6 +206,27 @@ ROUTES: dict[str, Row] = {
     "GET /sign-in": public(200),
     "POST /sign-in": public(401),
     "POST /sign-out": signed_in(303),
+    "GET /first-access": public(200),
+    "POST /api/first-access": public(400),  # of an empty body
+    "POST /api/devices": public(400),
+    # one's own account; what changes how somebody signs in is for browsers alone
+    "GET /account": signed_in(200),
+    "POST /api/account/password": nobody_by_token(lambda _: {"password": "菜场门口修了路灯"}),
+    "POST /api/account/notices/seen": signed_in(204, body=lambda _: {}),
+    "POST /api/account/sign-out-everywhere": signed_in(204, body=lambda _: {}),
+    "GET /api/devices": signed_in(200),
+    "POST /api/devices/{device:uuid}/revoke": signed_in(404, body=lambda _: {}),  # one's own, and this is nobody's
+    "GET /api/sessions": signed_in(200),
+    "POST /api/sessions/{session:uuid}/end": signed_in(404, body=lambda _: {}),
+    "GET /second-factor": signed_in(200),
+    "POST /api/second-factor": nobody_by_token(lambda _: {}),
+    "POST /api/second-factor/confirmation": nobody_by_token(lambda _: {"code": "000000"}),
+    "POST /api/second-factor/check": nobody_by_token(lambda _: {"code": "000000"}),
+    "POST /api/second-factor/removal": nobody_by_token(lambda _: {"code": "000000", "password": "x"}),
+    # a blank reason is refused to those who may, once they are known to be
+    "POST /api/members/{member:uuid}/one-time-codes": Row(
+        may=frozenset({"administrator", "organiser"}), ok=422, other=404, body=lambda _: {"reason": " "}
+    ),
     # visits: filed by anybody, read by those within whose reach they are
     "POST /api/visits": signed_in(201, body=lambda _: drafts.visit()),
     "POST /api/visits/batch": signed_in(200, body=lambda _: [drafts.visit()]),
@@ -207,6 +244,13 @@ ROUTES: dict[str, Row] = {
         may=DESK | DEPARTMENT, sees=LOOKERS | {"member"}, other=404, body=lambda _: {"purpose": "回访"}
     ),
     "POST /api/contacts/search": Row(may=DESK | DEPARTMENT | {"member"}, body=lambda _: {"phone": PHONE}, shown=_items),
+    # residents' rights, and how long data is kept
+    "POST /api/residents/find": Row(may=ADMINISTRATION, body=lambda _: RESIDENT, shown=_issues),
+    "POST /api/residents/export": Row(may=ADMINISTRATION, other=404, body=lambda _: RESIDENT),
+    "POST /api/residents/erase": Row(may=ADMINISTRATION, other=404, body=lambda _: RESIDENT),
+    "GET /api/residents/erasures/{erasure:uuid}": Row(may=ADMINISTRATION, ok=404),
+    "GET /api/retention": Row(may=ADMINISTRATION),
+    "POST /api/retention": Row(may=ADMINISTRATION, body=lambda _: {"kind": "contacts", "days": 365}),
     # maps
     "GET /maps/issues": Row(),
     "GET /maps/issues/clusters": Row(query="?zoom=12", shown=_clusters),
@@ -215,6 +259,7 @@ ROUTES: dict[str, Row] = {
     "GET /api/communities/at": signed_in(200, query="?lon=113.605&lat=34.705"),
 }
 PHONE = "13800001234"
+RESIDENT = {"phone": PHONE, "purpose": "居民申请"}
 PAGES = {"POST /sign-in", "GET /schema/{path:str}"}  # which say no in HTML
 
 
@@ -247,8 +292,10 @@ async def _town(server: Server, template: str) -> AsyncIterator[Client]:
         for one in (OTHER_HANDLER, OTHER_STREET_DISPATCHER, OTHER_STREET_LEADER, ROLELESS):
             await join(conn, DISTRICT, one, NOW)
         await conn.close()
-        async with serving(Settings(database_url=dsn), TestClock()) as client:
-            yield client
+        with tempfile.TemporaryDirectory(prefix="zf-") as folder:
+            settings = Settings(database_url=dsn, keys=Path(folder) / "keys.json")
+            async with serving(settings, TestClock()) as client:
+                yield client
 
 
 @pytest.fixture(scope="module")
