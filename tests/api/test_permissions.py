@@ -3,6 +3,8 @@
 A row says which roles are answered, and what the others are told. To add a route, add its row to ROUTES; a new kind of
 thing in an address gets a line in VALUES; what a route shows is counted where a number must not tell what it hides."""
 
+import csv
+import io
 import tempfile
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -11,7 +13,9 @@ from typing import Any, get_args
 from uuid import uuid4
 
 import httpx
+import pyogrio
 import pytest
+import python_calamine as calamine
 from litestar import Litestar
 from msgspec import Struct
 
@@ -185,6 +189,24 @@ def _items(answer: httpx.Response) -> int:
     return len(answer.json()["items"])
 
 
+def _csv_rows(answer: httpx.Response) -> int:
+    return len(list(csv.DictReader(io.StringIO(answer.content.decode("utf-8-sig"), newline=""))))
+
+
+def _sheet_rows(answer: httpx.Response) -> int:
+    sheet = calamine.CalamineWorkbook.from_filelike(io.BytesIO(answer.content)).get_sheet_by_index(0)
+    return len(sheet.to_python()) - 1  # its header
+
+
+def _features(answer: httpx.Response) -> int:
+    return len(answer.json()["features"])
+
+
+def _points(answer: httpx.Response) -> int:
+    count: int = pyogrio.raw.read(answer.content)[2].shape[0]
+    return count
+
+
 def _move(_: Things) -> Any:
     return drafts.move("correct", 1, reason="写错了", correction={"title": "门口垃圾"})
 
@@ -244,6 +266,13 @@ ROUTES: dict[str, Row] = {
         may=DESK | DEPARTMENT, sees=LOOKERS | {"member"}, other=404, body=lambda _: {"purpose": "回访"}
     ),
     "POST /api/contacts/search": Row(may=DESK | DEPARTMENT | {"member"}, body=lambda _: {"phone": PHONE}, shown=_items),
+    # files of what the lists show
+    "GET /api/issues.csv": Row(shown=_csv_rows),
+    "GET /api/issues.xlsx": Row(shown=_sheet_rows),
+    "GET /api/issues.geojson": Row(shown=_features),
+    "GET /api/issues.gpkg": Row(shown=_points),
+    "GET /api/visits.csv": Row(may=READERS - DEPARTMENT, blind=DEPARTMENT, shown=_csv_rows),
+    "GET /api/visits.xlsx": Row(may=READERS - DEPARTMENT, blind=DEPARTMENT, shown=_sheet_rows),
     # residents' rights, and how long data is kept
     "POST /api/residents/find": Row(may=ADMINISTRATION, body=lambda _: RESIDENT, shown=_issues),
     "POST /api/residents/export": Row(may=ADMINISTRATION, other=404, body=lambda _: RESIDENT),
