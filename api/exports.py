@@ -7,7 +7,7 @@ import asyncio
 import sys
 import tempfile
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from contextlib import aclosing, asynccontextmanager, suppress
 from datetime import datetime
 from pathlib import Path
@@ -156,7 +156,7 @@ class Asked(Struct, frozen=True):
         return self.table.rows(self.conn, self.district, self.now)
 
 
-async def _csv(asked: Asked) -> AsyncIterator[bytes]:
+async def _csv(asked: Asked) -> AsyncGenerator[bytes, None]:
     """With a byte order mark, by which spreadsheets know that it is UTF-8."""
     headers, language = asked.table.headers, asked.table.language
     titles = [[column.header for column in export_columns.columns(headers, language)]]
@@ -173,7 +173,7 @@ async def _csv(asked: Asked) -> AsyncIterator[bytes]:
     yield bytes(waiting) + exports.csv_lines(part)
 
 
-async def _geojson(asked: Asked) -> AsyncIterator[bytes]:
+async def _geojson(asked: Asked) -> AsyncGenerator[bytes, None]:
     headers = [header for header in asked.table.headers if header.name not in ("id", "lon", "lat")]
     names = [header.name for header in headers]
     waiting = bytearray(b'{"type":"FeatureCollection","features":[')
@@ -188,7 +188,7 @@ async def _geojson(asked: Asked) -> AsyncIterator[bytes]:
     yield bytes(waiting) + b"]}"
 
 
-async def _xlsx(asked: Asked) -> AsyncIterator[bytes]:
+async def _xlsx(asked: Asked) -> AsyncGenerator[bytes, None]:
     headers, language = asked.table.headers, asked.table.language
     plan = Plan(export_columns.columns(headers, language), sheet=asked.table.words[language == "en"])
     async for chunk in _file(
@@ -197,7 +197,7 @@ async def _xlsx(asked: Asked) -> AsyncIterator[bytes]:
         yield chunk
 
 
-async def _gpkg(asked: Asked) -> AsyncIterator[bytes]:
+async def _gpkg(asked: Asked) -> AsyncGenerator[bytes, None]:
     headers = asked.table.headers
     plan = Plan(export_columns.for_programs(headers))
     async for chunk in _file(asked, plan, lambda row: export_columns.in_codes(row, headers, asked.district.zone)):
@@ -248,7 +248,7 @@ class Format(Struct, frozen=True):
 
     extension: str
     media_type: str
-    chunks: Callable[[Asked], AsyncIterator[bytes]]
+    chunks: Callable[[Asked], AsyncGenerator[bytes, None]]
     most: int | None = None  # rows
 
 

@@ -80,7 +80,7 @@ async def table(client: Client, who: Person, path: str, tmp_path: Path, **params
     file.write_bytes(answer.content)
     if kind == "xlsx":
         header, *rows = calamine.CalamineWorkbook.from_path(file).get_sheet_by_index(0).to_python()
-        return [dict(zip(header, row, strict=True)) for row in rows]
+        return [dict(zip(map(str, header), row, strict=True)) for row in rows]
     _, _, geometry, columns = (read := pyogrio.raw.read(file))
     return [
         dict(zip(read[0]["fields"], row, strict=True)) | {"geometry": shape}
@@ -219,7 +219,7 @@ async def test_a_file_says_what_it_is(client: Client, filed: list[dict[str, Any]
     )
 
 
-OF_EXPORTS = "select actor, facts from history where kind = 'export' order by recorded_at, id"
+OF_EXPORTS = "select actor, facts from history where kind = 'export'"
 
 
 async def test_the_history_knows_who_took_what_and_not_what_they_looked_for(
@@ -242,7 +242,7 @@ async def test_the_history_knows_who_took_what_and_not_what_they_looked_for(
     assert re.fullmatch(r"[0-9a-f]{64}", digest)
     assert facts["filters"] == {"community": [NEAR], "state": ["reported"], "reported_from": "2026-11-01"}
     await exported(client, WORKER, "/api/visits.xlsx")
-    assert [row["facts"]["what"] for row in await conn.fetch(OF_EXPORTS)] == ["issues.csv", "visits.xlsx"]
+    assert {row["facts"]["what"] for row in await conn.fetch(OF_EXPORTS)} == {"issues.csv", "visits.xlsx"}
 
 
 @pytest.mark.parametrize("path", ["/api/issues.csv", "/api/issues.xlsx", "/api/issues.geojson", "/api/issues.gpkg"])

@@ -203,8 +203,10 @@ def _features(answer: httpx.Response) -> int:
 
 
 def _points(answer: httpx.Response) -> int:
-    count: int = pyogrio.raw.read(answer.content)[2].shape[0]
-    return count
+    with tempfile.NamedTemporaryFile(suffix=".gpkg") as file:
+        file.write(answer.content)
+        file.flush()
+        return len(pyogrio.raw.read(file.name)[2])
 
 
 def _move(_: Things) -> Any:
