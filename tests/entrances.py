@@ -35,8 +35,12 @@ async def give_phone(conn: asyncpg.Connection, who: Person, phone: str) -> None:
 async def give_code(conn: asyncpg.Connection, who: Person, **more: Any) -> str:
     """A one-time code for somebody, as it is printed on their slip."""
     now = more.pop("now", NOW)
-    given = {"purpose": "first_access", "expires_at": now + timedelta(days=14)} | more
-    codes = await one_time_codes.issue(conn, DISTRICT, [who.id], Actor("import", "slips"), now=now, **given)
+    given = {
+        "issued_by": Actor("import", "slips"),
+        "purpose": "first_access",
+        "expires_at": now + timedelta(days=14),
+    } | more
+    codes = await one_time_codes.issue(conn, DISTRICT, [who.id], now=now, **given)
     return codes[who.id]
 
 
