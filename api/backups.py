@@ -18,6 +18,7 @@ import asyncpg
 from api import backup_files, migrations, postgres_dumps
 from api.backup_files import ATTACHMENTS, DATABASE, BackupError, Head, Manifest, Progress, Writer, megabytes
 from api.cli.database import APP, connect
+from api.cli.history import in_words
 from api.embedded_postgres import Cluster, flush, lock
 from api.settings import Settings
 from surveys import history, history_seals
@@ -183,7 +184,7 @@ async def unverified(conn: asyncpg.Connection, progress: Progress) -> list[str]:
     for row in await conn.fetch(DISTRICTS):
         verification = await history_seals.verify(conn, row["district"], report=progress)
         if verification.broken:
-            found.append(f"{row['district']}: {verification.broken}")
+            found.append(f"{row['district']}: {in_words(verification.broken)}")
     return found
 
 

@@ -193,7 +193,8 @@ class Cluster:
 def prepare_folder(folder: Path) -> None:
     """Make the folder; others may pass through what we made, to reach what is theirs, and read nothing."""
     if not folder.is_dir():
-        folder.mkdir(parents=True, mode=0o711)
+        folder.parent.mkdir(parents=True, exist_ok=True, mode=0o711)
+        folder.mkdir(mode=0o711)
 
 
 def lock(path: Path) -> int | None:

@@ -57,6 +57,7 @@ class Commands(click.Group):
         "migrate": "api.cli.migrate:migrate",
         "backup": "api.cli.backup:backup",
         "restore": "api.cli.backup:restore",
+        "doctor": "api.cli.doctor:doctor",
         "jobs": "api.cli.jobs:run_jobs",
         "history": "api.cli.history:history",
         "keys": "api.cli.keys:keys",

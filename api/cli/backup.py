@@ -46,7 +46,12 @@ def backup(settings: Settings, file: Path | None, verify: bool) -> None:
             if verify:
                 with backups.scratch(settings) as scratch:
                     broken = asyncio.run(backups.try_out(settings, scratch, unfinished, manifest, progress))
-            facts = {"bytes": unfinished.stat().st_size, "manifest": digest_of(manifest), "verified": verify}
+            facts = {
+                "bytes": unfinished.stat().st_size,
+                "manifest": digest_of(manifest),
+                "verified": verify,
+                "history_verified": verify and not broken,
+            }
         asyncio.run(backups.record(owner, "backed_up", facts, datetime.now(UTC)))
     click.echo(f"{path}: {facts['bytes']:,} bytes, {sum(manifest.rows.values()):,} rows.")
     click.echo("Tried out and found whole 已试恢复，完整" if verify else "Not tried out 未试恢复")
