@@ -97,6 +97,7 @@ DEPARTMENT: Roles = frozenset({"department_handler"})  # reads issues, and no vi
 LOOKERS: Roles = frozenset({"organiser", "leader", "street_leader"})  # read, and change nothing
 ADMINISTRATION: Roles = frozenset({"administrator"})
 DESK: Roles = frozenset({"community_worker", "street_dispatcher", "dispatcher", "administrator"})
+KEEPERS: Roles = frozenset({"administrator", "organiser"})  # look after people
 
 
 class Things(Struct, frozen=True):
@@ -112,6 +113,7 @@ VALUES: dict[str, Callable[[Things], str]] = {
     "erasure:uuid": lambda _: str(uuid4()),
     "issue:uuid": lambda things: things.issue,
     "member:uuid": lambda _: str(ROLELESS.id),
+    "organisation:uuid": lambda _: str(uuid4()),
     "device:uuid": lambda _: str(uuid4()),
     "session:uuid": lambda _: str(uuid4()),
     "file_path:path": lambda _: "x",
@@ -217,6 +219,23 @@ def _correction(_: Things) -> Any:
     return drafts.correction(1, note="改了")
 
 
+def _organisation(_: Things) -> Any:
+    return {"id": str(uuid4()), "name": "新支部", "parent": str(uuid4())}
+
+
+def _member(_: Things) -> Any:
+    return {"id": str(uuid4()), "number": "NEW", "name": "新同志", "organisation": str(uuid4())}
+
+
+def _change(name: str) -> Any:
+    return {"id": str(uuid4()), "change": name, "expected_version": 99}
+
+
+def _absence(_: Things) -> Any:
+    times = {"starts_at": "2026-12-01T00:00:00+08:00", "ends_at": "2026-12-02T00:00:00+08:00"}
+    return {"id": str(uuid4()), "deputy": "nobody"} | times
+
+
 ROUTES: dict[str, Row] = {
     # doors that are open
     "GET /": public(303),
@@ -251,6 +270,15 @@ ROUTES: dict[str, Row] = {
     "POST /api/members/{member:uuid}/one-time-codes": Row(
         may=frozenset({"administrator", "organiser"}), ok=422, other=404, body=lambda _: {"reason": " "}
     ),
+    # organisations and members, by those who look after them; what is asked for could not be done by anybody
+    "GET /api/organisations": Row(may=KEEPERS),
+    "POST /api/organisations": Row(may=KEEPERS, ok=422, body=_organisation),
+    "POST /api/organisations/{organisation:uuid}/changes": Row(may=KEEPERS, ok=404, body=lambda _: _change("close")),
+    "GET /api/members": Row(may=KEEPERS),
+    "POST /api/members": Row(may=KEEPERS, ok=422, body=_member),
+    "GET /api/members/{member:uuid}": Row(may=KEEPERS, other=404),
+    "POST /api/members/{member:uuid}/changes": Row(may=KEEPERS, ok=409, other=404, body=lambda _: _change("close")),
+    "POST /api/members/{member:uuid}/absences": Row(may=KEEPERS, ok=422, other=404, body=_absence),
     # visits: filed by anybody, read by those within whose reach they are
     "POST /api/visits": signed_in(201, body=lambda _: drafts.visit()),
     "POST /api/visits/batch": signed_in(200, body=lambda _: [drafts.visit()]),

@@ -107,6 +107,13 @@ async def test_whatever_is_moved_there_is_no_circle_and_every_day_keeps_its_tree
     """Moves of eight organisations, told by a model: who hangs below whom is a map, walked upwards."""
     transaction = undone.transaction()
     await transaction.start()
+    try:
+        await _move_and_compare(undone, moves)
+    finally:
+        await transaction.rollback()
+
+
+async def _move_and_compare(undone: asyncpg.Connection, moves: Moves) -> None:
     admin = reader(ADMINISTRATOR)
     ids = [uuid4() for _ in range(COUNT)]
     for at, id_ in enumerate(ids):
@@ -135,7 +142,6 @@ async def test_whatever_is_moved_there_is_no_circle_and_every_day_keeps_its_tree
         assert below == {other for other in ids if id_ in above(parents, other)}
     now = {one.id: one.parent for one in await organisations.tree(undone, admin) if one.id in parents}
     assert now == parents
-    await transaction.rollback()
 
 
 def above(parents: dict[UUID, UUID | None], of: UUID | None) -> set[UUID]:
