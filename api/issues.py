@@ -29,7 +29,9 @@ BESIDE_FILTERS = frozenset({"limit", "cursor", "total", "zoom", "lang"})
 
 async def filters(
     request: Request[Reader, Any, Any],
-    community: FromQuery[list[str] | None] = None,
+    community: Annotated[
+        list[str] | None, QueryParameter(description="codes of communities; `none` for what is in none")
+    ] = None,
     street: FromQuery[list[str] | None] = None,
     category: FromQuery[list[str] | None] = None,
     state_: Annotated[list[State] | None, QueryParameter(name="state")] = None,
@@ -100,9 +102,11 @@ async def one_issue(
     clock: NamedDependency[Clock],
     ring: NamedDependency[KeyRing],
     issue: FromPath[UUID],
+    as_of: FromQuery[date | None] = None,
 ) -> Detail:
-    """One issue with its history, and the moves that the reader may make."""
-    return await issue_lists.one(conn, reader, issue, district.zone, clock(), ring)
+    """One issue with its history, and the moves that the reader may make; with `as_of`, as it was at the end of that
+    day."""
+    return await issue_lists.one(conn, reader, issue, district.zone, clock(), ring, as_of)
 
 
 @post(

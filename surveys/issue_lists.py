@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -210,9 +210,20 @@ where m.district = $1 and m.id = any(
 """
 
 
-async def one(conn: Connection, reader: Reader, issue: UUID, zone: ZoneInfo, now: datetime, ring: KeyRing) -> Detail:
-    """One issue within the reader's reach, with its history. Raises NotFound."""
-    query = await seen(conn, reader, Filters(), zone, Moment(now))
+async def one(
+    conn: Connection,
+    reader: Reader,
+    issue: UUID,
+    zone: ZoneInfo,
+    now: datetime,
+    ring: KeyRing,
+    as_of: date | None = None,
+) -> Detail:
+    """One issue within the reader's reach, with its history; as of a past day, what it was at the end of that day and
+    what had happened to it by then, and neither a contact nor a move. Raises NotFound, InvalidFilter."""
+    about = moment(Filters(as_of=as_of), zone, now)
+    past = about.at < now
+    query = await seen(conn, reader, Filters(), zone, about)
     part = f", part as (select * from seen where id = ${len(query.parameters) + 1})"
     found = await conn.fetchrow(f"{query.text}{part}{ITEMS}", *query.parameters, issue)
     beside = await conn.fetchrow(DETAIL, reader.district, issue)
@@ -229,18 +240,19 @@ async def one(conn: Connection, reader: Reader, issue: UUID, zone: ZoneInfo, now
         department=item.department,
     )
     kept = (await contacts.of_issues(conn, reader.district, [issue]))[issue]
-    contact = kept.masked(ring)
+    contact = None if past else kept.masked(ring)
+    entries = await history.of_thing(conn, reader.district, issue)
     return Detail(
         issue=item,
         description=beside["description"],
         contact=contact,
         may_reveal=contact is not None and bool(workflow.REVEALING & stands),
-        contact_erased_at=None if contact else kept.erased_at,
+        contact_erased_at=None if contact or past else kept.erased_at,
         erased_at=beside["erased_at"],
         clock_started_at=beside["clock_started_at"],
         limit_hours=beside["limit_hours"],
         limit_version=beside["limit_version"],
-        moves=workflow.allowed(item.state, stands),
-        history=await history.of_thing(conn, reader.district, issue),
+        moves=[] if past else workflow.allowed(item.state, stands),
+        history=[entry for entry in entries if entry.happened_at <= about.at],
         names=names,
     )

@@ -19,6 +19,8 @@ from surveys.refusals import InvalidFilter
 from surveys.scopes import Parameters
 from surveys.workflow import Group, State
 
+NO_COMMUNITY = "none"  # the code by which a filter asks for what is in no community
+
 YEARS = range(1900, 3000)  # that a day can be asked for in
 
 Box = tuple[float, float, float, float]  # west, south, east, north, in degrees of WGS-84
@@ -30,7 +32,7 @@ SMALL_VIEW = 0.1
 class Filters(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What to show; several values of one field are alternatives, fields narrow one another."""
 
-    community: tuple[str, ...] = ()
+    community: tuple[str, ...] = ()  # NO_COMMUNITY stands for none
     street: tuple[str, ...] = ()
     category: tuple[str, ...] = ()  # a group stands for all its categories
     state: tuple[State, ...] = ()
@@ -131,10 +133,13 @@ async def seen(conn: Connection, reader: Reader, filters: Filters, zone: ZoneInf
 
 
 def _what(conditions: _Conditions, filters: Filters) -> None:
-    for name in ("community", "state", "urgency", "owner", "department"):
+    for name in ("state", "urgency", "owner", "department"):
         values = getattr(filters, name)
         if values:
             conditions.add(f"{name} = any({{}})", list(values))
+    if filters.community:
+        outside = " or community is null" if NO_COMMUNITY in filters.community else ""
+        conditions.add(f"(community = any({{}}){outside})", list(filters.community))
     if filters.street:
         conditions.add(
             "community in (select code from community where district = $1 and street = any({}))", list(filters.street)

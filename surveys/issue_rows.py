@@ -86,6 +86,7 @@ async def count(conn: Connection, reader: Reader, filters: Filters, zone: ZoneIn
 # Of the codes that somebody asked for, those that the district has.
 KNOWN = """
 select 'community' as name, code from community where district = $1 and code = any($2)
+union all select 'community', 'none' where 'none' = any($2)
 union all select 'street', code from street where district = $1 and code = any($3)
 union all select 'category', code from category where district = $1 and code = any($4)
 union all select 'department', code from department where district = $1 and code = any($5)

@@ -102,6 +102,9 @@ FILTERS: dict[str, tuple[dict[str, Any], set[str]]] = {
     "a community": ({"community": NEAR}, NEAR_ONES),
     "two communities": ({"community": [NEXT, FAR]}, {"next", "far"}),
     "a community that is none": ({"community": "999"}, set()),
+    "no community": ({"community": "none"}, {"nowhere", "outside"}),
+    "no community, but a place": ({"community": "none", "placed": "yes"}, {"outside"}),
+    "a community and none": ({"community": [FAR, "none"]}, {"far", "nowhere", "outside"}),
     "a street": ({"street": "410103001"}, NEAR_ONES | {"next"}),
     "a street and a community of another": ({"street": "410103001", "community": FAR}, set()),
     "a category": ({"category": "0103"}, {"urgent", "on the spot"}),
@@ -247,3 +250,26 @@ async def test_who_solved_it_at_the_door_owns_it(town: Town) -> None:
         ("report", None),
         ("resolve", "当场劝离"),
     ]
+
+
+async def test_an_issue_is_shown_as_it_was_on_a_past_day(client: Client, clock: TestClock) -> None:
+    draft = drafts.visit(issues=[drafts.issue(contact={"name": "张三", "phone": "13800001234"})])
+    id_ = draft["issues"][0]["id"]
+    await file(client, MEMBER, draft)
+    clock.forward(days=1)
+    await move(client, WORKER, id_, drafts.move("accept", 1))
+    clock.forward(days=1)
+    await move(client, WORKER, id_, drafts.move("resolve", 2, reason="清了"))
+    path = f"/api/issues/{id_}"
+    then = await read(client, WORKER, path, as_of="2026-11-24")
+    assert (then["issue"]["state"], then["issue"]["version"]) == ("accepted", 2)
+    assert [entry["event"] for entry in then["history"]] == ["report", "accept"]
+    assert (then["moves"], then["contact"], then["may_reveal"]) == ([], None, False)
+    assert then["issue"] in (await read(client, WORKER, "/api/issues", as_of="2026-11-24"))["items"]
+    now = await read(client, WORKER, path, as_of="2026-11-25")
+    assert now == await read(client, WORKER, path), "a day that is not over ends now"
+    assert now["issue"]["state"] == "resolved"
+    assert "reopen" in now["moves"]
+    await read(client, WORKER, path, as_of="2026-11-22", status=404)
+    problem = await read(client, WORKER, path, as_of="0001-01-01", status=422)
+    assert problem["field"] == "as_of"
