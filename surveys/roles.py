@@ -28,6 +28,9 @@ SCOPES: Mapping[Role, tuple[ScopeKind, ...]] = {
 }
 
 
+WHOLE = ("全区", "本区", "district")  # what people write for the district that they are in
+
+
 class GrantDraft(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
     """A role as it is asked for; `scope` is a code or the id of an organisation, blank for the district or oneself."""
 
@@ -75,7 +78,7 @@ async def places(conn: Connection, district: int, paths: Mapping[UUID, str] | No
     kinds: tuple[ScopeKind, ...] = ("community", "street", "department", "organisation")
     by_kind = {kind: _by_word({code: name for (of, code), name in names.items() if of == kind}) for kind in kinds}
     by_kind["organisation"] = _by_last_name(by_kind["organisation"])
-    by_kind["district"] = {str(word).casefold(): str(district) for word in (district, *(own or ()))}
+    by_kind["district"] = {str(word).casefold(): str(district) for word in (district, *(own or ()), *WHOLE)}
     return Places(district, by_kind, names)
 
 
