@@ -226,6 +226,15 @@ async def has_access(conn: Connection, district: int, member: UUID) -> bool:
     return found
 
 
+HAS_PASSWORD = "select exists (select from member_password where district = $1 and member = $2)"
+
+
+async def has_password(conn: Connection, district: int, member: UUID) -> bool:
+    """Whether a member has a password now."""
+    found: bool = await conn.fetchval(HAS_PASSWORD, district, member)
+    return found
+
+
 KNOW = """
 insert into known_browser (district, digest, member, created_at, expires_at) values ($1, $2, $3, $4, $5)
 on conflict (district, digest, member) do update set expires_at = excluded.expires_at

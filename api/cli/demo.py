@@ -3,6 +3,8 @@
 import asyncio
 import json
 import os
+import secrets
+from collections.abc import Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,13 +13,14 @@ from zoneinfo import ZoneInfo
 import asyncpg
 import click
 import msgspec
+from msgspec import Struct
 
 from api import key_ring, logs
 from api.cli.database import Addresses, connect, hand_to_processes, opened
 from api.cli.progress import bars
 from api.cli.serve import bound, configuration, ending_cleanly, run
 from api.settings import Settings, variable
-from surveys import people, sessions
+from surveys import passwords, people, sessions, sign_ins
 from surveys.refusals import NotSignedIn
 
 DISTRICT = 410103
@@ -28,6 +31,7 @@ WHO = {
     "leader": "领导 leader",
     "administrator": "管理员 administrator",
 }
+WITH_PASSWORD = WHO | {"organiser": "组织员 organiser", "auditor": "审计员 auditor"}
 
 
 @click.command()
@@ -44,10 +48,11 @@ def demo(settings: Settings, load_only: bool) -> None:
     key_ring.make_if_missing(settings)
     with ending_cleanly(), bound("127.0.0.1", settings.port) as listening, opened(settings, share=False) as addresses:
         tokens = asyncio.run(prepare(addresses, settings.data / "demo-tokens.json"))
+        accounts = asyncio.run(give_passwords(addresses, settings.data / "demo-passwords.json"))
         if load_only:
             return
         hand_to_processes(addresses)
-        greet(f"http://127.0.0.1:{listening.getsockname()[1]}/sign-in", tokens, settings.data)
+        greet(f"http://127.0.0.1:{listening.getsockname()[1]}/sign-in", tokens, accounts, settings.data)
         run(configuration(settings), listening)
 
 
@@ -71,6 +76,51 @@ async def prepare(addresses: Addresses, token_file: Path) -> dict[str, str]:
         return kept
     finally:
         await conn.close()
+
+
+class Account(Struct, frozen=True):
+    """What somebody of the demo signs in with."""
+
+    number: str
+    password: str
+
+
+async def give_passwords(addresses: Addresses, file: Path) -> dict[str, Account]:
+    """Have a password for each desk that is shown, in the file and as the answer; one that was changed stays."""
+    from api.demo import accounts
+
+    conn = await connect(addresses.program)
+    try:
+        now = datetime.now(UTC)
+        kept = kept_passwords(file)
+        given: dict[str, Account] = {}
+        async with conn.transaction():
+            for who, account in (await accounts(conn)).items():
+                before = kept.get(who)
+                known = before is not None and before.number == account.number
+                password = before.password if before and known else new_password()
+                given[who] = Account(account.number, password)
+                if not known or not await sign_ins.has_password(conn, DISTRICT, account.id):
+                    await passwords.keep(conn, DISTRICT, account.id, passwords.hashed(password), now)
+            if given != kept:
+                keep(file, {who: msgspec.to_builtins(one) for who, one in given.items()})
+        return given
+    finally:
+        await conn.close()
+
+
+def new_password() -> str:
+    """Sixty random bits, as they can be read aloud."""
+    letters = "".join(secrets.choice("23456789abcdefghijkmnpqrstuvwxyz") for _ in range(12))
+    return "-".join((letters[:4], letters[4:8], letters[8:]))
+
+
+def kept_passwords(path: Path) -> dict[str, Account]:
+    """The passwords of an earlier start; none if the file is missing or is not ours."""
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=dict[str, Account])
+    except (OSError, msgspec.DecodeError):
+        return {}
 
 
 async def analyse(addresses: Addresses) -> None:
@@ -100,8 +150,8 @@ def kept_tokens(path: Path) -> dict[str, str] | None:
     return found if found.keys() == WHO.keys() else None
 
 
-def keep(path: Path, tokens: dict[str, str]) -> None:
-    """Write the tokens for their owner alone; the file is there whole or not at all."""
+def keep(path: Path, tokens: Mapping[str, object]) -> None:
+    """Write tokens or passwords for their owner alone; the file is there whole or not at all."""
     unfinished = path.with_suffix(".unfinished")
     unfinished.unlink(missing_ok=True)
     with os.fdopen(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
@@ -110,8 +160,12 @@ def keep(path: Path, tokens: dict[str, str]) -> None:
     unfinished.replace(path)
 
 
-def greet(page: str, tokens: dict[str, str], data: Path) -> None:
+def greet(page: str, tokens: dict[str, str], accounts: dict[str, Account], data: Path) -> None:
     click.echo(f"\n走访演示 Zoufang demo\n\n  登录 Sign in:  {page}\n")
+    click.echo("  编号与密码 number and password")
+    for who, account in accounts.items():
+        click.echo(f"    {account.number}  {account.password}  {WITH_PASSWORD[who]}")
+    click.echo("\n  令牌 tokens")
     for name, token in tokens.items():
         click.echo(f"  {WHO[name]}\n    {token}")
     click.echo(f"\n数据 Data: {data.absolute()} (所有人物均为虚构 all persons are invented)\nCtrl-C 停止 to stop\n")

@@ -1,7 +1,7 @@
 """`zoufang init`: a real installation: its district, its first organisation and its first administrator."""
 
 import os
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from uuid import uuid4
 from zoneinfo import ZoneInfo
@@ -12,7 +12,8 @@ import click
 from api import key_ring
 from api.cli.database import with_connection
 from api.settings import Settings
-from surveys import people, sessions
+from surveys import one_time_codes, people, sessions
+from surveys.history import Actor
 
 LARGEST_DISTRICT = 999_999_999
 
@@ -86,8 +87,11 @@ def init(
     )
 
     async def work(conn: asyncpg.Connection) -> None:
-        token = await found(conn, founding, datetime.now(UTC))
+        now = datetime.now(UTC)
+        token = await found(conn, founding, now)
         hand_over(token, token_file)  # before the commit: a token that could not be handed over was never made
+        if token_file is None:
+            await tell_first_access(conn, founding, settings, now)
 
     key_ring.make_if_missing(settings)
     with_connection(settings, work)
@@ -101,6 +105,22 @@ async def found(conn: asyncpg.Connection, founding: people.Founding, now: dateti
     except asyncpg.UniqueViolationError:
         raise click.ClickException(f"District {founding.district} exists already; nothing was changed.") from None
     return await sessions.issue_token(conn, founding.district, founding.member, "init", now)
+
+
+async def tell_first_access(
+    conn: asyncpg.Connection, founding: people.Founding, settings: Settings, now: datetime
+) -> None:
+    """Show the administrator's first one-time code, by which they choose a password."""
+    expires_at = now + timedelta(days=settings.one_time_code_days)
+    actor = Actor("program", "init")
+    codes = await one_time_codes.issue(
+        conn, founding.district, [founding.member], actor, "first_access", expires_at, now
+    )
+    address = (settings.public_url or f"http://{settings.host}:{settings.port}").rstrip("/")
+    click.echo(
+        f"To sign in with a password instead, open {address}/first-access once the program serves, and enter this "
+        f"code within {settings.one_time_code_days} days:\n{codes[founding.member]}"
+    )
 
 
 def hand_over(token: str, token_file: Path | None) -> None:

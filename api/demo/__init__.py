@@ -4,6 +4,6 @@ The codes and names of streets and communities are real. Every line on the map, 
 is invented, and so is who handles what within which time.
 """
 
-from api.demo.loading import load, tokens
+from api.demo.loading import accounts, load, tokens
 
-__all__ = ["load", "tokens"]
+__all__ = ["accounts", "load", "tokens"]

@@ -198,3 +198,38 @@ async def tokens(conn: Connection, now: datetime) -> dict[str, str]:
     await sessions.revoke_tokens(conn, DISTRICT, "demo", now)
     [shown] = await conn.fetch(SHOWN, DISTRICT, workflow.OPEN)
     return {who: await sessions.issue_token(conn, DISTRICT, member, "demo", now) for who, member in shown.items()}
+
+
+# Those four, an organiser of a street's committee, and the auditor, by who they are and the number they sign in with.
+ACCOUNTS = """
+select m.id, m.number, m.name from unnest($2::uuid[]) with ordinality w(id, at)
+join member m on m.district = $1 and m.id = w.id order by w.at
+"""
+ORGANISER_AND_AUDITOR = """
+select
+  (select r.member from member_role r join member m on m.district = r.district and m.id = r.member
+    join organisation o on o.district = r.district and o.id::text = r.scope
+    where r.district = $1 and r.role = 'organiser' and m.closed_at is null
+    order by (select count(*) from organisation below where below.district = $1 and below.parent = o.id) desc, m.number
+    limit 1) as organiser,
+  (select r.member from member_role r join member m on m.district = r.district and m.id = r.member
+    where r.district = $1 and r.role = 'auditor' and m.closed_at is null order by m.number limit 1) as auditor
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """Somebody whose desk the demo shows."""
+
+    id: UUID
+    number: str
+    name: str
+
+
+async def accounts(conn: Connection) -> dict[str, Account]:
+    """Whose desks are worth a look, by their office; of a demo made long ago some may be missing."""
+    [shown] = await conn.fetch(SHOWN, DISTRICT, workflow.OPEN)
+    [further] = await conn.fetch(ORGANISER_AND_AUDITOR, DISTRICT)
+    wanted = {who: member for who, member in {**shown, **further}.items() if member is not None}
+    found = {row["id"]: Account(**row) for row in await conn.fetch(ACCOUNTS, DISTRICT, list(wanted.values()))}
+    return {who: found[member] for who, member in wanted.items() if member in found}

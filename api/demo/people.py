@@ -141,6 +141,7 @@ def _members(organisations: Sequence[Organisation], rng: Random) -> dict[UUID, l
 def _offices(organisation: Organisation, district: int) -> list[Grant]:
     """What the first members of an organisation are, in their order."""
     place = organisation.place or str(district)
+    organiser = Grant("organiser", "organisation", str(organisation.id))
     match organisation.kind:
         case "root":
             return [
@@ -148,11 +149,12 @@ def _offices(organisation: Organisation, district: int) -> list[Grant]:
                 Grant("dispatcher", "district", place),
                 Grant("administrator", "district", place),
                 Grant("leader", "district", place),
+                Grant("auditor", "district", place),
             ]
         case "street":
-            return [Grant("dispatcher", "street", place), Grant("leader", "street", place)]
+            return [Grant("dispatcher", "street", place), Grant("leader", "street", place), organiser]
         case "general":
-            return [Grant("community_worker", "community", place)]
+            return [Grant("community_worker", "community", place), organiser]
         case "organ":
             return [Grant("department_handler", "department", place)]
         case _:

@@ -11,6 +11,14 @@ from api.embedded_postgres import standing_in
 from tests.api.processes import Program, stop, wait_until
 
 WHO = ("member", "worker", "leader", "administrator")
+WITH_PASSWORD = (*WHO, "organiser", "auditor")
+
+
+def signs_in(program: Program, number: str, password: str) -> bool:
+    """Whether a number and a password open the door."""
+    answer = program.ask("/api/devices", {"account": number, "password": password, "device": "手机"})
+    assert answer.status_code in (201, 401), answer.text
+    return answer.status_code == 201
 
 
 def count_of_issues(program: Program, token: str) -> int:
@@ -23,7 +31,7 @@ def count_of_issues(program: Program, token: str) -> int:
 @pytest.mark.timeout(300)
 def test_the_demo_serves_keeps_and_starts_again_within_five_seconds(tmp_path: Path) -> None:
     program = Program(tmp_path / "data", DATABASE_URL="postgresql://nobody@127.0.0.1:1/elsewhere")
-    tokens_file = program.data / "demo-tokens.json"
+    tokens_file, passwords_file = program.data / "demo-tokens.json", program.data / "demo-passwords.json"
     with program.serving("demo") as process:
         tokens = json.loads(tokens_file.read_text())
         assert tuple(tokens) == WHO
@@ -32,15 +40,23 @@ def test_the_demo_serves_keeps_and_starts_again_within_five_seconds(tmp_path: Pa
         assert seen["leader"] == seen["administrator"] > 1000
         assert 0 < seen["worker"] < seen["leader"]
         assert seen["member"] < seen["leader"]
+        passwords = json.loads(passwords_file.read_text())
+        assert tuple(passwords) == WITH_PASSWORD
+        assert passwords_file.stat().st_mode & 0o777 == 0o600
+        for account in passwords.values():
+            assert signs_in(program, account["number"], account["password"])
+        assert not signs_in(program, passwords["leader"]["number"], passwords["member"]["password"])
         assert stop(process, signal.SIGINT) == 0
     said = program.log.read_text()
     assert f"http://127.0.0.1:{program.port}/sign-in" in said
     assert all(token in said for token in tokens.values())
+    assert all(account["number"] in said and account["password"] in said for account in passwords.values())
     assert standing_in(program.data / "postgresql" / "cluster") == []
     began = time.monotonic()
     with program.serving("demo") as process:
         assert time.monotonic() - began < 5
         assert json.loads(tokens_file.read_text()) == tokens
+        assert json.loads(passwords_file.read_text()) == passwords
         assert count_of_issues(program, tokens["leader"]) == seen["leader"]
         assert stop(process, signal.SIGINT) == 0
     tokens_file.unlink()

@@ -54,6 +54,11 @@ def test_a_district_is_founded_once_and_its_administrator_signs_in(program: Prog
         answer = program.ask("/api/issues", headers={"Authorization": f"Bearer {token}"})
         assert (answer.status_code, answer.json()["items"]) == (200, [])
         assert program.ask("/api/issues").status_code == 401
+        code = re.search(r"^410103(-[0-9A-Z]{4}){4}$", founded.stdout, flags=re.MULTILINE)
+        assert code, "the code by which they choose a password"
+        chosen = {"code": code[0], "password": "护城河边 那棵老槐树"}
+        assert program.ask("/api/first-access", chosen).json()["name"] == "张三"
+        assert program.ask("/api/first-access", chosen).status_code == 422, "it is used"
         assert stop(process, signal.SIGINT) == 0
     assert standing_in(program.data / "postgresql" / "cluster") == []
 

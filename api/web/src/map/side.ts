@@ -1,8 +1,9 @@
 // The side of the page: what district it is, and how many issues stand where.
 
 import * as address from './address'
-import { empty, listen, solvedShare, totals, type Totals } from './areas'
+import { empty, listen, NO_COMMUNITY, outsideAll, solvedShare, totals, type Totals } from './areas'
 import { h } from './dom'
+import { exportMenu } from './exports'
 import { filterForm } from './filters'
 import { colourClass, GROUPS, groupName, mark, OPEN_GROUPS, type Group } from './marks'
 import { page } from './page'
@@ -98,7 +99,15 @@ function totalsOf(counts: Totals, known: boolean): HTMLElement[] {
   const further = [
     counts.unplaced > 0 &&
       h('a', { class: 'unplaced', href: address.listLink({ placed: 'no' }) }, text.unplaced(amount(counts.unplaced))),
+    known &&
+      outsideAll() > 0 &&
+      h(
+        'a',
+        { class: 'outside', href: address.listLink({ community: NO_COMMUNITY, placed: 'yes' }) },
+        text.outsideAll(amount(outsideAll())),
+      ),
     page.areas.length > 0 && h('a', { class: 'by-area', href: address.fragment({ kind: 'areas' }) }, text.byArea),
+    known && exportMenu(address.filters()),
   ]
   const none = known && counts.total === 0 && h('p', { class: 'soft none' }, text.emptyMap)
   return [
@@ -164,7 +173,7 @@ function foot(signOut: () => void): HTMLElement {
     h(
       'p',
       { class: 'who' },
-      h('span', { class: 'reader' }, page.reader),
+      h('a', { class: 'reader', href: english ? '/account?lang=en' : '/account', title: text.account }, page.reader),
       language,
       h('button', { type: 'button', class: 'plain', click: signOut }, text.signOut),
     ),
