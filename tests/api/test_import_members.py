@@ -93,7 +93,7 @@ async def roles(conn: asyncpg.Connection, number: str) -> set[tuple[str, str, st
         "select role, scope_kind, scope from member_role r join member m on m.id = r.member and m.district = r.district"
         " where m.district = $1 and m.number = $2"
     )
-    return {tuple(row) for row in await conn.fetch(question, DISTRICT, number)}  # type: ignore[misc]
+    return {tuple(row) for row in await conn.fetch(question, DISTRICT, number)}
 
 
 async def events(conn: asyncpg.Connection, number: str) -> list[str]:
