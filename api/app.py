@@ -15,6 +15,7 @@ from litestar.di import NamedDependency, Provide
 
 from api import (
     account,
+    audit,
     auth,
     communities,
     contacts,
@@ -61,6 +62,7 @@ ROUTES: list[Any] = [
     *visits.ROUTES,
     *issues.ROUTES,
     *exports.ROUTES,
+    *audit.ROUTES,
     *contacts.ROUTES,
     *residents.ROUTES,
     *organisations.ROUTES,
@@ -119,6 +121,7 @@ def _dependencies(settings: Settings, clock: Clock) -> dict[str, Provide]:
         "reader": Provide(auth.reader),
         "district": Provide(_district),
         "filters": Provide(issues.filters),
+        "asked_history": Provide(audit.asked),
         "clock": Provide(lambda: clock, sync_to_thread=False),
         "settings": Provide(lambda: settings, sync_to_thread=False),
         "ring": Provide(_of_state("ring"), sync_to_thread=False),

@@ -96,6 +96,7 @@ READERS: Roles = ALL - {"auditor", "operator"}
 DEPARTMENT: Roles = frozenset({"department_handler"})  # reads issues, and no visits but its own
 LOOKERS: Roles = frozenset({"organiser", "leader", "street_leader"})  # read, and change nothing
 ADMINISTRATION: Roles = frozenset({"administrator"})
+AUDIT: Roles = frozenset({"auditor", "administrator"})
 DESK: Roles = frozenset({"community_worker", "street_dispatcher", "dispatcher", "administrator"})
 KEEPERS: Roles = frozenset({"administrator", "organiser"})  # look after people
 
@@ -236,6 +237,9 @@ def _absence(_: Things) -> Any:
     return {"id": str(uuid4()), "deputy": "nobody"} | times
 
 
+PHONE = "13800001234"
+RESIDENT = {"phone": PHONE, "purpose": "居民申请"}
+
 ROUTES: dict[str, Row] = {
     # doors that are open
     "GET /": public(303),
@@ -314,11 +318,14 @@ ROUTES: dict[str, Row] = {
     "GET /maps/issues": Row(),
     "GET /maps/issues/clusters": Row(query="?zoom=12", shown=_clusters),
     "GET /maps/issues/areas": Row(shown=_areas),
+    # the history, for those who look after it
+    "GET /api/history": Row(may=AUDIT),
+    "GET /api/history.csv": Row(may=AUDIT),
+    "GET /api/history.xlsx": Row(may=AUDIT),
+    "GET /audit": Row(may=AUDIT),
     "GET /api/communities.geojson": signed_in(200),
     "GET /api/communities/at": signed_in(200, query="?lon=113.605&lat=34.705"),
 }
-PHONE = "13800001234"
-RESIDENT = {"phone": PHONE, "purpose": "居民申请"}
 PAGES = {"POST /sign-in", "GET /schema/{path:str}"}  # which say no in HTML
 
 

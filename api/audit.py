@@ -1,0 +1,265 @@
+"""The history over HTTP and as a page: for the auditor, who sees who did what and nothing of what was written, and for
+the administrator."""
+
+from collections.abc import AsyncIterator
+from datetime import date, datetime
+from typing import Annotated, Any
+from urllib.parse import urlencode
+from uuid import UUID
+
+import asyncpg
+import msgspec
+from litestar import Request, get
+from litestar.di import NamedDependency
+from litestar.openapi.datastructures import ResponseSpec
+from litestar.params import FromQuery, QueryParameter
+from litestar.response import Redirect, Template
+from msgspec import Meta, Struct
+
+from api import history_words, problem_details
+from api.auth import Clock
+from api.documented_problems import REFUSES
+from api.export_columns import Header
+from api.exports import CSV, XLSX, Download, Exports, Format, Table, Told
+from api.history_words import event_in_words, in_words
+from api.issues import refuse_unfit
+from api.json_bodies import in_words as in_plain
+from api.sign_in import NOT_KEPT
+from surveys import audit
+from surveys.audit import Asked, HistoryPage
+from surveys.history import Kind
+from surveys.people import District, Reader
+from surveys.refusals import InvalidFilter, Refusal
+
+FILTERS = frozenset({"person", "thing", "about", "kind", "event", "from", "to"})
+MOST_EVENTS = 50  # that can be asked for at once
+LONGEST_WORD = 100
+
+Person = Annotated[
+    str | None, QueryParameter(description="who did it or whom it is about: a member's id or number", max_length=100)
+]
+Thing = Annotated[
+    str | None, QueryParameter(description="what it happened to: an id, or an issue's number", max_length=100)
+]
+
+
+async def asked(
+    request: Request[Reader, Any, Any],
+    person: Person = None,
+    thing: Thing = None,
+    about: FromQuery[UUID | None] = None,
+    kind: FromQuery[list[Kind] | None] = None,
+    event: FromQuery[list[str] | None] = None,
+    from_: Annotated[date | None, QueryParameter(name="from", description="first day, of the district")] = None,
+    to: Annotated[date | None, QueryParameter(description="last day, of the district")] = None,
+) -> Asked:
+    """The filters of the history. Raises Invalid for one that does not fit, or that is not one."""
+    refuse_unfit(request, FILTERS | {"limit", "cursor", "total", "lang"})
+    if len(event or ()) > MOST_EVENTS or any(len(word) > LONGEST_WORD for word in event or ()):
+        raise InvalidFilter("event", expected=f"at most {MOST_EVENTS} events")
+    return Asked(
+        person=person or None,
+        thing=thing or None,
+        about=about,
+        kind=tuple(sorted(set(kind or ()))),
+        event=tuple(sorted(set(event or ()))),
+        from_=from_,
+        to=to,
+    )
+
+
+@get("/api/history", summary="The history", opt={REFUSES: (404,)})
+async def list_history(
+    conn: NamedDependency[asyncpg.Connection],
+    reader: NamedDependency[Reader],
+    district: NamedDependency[District],
+    clock: NamedDependency[Clock],
+    asked_history: NamedDependency[Asked],
+    limit: Annotated[int, QueryParameter(ge=1, le=200)] = 50,
+    cursor: FromQuery[str | None] = None,
+    total: FromQuery[bool] = True,
+) -> HistoryPage:
+    """Who did what to whom or what, newest first: without texts, without what is sealed, without places."""
+    return await audit.page(
+        conn, reader, asked_history, district.zone, clock(), limit=limit, cursor=cursor, total=total
+    )
+
+
+HEADERS = (
+    Header("recorded_at", "时间", "Time", "time"),
+    Header("kind", "类别", "Kind"),
+    Header("event", "事件", "Event"),
+    Header("actor", "操作人", "Done by"),
+    Header("actor_name", "操作人姓名", "Name of who did it"),
+    Header("subject", "对象编号", "Number of whom or what"),
+    Header("subject_name", "对象名称", "Name of whom or what"),
+    Header("happened_at", "生效时间", "Took effect", "time"),
+    Header("subject_id", "对象标识", "Id of whom or what"),
+    Header("version", "版本", "Version", "number"),
+    Header("facts", "详情", "Facts"),
+    Header("id", "记录标识", "Id of the record"),
+)
+
+
+class HistoryRow(Struct, frozen=True, kw_only=True):
+    """An event as a row of a file, in words."""
+
+    recorded_at: datetime
+    kind: str
+    event: str
+    actor: str
+    actor_name: str | None
+    subject: str | None
+    subject_name: str | None
+    happened_at: datetime
+    subject_id: UUID | None
+    version: int
+    facts: str
+    id: UUID
+
+
+class History(Table):
+    """The history under the list's filters."""
+
+    name = "history"
+    words = ("历史记录", "history")
+    headers = HEADERS
+
+    def __init__(self, reader: Reader, language: str, asked_history: Asked) -> None:
+        super().__init__(reader, language)
+        self._asked = asked_history
+
+    async def told(self, conn: asyncpg.Connection, district: District, now: datetime) -> Told:
+        count = await audit.count(conn, self.reader, self._asked, district.zone, now)
+        return Told(await audit.filters_told(conn, self.reader, self._asked), count)
+
+    async def rows(self, conn: asyncpg.Connection, district: District, now: datetime) -> AsyncIterator[HistoryRow]:
+        async for event in audit.rows(conn, self.reader, self._asked, district.zone, now):
+            yield _row(event, self.language)
+
+
+def _row(event: audit.Told, language: str) -> HistoryRow:
+    subject = event.subject
+    return HistoryRow(
+        recorded_at=event.recorded_at,
+        kind=in_words(history_words.KINDS, event.kind, language),
+        event=event_in_words(event.kind, event.event, language),
+        actor=event.actor.number or in_words(history_words.ACTORS, event.actor.kind, language),
+        actor_name=event.actor.name or event.actor.id,
+        subject=subject.number if subject else None,
+        subject_name=subject.name if subject else None,
+        happened_at=event.happened_at,
+        subject_id=subject.id if subject else None,
+        version=event.version,
+        facts=msgspec.json.encode(event.facts, order="sorted").decode(),
+        id=event.id,
+    )
+
+
+def _export(format: Format) -> Any:  # noqa: A002 - the field's word
+    @get(
+        f"/api/history.{format.extension}",
+        responses={
+            200: ResponseSpec(bytes, generate_examples=False, description="The file", media_type=format.media_type)
+        },
+        summary=f"The history as {format.extension.upper()}",
+        name=f"history_{format.extension}",
+        operation_id=f"ExportHistory{format.extension.title()}",
+        opt={REFUSES: (404,)},
+    )
+    async def handler(
+        request: Request[Reader, Any, Any],
+        reader: NamedDependency[Reader],
+        asked_history: NamedDependency[Asked],
+        exports: NamedDependency[Exports],
+        lang: FromQuery[str | None] = None,
+    ) -> Download:
+        """All events that the list counts with the same filters, as a file; that it was taken is an event as well."""
+        refuse_unfit(request, FILTERS | {"lang"})
+        audit.allow(reader)
+        return Download(exports, History(reader, problem_details.language(request), asked_history), format)
+
+    return handler
+
+
+class _Form(Struct, frozen=True, forbid_unknown_fields=True, rename={"from_": "from"}):
+    """What the page's form sends; a field that is left empty says nothing."""
+
+    person: Annotated[str, Meta(max_length=100)] | None = None
+    thing: Annotated[str, Meta(max_length=100)] | None = None
+    about: UUID | None = None
+    kind: Kind | None = None
+    event: Annotated[str, Meta(max_length=LONGEST_WORD)] | None = None
+    from_: date | None = None
+    to: date | None = None
+    cursor: str | None = None
+    lang: str | None = None
+
+
+@get("/audit", include_in_schema=False)
+async def audit_page(
+    request: Request[Reader, Any, Any],
+    conn: NamedDependency[asyncpg.Connection],
+    reader: NamedDependency[Reader],
+    district: NamedDependency[District],
+    clock: NamedDependency[Clock],
+) -> Template | Redirect:
+    """The history as a page; its filters stand in its address, which can be sent to somebody."""
+    audit.allow(reader)
+    sent = list(request.query_params.multi_items())
+    said = {name: value.strip() for name, value in sent if value.strip()}
+    if len(said) < len(sent):
+        return Redirect(f"/audit?{urlencode(said)}" if said else "/audit", status_code=303)
+    language = problem_details.language(request)
+    refusal: Refusal | None = None
+    page: HistoryPage | None = None
+    try:
+        form = _form(said)
+        page = await audit.page(conn, reader, _of_form(form), district.zone, clock(), cursor=form.cursor)
+    except Refusal as error:
+        refusal = error
+    context = {
+        "language": language,
+        "zone": district.zone,
+        "district": district.name,
+        "said": said,
+        "filters": {name: value for name, value in said.items() if name not in ("cursor", "lang")},
+        "page": page,
+        "seals": page.seals if page else await audit.seals(conn, reader),
+        "problem": problem_details.of(refusal, language) if refusal else None,
+        "kinds": history_words.KINDS,
+        "events": history_words.EVENTS,
+        "event_in_words": event_in_words,
+        "actors": history_words.ACTORS,
+        "address": _address,
+    }
+    return Template("audit.html", context=context, headers=dict(NOT_KEPT), status_code=422 if refusal else 200)
+
+
+def _form(said: dict[str, str]) -> _Form:
+    try:
+        return msgspec.convert(said, _Form, strict=False)
+    except msgspec.ValidationError as error:
+        field = str(error).rpartition("$.")[2].rstrip("`")
+        raise InvalidFilter(field if field in said else None, expected=in_plain(str(error))) from None
+
+
+def _of_form(form: _Form) -> Asked:
+    return Asked(
+        person=form.person,
+        thing=form.thing,
+        about=form.about,
+        kind=(form.kind,) if form.kind else (),
+        event=(form.event,) if form.event else (),
+        from_=form.from_,
+        to=form.to,
+    )
+
+
+def _address(path: str, said: dict[str, str], **changed: str | None) -> str:
+    """A path with the page's filters, some of them changed or, with None, left out."""
+    query = urlencode({name: value for name, value in (said | changed).items() if value})
+    return f"{path}?{query}" if query else path
+
+
+ROUTES = [list_history, _export(CSV), _export(XLSX), audit_page]
