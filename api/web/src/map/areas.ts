@@ -15,6 +15,9 @@ export interface Totals extends Counts {
   open: number
 }
 
+/** The code by which a filter asks for what is in no community. */
+export const NO_COMMUNITY = 'none'
+
 const CLASSES = 5
 const SHARES = [0.2, 0.4, 0.6, 0.8]
 const newest = new Newest()
@@ -24,6 +27,7 @@ const names = L.layerGroup().addTo(map)
 const placeByCode = new Map(page.areas.map(([code], place) => [code, place]))
 let byCode = new Map<string, Totals>()
 let whole: Totals = empty()
+let outside = 0
 let chosen: Shade = 'open'
 let breaks: number[] = []
 let breaksFor: string | null = null
@@ -37,6 +41,11 @@ export function empty(): Totals {
 
 export function totals(): Totals {
   return whole
+}
+
+/** How many issues have a place, and it is in no community. */
+export function outsideAll(): number {
+  return outside
 }
 
 export function countsOf(code: string): Totals {
@@ -78,10 +87,12 @@ function tell(): void {
 export async function refresh(): Promise<void> {
   const answer = await newest.run((signal) => get<Areas>('/maps/issues/areas', address.filters(), signal))
   whole = empty()
+  outside = 0
   byCode = new Map()
   for (const counts of answer.areas) {
     const summed = sum(counts)
     if (counts.community !== null) byCode.set(counts.community, summed)
+    else outside = counts.total - counts.unplaced
     for (const name of [...GROUPS, 'total', 'unplaced', 'open'] as const) whole[name] += summed[name]
   }
   setBreaks()

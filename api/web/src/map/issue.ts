@@ -37,7 +37,7 @@ export function issuePanel(id: string, from: URLSearchParams | null): HTMLElemen
 
   async function read(): Promise<void> {
     try {
-      const detail = await newest.run((signal) => get<Detail>(`/api/issues/${id}`, new URLSearchParams(), signal))
+      const detail = await newest.run((signal) => get<Detail>(`/api/issues/${id}`, day(), signal))
       body.replaceChildren(...shown(detail))
       point(detail.issue)
     } catch (error) {
@@ -55,6 +55,12 @@ export function issuePanel(id: string, from: URLSearchParams | null): HTMLElemen
   }
   void read()
   return back ? [back, body] : [body]
+}
+
+/** The day that the map shows, where it is not the present. */
+function day(): URLSearchParams {
+  const asOf = address.filters().get('as_of')
+  return new URLSearchParams(asOf ? { as_of: asOf } : {})
 }
 
 function point(issue: Issue): void {

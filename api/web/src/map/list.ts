@@ -2,8 +2,9 @@
 
 import * as address from './address'
 import type { Issue, List } from './answers'
-import { nameOf, streetOf } from './areas'
+import { NO_COMMUNITY, nameOf, streetOf } from './areas'
 import { h } from './dom'
+import { exportMenu } from './exports'
 import { GROUPS, groupName, mark, OPEN_GROUPS, type Group } from './marks'
 import { words, wayOut } from './notice'
 import { page } from './page'
@@ -20,7 +21,8 @@ export function stopListing(): void {
 /** What a narrowing says, in words. */
 export function describe(narrower: URLSearchParams): string {
   const parts: string[] = []
-  for (const code of narrower.getAll('community')) parts.push(nameOf(code) ?? code)
+  for (const code of narrower.getAll('community'))
+    parts.push(code === NO_COMMUNITY ? text.outside : (nameOf(code) ?? code))
   for (const code of narrower.getAll('street')) parts.push(page.larger.find(([street]) => street === code)?.[1] ?? code)
   if (narrower.has('bbox')) parts.push(narrower.has('view') ? text.inView : text.inCluster)
   if (narrower.get('placed') === 'no') parts.push(text.noPosition)
@@ -74,7 +76,14 @@ export function listPanel(narrower: URLSearchParams): HTMLElement[] {
   }
 
   void more(null)
-  return [h('h2', { class: 'panel-title', tabindex: '-1' }, describe(narrower)), total, items, below]
+  const exported = new URLSearchParams(query)
+  exported.delete('limit')
+  return [
+    h('h2', { class: 'panel-title', tabindex: '-1' }, describe(narrower)),
+    h('div', { class: 'list-head' }, total, exportMenu(exported)),
+    items,
+    below,
+  ]
 }
 
 function skeleton(): HTMLElement {

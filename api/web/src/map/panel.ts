@@ -41,15 +41,19 @@ export function panel(): HTMLElement {
     click: () => element.classList.toggle('tall'),
   })
   const element = h('section', { class: 'panel', 'aria-live': 'off', hidden: true }, taller, close, body)
-  let drawnFor = ''
+  let drawnFor = '' // the place and the filters
+  let drawnAt = ''
   let camefrom: HTMLElement | null = null
 
   function draw(always: boolean): void {
     const shown = address.panel()
-    const key = address.fragment(shown) + (shown.kind === 'issue' ? '' : address.filters().toString())
+    const place = address.fragment(shown)
+    const set = address.filters()
+    const key = place + (shown.kind === 'issue' ? (set.get('as_of') ?? '') : set.toString())
     if (key === drawnFor && !always) return
-    const moved = key !== drawnFor && address.fragment(shown) !== '#'
+    const moved = place !== drawnAt && place !== '#'
     drawnFor = key
+    drawnAt = place
     stopListing()
     forget()
     frame.remove()
