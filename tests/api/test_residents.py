@@ -220,7 +220,8 @@ async def test_a_backup_from_before_forgets_again(
     receipt = await asked(client, "erase", with_texts=True)
     entries = list(erasure_journal.read(settings))
     await conn.executemany(
-        "update sealed_field set sealed = $3, look_up = $4, erased_at = null where subject = $1 and field = $2", backup
+        "update sealed_field set sealed = $3, look_up = $4, erased_at = null where subject = $1 and field = $2",
+        [tuple(row) for row in backup],
     )
     assert len((await asked(client, "find"))["issues"]) == 2, "they are back"
     other = Erasure(
