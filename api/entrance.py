@@ -21,7 +21,7 @@ from api.session_cookies import BROWSER_COOKIE
 from api.settings import Settings
 from surveys import one_time_codes, passwords, second_factors, sessions, sign_ins
 from surveys.passwords import Holder
-from surveys.refusals import Invalid, NotFound, Refusal
+from surveys.refusals import Invalid, NotFound, NotSignedIn, Refusal
 from surveys.sealing import KeyRing
 from surveys.sign_ins import Account, Attempt, Counted, LockOut, What, WrongCredentials
 
@@ -157,6 +157,16 @@ class Entrance:
                 return
         await self._fail(counted, member, "second_factor")
         raise second_factors.SecondFactorWrong(field)
+
+    async def refuse_token(self, request: Request[Any, Any, Any], token: str) -> None:
+        """Tell the history of a token that does not hold; of one more than the limit lets, nothing."""
+        try:
+            presented = sessions.credential(token.strip())
+            self._state.limits.refuse_over("sign_in", limits.address(request))
+        except (NotSignedIn, limits.TooManyRequests):
+            return
+        async with self.transaction() as conn:
+            await sign_ins.token_failed(conn, presented.district, self._clock())
 
     async def new_password(self, district: int, holder: Holder, password: str, field: str = "password") -> str:
         """The hash of a password that somebody chose. Raises Invalid with the rule that it breaks, or Busy."""

@@ -97,6 +97,7 @@ async def _by_token(request: Request[Any, Any, Any], data: SignIn, entrance: Ent
         async with entrance.transaction() as conn:
             session = await sessions.sign_in(conn, data.token, lifetime, now, session_cookies.browser_name(request))
     except NotSignedIn:
+        await entrance.refuse_token(request, data.token)
         raise TokenWrong("token") from None
     return _on(request, local(data.next), session_cookies.of_session(request, session, now))
 

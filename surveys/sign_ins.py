@@ -205,6 +205,19 @@ async def failed(conn: Connection, counted: Counted, member: UUID | None, what: 
         await account_notices.add(conn, counted.district, [member], "locked_out", None, now)
 
 
+DISTRICT_EXISTS = "select exists (select from district where district = $1)"
+
+
+async def token_failed(conn: Connection, district: int, now: datetime) -> None:
+    """Write into the history that a token of no member was shown, if there is the district that it names."""
+    if not await conn.fetchval(DISTRICT_EXISTS, district):
+        return
+    row = history.occurrence(
+        district=district, kind="access", event="sign_in_failed", actor=PROGRAM, now=now, facts={"what": "token"}
+    )
+    await history.append(conn, [row], [])
+
+
 async def succeeded(conn: Connection, counted: Counted) -> None:
     """Take an attempt back that was none against the account."""
     narrowest, *wider = counted.subjects

@@ -52,7 +52,7 @@ async def sign_in(client: Client, who: Person | str, password: str = PASSWORD, *
 
 def csrf(client: Client) -> dict[str, str]:
     """What a page of ours sends with everything that it changes."""
-    return {"X-CSRF-Token": client.cookies.get("zoufang_csrf", "")}
+    return {"X-CSRF-Token": client.cookies.get("zoufang_csrf") or ""}
 
 
 async def post(client: Client, path: str, body: Any = None) -> httpx.Response:

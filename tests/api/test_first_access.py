@@ -8,6 +8,7 @@ import asyncpg
 import pytest
 
 from surveys import one_time_codes
+from surveys.history import Actor
 from surveys.one_time_codes import CodeUnusable
 from tests import doors
 from tests.api.test_passwords import history
@@ -206,7 +207,7 @@ async def test_without_a_reason_no_code_is_issued(client: Client, conn: asyncpg.
 async def test_a_code_for_everybody_is_one_statement(conn: asyncpg.Connection) -> None:
     everybody = [row["id"] for row in await conn.fetch("select id from member")]
     codes = await one_time_codes.issue(
-        conn, DISTRICT, everybody, one_time_codes.Actor("program", "invite"), "first_access",
+        conn, DISTRICT, everybody, Actor("program", "invite"), "first_access",
         NOW + timedelta(days=14), NOW,
     )  # fmt: skip
     assert set(codes) == set(everybody)

@@ -10,6 +10,8 @@ import asyncpg
 import msgspec
 import pytest
 from argon2 import extract_parameters
+from pwdlib import PasswordHash
+from pwdlib.hashers.argon2 import Argon2Hasher
 
 from api import jobs
 from api.settings import Settings
@@ -81,7 +83,8 @@ async def test_unknown_accounts_wrong_passwords_and_those_who_have_none_or_left_
 async def test_unknown_accounts_take_as_long_as_wrong_passwords(client: Client, conn: asyncpg.Connection) -> None:
     """A guess at who exists is no better for a stop watch: argon2 runs for everybody."""
     await give_password(conn, MEMBER)
-    known, unknown = [], []
+    known: list[float] = []
+    unknown: list[float] = []
     for at in range(4):
         for account, took in ((MEMBER.number, known), (f"nobody{at}", unknown)):
             began = time.perf_counter()
@@ -109,7 +112,7 @@ async def test_failures_are_in_the_history_without_a_word_that_was_typed(
 async def test_a_password_is_kept_as_argon2id_and_hashed_anew_when_the_parameters_change(
     client: Client, conn: asyncpg.Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    old = passwords.PasswordHash((passwords.Argon2Hasher(time_cost=1, memory_cost=8 * 1024, parallelism=1),))
+    old = PasswordHash((Argon2Hasher(time_cost=1, memory_cost=8 * 1024, parallelism=1),))
     monkeypatch.setattr(passwords, "HASHER", old)
     await give_password(conn, MEMBER)
     monkeypatch.undo()

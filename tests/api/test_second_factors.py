@@ -8,7 +8,7 @@ import pytest
 
 from tests import doors
 from tests.api.test_passwords import history
-from tests.conftest import ADMINISTRATOR, AUDITOR, LEADER, MEMBER, WORKER, TestClock
+from tests.conftest import ADMINISTRATOR, AUDITOR, LEADER, MEMBER, WORKER, Client, Person, TestClock
 from tests.entrances import PASSWORD, app_on, enrol, give_password, is_in, post, program, sign_in
 
 pytestmark = pytest.mark.anyio
@@ -125,7 +125,7 @@ async def test_who_must_have_one_is_led_to_it_before_anything_else(
         assert await is_in(await _signed_in(town.browser(), WORKER)) == 200, "others need none"
 
 
-async def _signed_in(browser, who):  # type: ignore[no-untyped-def]
+async def _signed_in(browser: Client, who: Person) -> Client:
     await sign_in(browser, who)
     return browser
 

@@ -9,11 +9,12 @@ from pathlib import Path
 import click
 
 from api.embedded_postgres import Cluster
-from tests.bench import figures, filing, ledgers, map_data, placing, server
+from tests.bench import figures, filing, ledgers, map_data, placing, server, sign_ins
 
 MEASURES = {
     "placing": placing.measure,
     "filing": filing.measure,
+    "sign_ins": sign_ins.measure,
     "maps": map_data.measure,
     "ledgers": ledgers.measure,
 }

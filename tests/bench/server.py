@@ -81,12 +81,12 @@ def _free_port() -> int:
 
 
 @contextmanager
-def serving(base: Database, log: Path) -> Iterator[str]:
-    """The program as `zoufang serve` runs it, on loopback, and its address."""
+def serving(base: Database, log: Path, **further: str) -> Iterator[str]:
+    """The program as `zoufang serve` runs it, on loopback, and its address; with further settings."""
     port = _free_port()
     settings = Settings(data=log.parent / "data")
     key_ring.make_if_missing(settings)
-    surroundings = environment(base) | {"ZOUFANG_KEYS": str(settings.key_file)}
+    surroundings = environment(base) | {"ZOUFANG_KEYS": str(settings.key_file)} | further
     with log.open("ab") as lines:
         process = subprocess.Popen(
             [*PROGRAM, "serve", "--port", str(port)], env=surroundings, stdout=lines, stderr=lines
