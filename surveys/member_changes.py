@@ -394,7 +394,11 @@ async def _give(conn: Connection, asked: _Asked, row: MemberRow) -> _Done:
 
 
 async def _take(conn: Connection, asked: _Asked, row: MemberRow) -> _Done:
-    grant = await _grant(conn, asked)
+    wanted = asked.change
+    held = next((one for one in asked.grants if (one.role, one.scope) == (wanted.role, wanted.scope)), None)
+    grant = held or await _grant(conn, asked)
+    if not roles.may_give(asked.reach, [grant]):
+        raise CannotGive("role")
     if grant not in asked.grants:
         raise NotFound("role")
     await refuse_indispensable(

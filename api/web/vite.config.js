@@ -52,6 +52,7 @@ export default defineConfig({
         forms: 'src/forms.ts',
         sign_in: 'src/sign_in.ts',
         first_access: 'src/first_access.ts',
+        person: 'src/person.ts',
         openapi: 'src/openapi.ts',
         pages: 'src/pages.css',
       },

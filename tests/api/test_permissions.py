@@ -275,6 +275,9 @@ ROUTES: dict[str, Row] = {
         may=frozenset({"administrator", "organiser"}), ok=422, other=404, body=lambda _: {"reason": " "}
     ),
     # organisations and members, by those who look after them; what is asked for could not be done by anybody
+    "GET /people": Row(may=KEEPERS),
+    "GET /people/new": Row(may=KEEPERS),
+    "GET /people/{member:uuid}": Row(may=KEEPERS, other=404),
     "GET /api/organisations": Row(may=KEEPERS),
     "POST /api/organisations": Row(may=KEEPERS, ok=422, body=_organisation),
     "POST /api/organisations/{organisation:uuid}/changes": Row(may=KEEPERS, ok=404, body=lambda _: _change("close")),
