@@ -14,11 +14,22 @@ import pytest
 from api import database
 from api.settings import Settings
 from maps import tiles
-from surveys import history, issue_counts, issue_lists, issue_moves, receipts, sessions, visit_query
+from surveys import (
+    audit,
+    history,
+    history_seals,
+    issue_counts,
+    issue_lists,
+    issue_moves,
+    receipts,
+    sessions,
+    visit_query,
+)
 from surveys.issue_query import Filters
 from surveys.people import Grant, Reader
 from tests import doors, drafts
 from tests.conftest import (
+    AUDITOR,
     DISTRICT,
     FAR,
     LEADER,
@@ -295,3 +306,32 @@ async def test_who_reaches_most_of_all_reads_the_newest_first(conn: asyncpg.Conn
         ("visit_newest", lambda conn: visit_query.page(conn, who, NOW, total=False)),
     ):
         assert used in await indexes(conn, ask)
+
+
+# Filters of the history, and the indexes that answer them.
+HISTORIES = {
+    "the newest": (audit.Asked(), {"history_newest"}),
+    "a day's": (audit.Asked(from_=NOW.date(), to=NOW.date()), {"history_newest"}),
+    "a person's": (audit.Asked(person=str(STRANGER.id)), {"history_by_actor", "history_about"}),
+    "about somebody": (audit.Asked(about=STRANGER.id), {"history_about"}),
+    "a thing's": (audit.Asked(thing=str(STRANGER.id)), {"history_one_event_per_version", "history_about"}),
+    "a rare kind": (audit.Asked(kind=("reveal",)), {"history_by_kind"}),
+    "a rare event": (audit.Asked(event=("withdraw",)), {"history_by_event"}),
+}
+
+
+@pytest.mark.parametrize(("asked", "expected"), HISTORIES.values(), ids=HISTORIES.keys())
+async def test_the_history_comes_from_indexes(conn: asyncpg.Connection, asked: audit.Asked, expected: set[str]) -> None:
+    who = await reader(conn, AUDITOR)
+    used = await indexes(conn, lambda conn: audit.page(conn, who, asked, ZONE, NOW, total=False))
+    assert expected <= used, used
+
+
+async def test_sealing_reads_only_what_came_since(conn: asyncpg.Connection) -> None:
+    async with conn.transaction():
+        await history_seals.seal(conn, DISTRICT, NOW)
+        row = await conn.fetchrow("select to_written, to_id from history_seal order by number desc limit 1")
+        assert row is not None
+        asked = (DISTRICT, 1, row["to_written"], row["to_id"], row["to_written"] + 1, 10)
+        plan = (await conn.fetchval(f"explain (format json) {history_seals.ROWS}", *asked))[0]["Plan"]
+        assert "history_written" in {node.get("Index Name") for node in nodes(plan)}, plan
