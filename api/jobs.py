@@ -20,13 +20,10 @@ from api.auth import Clock
 from api.settings import Settings
 from surveys import (
     absences,
-    account_notices,
     history_seals,
     job_runs,
-    one_time_codes,
     resealing,
     retention,
-    sessions,
     sign_ins,
 )
 from surveys.sealing import KeyRing
@@ -85,15 +82,10 @@ async def begin_absences(conn: asyncpg.Connection, work: Work) -> Mapping[str, o
 
 
 async def forget_sign_ins(conn: asyncpg.Connection, work: Work) -> Mapping[str, object]:
-    """Remove sessions and codes that ended a month ago, failures and browsers that no longer count, and notices of more
-    than a year ago. The history keeps what was done."""
-    a_month_ago = work.now - timedelta(days=30)
-    return {
-        "sessions": await sessions.forget(conn, work.district, a_month_ago),
-        "codes": await one_time_codes.forget(conn, work.district, a_month_ago),
-        "failures_and_browsers": await sign_ins.forget(conn, work.district, work.now),
-        "notices": await account_notices.forget(conn, work.district, work.now - timedelta(days=366)),
-    }
+    """Remove what the district's rules say of sessions, codes and notices, and failures and browsers that no longer
+    count. The history keeps what was done."""
+    removed = await retention.forget_accounts(conn, work.district, work.now)
+    return {**removed, "failures_and_browsers": await sign_ins.forget(conn, work.district, work.now)}
 
 
 async def seal_history(conn: asyncpg.Connection, work: Work) -> Mapping[str, object]:

@@ -38,9 +38,9 @@ DEFAULTS: Mapping[RuleKind, Rule] = {
     for rule in (
         Rule(kind="contacts", days=365),
         Rule(kind="withdrawn_visits", days=180),
-        Rule(kind="sessions", days=90),
-        Rule(kind="one_time_codes", days=90),
-        Rule(kind="account_notices", days=365),
+        Rule(kind="sessions", days=30),
+        Rule(kind="one_time_codes", days=30),
+        Rule(kind="account_notices", days=366),
     )
 }
 
@@ -104,28 +104,36 @@ select h.id from history h where h.district = $1 and h.thing in (select id from 
 
 
 async def carry_out(conn: Connection, district: int, now: datetime) -> tuple[dict[str, int], list[Erasure]]:
-    """Forget what the rules say, a bounded part of it; returns how much of each kind, and the entries for the journal,
-    which must be written before this is committed."""
+    """Forget of residents what the rules say, a bounded part of it; returns how much of each kind, and the entries for
+    the journal, which must be written before this is committed."""
     counts: dict[str, int] = {}
     done: list[Erasure] = []
-    for rule in await rules(conn, district):
-        if not rule.enabled:
+    for kind, before in (await _ends(conn, district, now)).items():
+        if kind not in ("contacts", "withdrawn_visits"):
             continue
-        before = now - timedelta(days=rule.days)
-        match rule.kind:
-            case "contacts" | "withdrawn_visits":
-                due = await _due(conn, district, rule.kind, before, now)
-                if due:
-                    wiped = await erasures.carry_out(conn, due, ACTOR)
-                    counts[rule.kind] = wiped.sealed_fields + wiped.texts
-                    done.append(due)
-            case "sessions":
-                counts[rule.kind] = await sessions.forget(conn, district, before)
-            case "one_time_codes":
-                counts[rule.kind] = await one_time_codes.forget(conn, district, before)
-            case "account_notices":
-                counts[rule.kind] = await account_notices.forget(conn, district, before)
-    return {kind: count for kind, count in counts.items() if count}, done
+        due = await _due(conn, district, kind, before, now)
+        if due:
+            wiped = await erasures.carry_out(conn, due, ACTOR)
+            counts[kind] = wiped.sealed_fields + wiped.texts
+            done.append(due)
+    return counts, done
+
+
+async def forget_accounts(conn: Connection, district: int, now: datetime) -> dict[str, int]:
+    """Remove of members' accounts what the rules say; returns how many rows of each kind. The history keeps what was
+    done."""
+    forgetting = {
+        "sessions": sessions.forget,
+        "one_time_codes": one_time_codes.forget,
+        "account_notices": account_notices.forget,
+    }
+    ends = await _ends(conn, district, now)
+    return {kind: await forgetting[kind](conn, district, before) for kind, before in ends.items() if kind in forgetting}
+
+
+async def _ends(conn: Connection, district: int, now: datetime) -> dict[RuleKind, datetime]:
+    """Before when each kind is forgotten now; kinds whose rule is off are left out."""
+    return {rule.kind: now - timedelta(days=rule.days) for rule in await rules(conn, district) if rule.enabled}
 
 
 async def _due(
