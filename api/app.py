@@ -12,6 +12,7 @@ from litestar import Litestar, Request
 from litestar.config.compression import CompressionConfig
 from litestar.datastructures import State
 from litestar.di import NamedDependency, Provide
+from litestar.middleware import DefineMiddleware
 
 from api import (
     account,
@@ -42,7 +43,7 @@ from api.entrance import Entrance, PasswordChecks
 from api.exports import Exports
 from api.filing import FilingQueue, Numbers
 from api.key_ring import Followed
-from api.limits import Limits
+from api.limits import USUAL_BODY, Limits, Patience
 from api.logs import RequestLog
 from api.settings import Settings
 from maps.locator import Atlas
@@ -55,7 +56,6 @@ log = structlog.get_logger()
 
 FOLLOW_KEYS_S = 1
 FOLLOW_BOUNDARIES_S = 0.5  # with a second to build the largest locator, every process follows within two
-LARGEST_BODY = 8 * 1024 * 1024  # bytes; a batch of 500 visits with long texts fits
 
 ROUTES: list[Any] = [
     *sign_in.ROUTES,
@@ -99,7 +99,7 @@ def create_app(
             *([_working(settings, clock)] if working else []),
         ],
         dependencies=_dependencies(settings, clock),
-        middleware=[Authentication],
+        middleware=[DefineMiddleware(Patience, settings=settings), Authentication],
         exception_handlers=problem_details.HANDLERS,
         compression_config=CompressionConfig(
             backend="gzip", minimum_size=1_000, gzip_compress_level=5, exclude=[r"\.xlsx$"]
@@ -108,7 +108,7 @@ def create_app(
         plugins=[Problems()],
         template_config=pages.TEMPLATES,
         before_send=[pages.add_security_headers],
-        request_max_body_size=LARGEST_BODY,
+        request_max_body_size=USUAL_BODY,
         logging_config=None,  # the framework would replace what api/logs.py has set up
         state=State({"settings": settings, "clock": clock, "limits": Limits(settings, clock)}),
     )

@@ -24,6 +24,7 @@ from api.exports import CSV, XLSX, Download, Exports, Format, Table, Told
 from api.history_words import event_in_words, in_words
 from api.issues import refuse_unfit
 from api.json_bodies import in_words as in_plain
+from api.limits import TAKES_ITS_TIME
 from api.sign_in import NOT_KEPT
 from surveys import audit
 from surveys.audit import Asked, HistoryPage
@@ -133,7 +134,7 @@ class History(Table):
         count = await audit.count(conn, self.reader, self._asked, district.zone, now)
         return Told(await audit.filters_told(conn, self.reader, self._asked), count)
 
-    async def rows(self, conn: asyncpg.Connection, district: District, now: datetime) -> AsyncIterator[HistoryRow]:
+    async def rows(self, conn: asyncpg.Connection, district: District, now: datetime) -> AsyncIterator[Any]:
         async for event in audit.rows(conn, self.reader, self._asked, district.zone, now):
             yield _row(event, self.language)
 
@@ -165,7 +166,7 @@ def _export(format: Format) -> Any:  # noqa: A002 - the field's word
         summary=f"The history as {format.extension.upper()}",
         name=f"history_{format.extension}",
         operation_id=f"ExportHistory{format.extension.title()}",
-        opt={REFUSES: (404,)},
+        opt={REFUSES: (404,), TAKES_ITS_TIME: True},
     )
     async def handler(
         request: Request[Reader, Any, Any],

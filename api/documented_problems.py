@@ -15,6 +15,7 @@ WHY: Mapping[int, str] = {
     401: "Nobody is signed in, or what was presented does not hold.",
     403: "The reader's roles do not allow this, or a page's token is missing.",
     404: "There is no such thing, or none that the reader may see.",
+    408: "The body came too slowly.",
     409: "The id is taken, or the thing is in another state than the request took it to be.",
     413: "The request is too large.",
     422: "A value cannot be used; `field` names it.",
@@ -58,7 +59,7 @@ def _statuses(handler: HTTPRouteHandler, route: HTTPRoute) -> Iterator[int]:
     if taken - {"conn"}:
         yield from (400, 422)
     if "data" in taken:
-        yield 413
+        yield from (408, 413)
     if route.path_parameters:
         yield 404
     if not SAFE_METHODS.issuperset(handler.http_methods):

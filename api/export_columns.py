@@ -12,7 +12,7 @@ from maps.exports import Cell, Column, Kind
 from surveys.issue_rows import IssueRow
 from surveys.visit_rows import VisitRow
 
-Row = IssueRow | VisitRow | Struct  # or any other whose fields the headers name
+Row = IssueRow | VisitRow
 
 
 class Header(Struct, frozen=True):

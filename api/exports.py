@@ -31,6 +31,7 @@ from api.export_files import Plan
 from api.filing import Busy
 from api.issues import refuse_unfit
 from api.json_bodies import TooMany
+from api.limits import TAKES_ITS_TIME
 from api.settings import Settings
 from maps import exports
 from maps.exports import Cell
@@ -367,6 +368,7 @@ def _issues(format: Format) -> Any:  # noqa: A002 - the field's word
         f"/api/issues.{format.extension}",
         responses=_document(format),
         summary=f"Issues as {format.extension.upper()}",
+        opt={TAKES_ITS_TIME: True},
         name=f"issues_{format.extension}",
         operation_id=f"ExportIssues{format.extension.title()}",
     )
@@ -390,6 +392,7 @@ def _visits(format: Format) -> Any:  # noqa: A002 - the field's word
         f"/api/visits.{format.extension}",
         responses=_document(format),
         summary=f"Visits as {format.extension.upper()}",
+        opt={TAKES_ITS_TIME: True},
         name=f"visits_{format.extension}",
         operation_id=f"ExportVisits{format.extension.title()}",
     )

@@ -1,7 +1,9 @@
-"""How often somebody may knock: a bucket of tokens for each person or address, in the process's memory.
+"""How often somebody may knock, how much they may bring, and how long it may take.
 
-Several serving processes count each for itself, so that together they let through as many times as much."""
+Who knocks is counted in buckets of tokens, one for each person or address, in the process's memory: several serving
+processes count each for itself, so that together they let through as many times as much."""
 
+import asyncio
 import ipaddress
 import math
 from collections.abc import Mapping
@@ -9,7 +11,9 @@ from datetime import datetime
 from typing import Any, ClassVar, Literal
 
 from litestar.connection import ASGIConnection
+from litestar.enums import ScopeType
 from litestar.handlers import BaseRouteHandler
+from litestar.types import ASGIApp, Message, Receive, Scope, Send
 from msgspec import Struct
 
 from api.auth import Clock
@@ -17,6 +21,15 @@ from api.settings import Settings
 from surveys.refusals import Refusal
 
 Kind = Literal["sign_in", "filing", "page"]
+USUAL_BODY = 256 * 1024  # bytes; a move with its reason and a correction fits many times
+LARGEST_VISIT = 2 * 1024 * 1024  # fifty issues, each with as much text as it may have
+LARGEST_BODY = 8 * 1024 * 1024  # a batch of 500 visits with long texts
+
+LEAST_BYTES_PER_S = (
+    4 * 1024
+)  # that a body arrives at, after the seconds that the settings grant; a poor signal has more
+TAKES_ITS_TIME = "takes_its_time"  # the route's opt that lets its answer begin late, as a file's that is made first
+
 MOST_BUCKETS = 100_000  # some 20 MB; full ones are forgotten first
 IPV6_NETWORK = 64  # bits; a household or an office has all the addresses below them
 
@@ -25,6 +38,18 @@ class TooManyRequests(Refusal):
     """More often than the limit lets; `facts` say after how many seconds to come again."""
 
     code: ClassVar[str] = "too_many_requests"
+
+
+class BodyTooSlow(Refusal):
+    """The body trickles in; what came of it is forgotten."""
+
+    code: ClassVar[str] = "body_too_slow"
+
+
+class TookTooLong(Refusal):
+    """The answer was not there in time; nothing of it was kept."""
+
+    code: ClassVar[str] = "took_too_long"
 
 
 class Rate(Struct, frozen=True):
@@ -107,3 +132,50 @@ async def few_pages(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRoute
     """A guard of pages that need no sign-in. Raises TooManyRequests for an address that opens too many."""
     limits: Limits = connection.app.state.limits
     limits.refuse_over("page", address(connection))
+
+
+class Patience:
+    """Ends a request whose body trickles in, or whose answer does not begin in time. An answer that has begun is let
+    go on for as long as it takes."""
+
+    def __init__(self, app: ASGIApp, settings: Settings) -> None:
+        self._app = app
+        self._body_s = settings.body_seconds
+        self._answer_s = settings.answer_seconds
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Raises TookTooLong; the handler's reading of the body raises BodyTooSlow."""
+        if scope["type"] != ScopeType.HTTP:
+            await self._app(scope, receive, send)
+            return
+        loop = asyncio.get_running_loop()
+        waits = not scope["route_handler"].opt.get(TAKES_ITS_TIME)
+        granted = loop.time() + self._body_s
+        came, whole = 0, False
+
+        async def received() -> Any:
+            nonlocal came, whole
+            if whole:
+                return await receive()  # which only tells when the other side is gone
+            try:
+                async with asyncio.timeout_at(granted + came / LEAST_BYTES_PER_S):
+                    message: Any = await receive()
+            except TimeoutError:
+                raise BodyTooSlow from None
+            came += len(message.get("body", b""))
+            whole = not message.get("more_body", False)
+            if waits:
+                limit.reschedule(loop.time() + self._answer_s)  # its time begins when all is there
+            return message
+
+        async def sent(message: Message) -> None:
+            limit.reschedule(None)
+            await send(message)
+
+        try:
+            async with asyncio.timeout(self._answer_s if waits else None) as limit:
+                await self._app(scope, received, sent)
+        except TimeoutError:
+            if not limit.expired():
+                raise
+            raise TookTooLong from None

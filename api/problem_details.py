@@ -9,6 +9,7 @@ from litestar import Request, Response
 from litestar.exceptions import HTTPException, ValidationException
 from litestar.response import Redirect, Template
 from litestar.status_codes import (
+    HTTP_408_REQUEST_TIMEOUT,
     HTTP_429_TOO_MANY_REQUESTS,
     HTTP_500_INTERNAL_SERVER_ERROR,
     HTTP_503_SERVICE_UNAVAILABLE,
@@ -150,6 +151,8 @@ TEXTS: Mapping[str, Text] = {
     "stale_version": Text(409, "别人刚刚改动过，请看最新状态", "Somebody else was faster; see the present state"),
     "move_not_possible": Text(409, "现在的状态不能这样办理", "The present state does not allow this move"),
     "already_withdrawn": Text(409, "这次走访已经撤回", "The visit has been withdrawn already"),
+    "body_too_slow": Text(408, "请求内容传得太慢，请重新发送", "The body came too slowly; send it again"),
+    "took_too_long": Text(503, "处理时间太长，已停止，请稍后再试", "It took too long and was given up; try again shortly"),
     "too_large": Text(413, "请求内容太大", "The request is too large"),
     "bad_request": Text(400, "请求不符合要求", "The request does not fit"),
     "too_many_requests": Text(
@@ -234,6 +237,8 @@ def headers(problem: Problem) -> dict[str, str]:
     said = {}
     if problem.status in (HTTP_429_TOO_MANY_REQUESTS, HTTP_503_SERVICE_UNAVAILABLE):
         said["Retry-After"] = str(problem.facts.get("seconds", RETRY_AFTER_S))
+    if problem.status == HTTP_408_REQUEST_TIMEOUT:
+        said["Connection"] = "close"  # the rest of the body is not waited for
     if problem.status == 401:
         said["WWW-Authenticate"] = 'Bearer realm="zoufang"'
     return said

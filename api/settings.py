@@ -66,6 +66,9 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         tuple[Role, ...],
         Meta(description="roles, comma-separated, that must have a second factor, as administrator,auditor"),
     ] = ()
+    font: Annotated[
+        Path | None, Meta(description="font file with Chinese characters for printed pages; the system's when not set")
+    ] = None
     base_map: Annotated[BaseMap, Meta(description="tiles under the map: none, osm, tianditu or amap")] = "none"
     base_map_key: Annotated[str | None, Meta(description="the base map provider's key, where it needs one")] = None
     pool_size: Annotated[
@@ -94,14 +97,20 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     ] = 30
     page_burst: Annotated[
         int, Meta(ge=1, le=1_000_000, description="pages without sign-in that one address may open at once")
-    ] = 120
+    ] = 600
     page_per_minute: Annotated[
         int,
         Meta(ge=1, le=1_000_000, description="pages without sign-in that one address may open each minute after that"),
-    ] = 120
+    ] = 300
     exports: Annotated[
         int, Meta(ge=1, le=16, description="files of issues or visits that one process makes at a time")
     ] = 2
+    body_seconds: Annotated[
+        int, Meta(ge=1, le=3_600, description="seconds that a request's body may take, and more for one that is large")
+    ] = 30
+    answer_seconds: Annotated[
+        int, Meta(ge=1, le=3_600, description="seconds after which an answer that has not begun is given up")
+    ] = 60
     log_level: Annotated[
         Literal["debug", "info", "warning", "error"], Meta(description="least severe log line that is written")
     ] = "info"

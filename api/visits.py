@@ -20,6 +20,7 @@ from api.auth import Clock
 from api.filing import FilingQueue
 from api.issues import refuse_unfit
 from api.json_bodies import JsonBody, TooMany, decode, parse
+from api.limits import LARGEST_BODY, LARGEST_VISIT, Limits
 from api.problem_details import Problem
 from maps.locator import Atlas
 from surveys import receipts, visit_corrections, visit_drafts, visit_query
@@ -102,6 +103,7 @@ DeviceTime = Annotated[
     status_code=201,
     responses={200: ResponseSpec(Receipt, description="The visit was filed before")},
     summary="File a visit",
+    request_max_body_size=LARGEST_VISIT,
 )
 async def file_visit(
     request: Request[Reader, Any, Any],
@@ -110,6 +112,7 @@ async def file_visit(
     device_time: DeviceTime = None,
 ) -> Response[Receipt]:
     """File a visit with the issues found on it: 201 when it is new, 200 when it was filed before."""
+    _count(request, 1)
     ring: KeyRing = request.app.state.ring
     outcome = await filing_queue.file(visit_drafts.filing(data, request.user, _device_time(device_time), ring))
     if isinstance(outcome, Refusal):
@@ -117,7 +120,14 @@ async def file_visit(
     return Response(outcome, status_code=201 if outcome.status == "filed" else 200)
 
 
-@post("/api/visits/batch", dto=BatchBody[list[msgspec.Raw]], return_dto=None, status_code=200, summary="File a backlog")
+@post(
+    "/api/visits/batch",
+    dto=BatchBody[list[msgspec.Raw]],
+    return_dto=None,
+    status_code=200,
+    summary="File a backlog",
+    request_max_body_size=LARGEST_BODY,
+)
 async def file_batch(
     request: Request[Reader, Any, Any],
     data: JSONBody[list[msgspec.Raw]],
@@ -129,6 +139,7 @@ async def file_batch(
     """File up to 500 visits, each on its own; what became of each stands in the order sent."""
     if len(data) > MOST_IN_BATCH:
         raise TooMany(None, most=MOST_IN_BATCH)
+    _count(request, len(data))
     at = _device_time(device_time)
     decoded = [_decoded(raw, reader, at, ring) for raw in data]
     filings = [item for item in decoded if isinstance(item, Filing)]
@@ -136,6 +147,12 @@ async def file_batch(
     answers = [next(outcomes) if isinstance(item, Filing) else item for item in decoded]
     language = problem_details.language(request)
     return BatchResults([_result(_id(raw), answer, language) for raw, answer in zip(data, answers, strict=True)])
+
+
+def _count(request: Request[Reader, Any, Any], visits: int) -> None:
+    """Raises TooManyRequests for a person who has filed more than anybody can."""
+    limits: Limits = request.app.state.limits
+    limits.refuse_over("filing", f"{request.user.district}/{request.user.member}", visits)
 
 
 def _decoded(raw: msgspec.Raw, reader: Reader, device_time: datetime | None, ring: KeyRing) -> Filing | Refusal:

@@ -11,7 +11,8 @@ import pytest
 import uvicorn
 from msgspec import Struct
 
-from api.app import LARGEST_BODY, create_app
+from api.app import create_app
+from api.limits import LARGEST_BODY
 from api.settings import Settings
 from tests import doors
 from tests.conftest import (
