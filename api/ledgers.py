@@ -188,13 +188,15 @@ class RejectedRowsUnwritable(Exception):
 class RejectedRows:
     """The file of refused rows: each with its number, every reason in Chinese and English, and its cells as they came.
 
-    It is made when the first row is refused; one that an earlier run left is overwritten, even when no row is."""
+    It is made when the first row is refused; one that an earlier run left is overwritten, and taken away when no row
+    is."""
 
     def __init__(self, path: Path, columns: Sequence[str], reasons: Mapping[str, tuple[str, str]] = REASONS) -> None:
         self.path = path
         self._reasons = reasons
         self._columns = [column for column in columns if column]
         self._file: TextIO | None = None
+        self._added = False
 
     def __enter__(self) -> Self:
         if self.path.exists():
@@ -206,10 +208,13 @@ class RejectedRows:
     ) -> None:
         if self._file is not None:
             self._file.close()
+        if not self._added and self.path.is_file():
+            self.path.unlink()
 
     def add(self, rejected: Rejected) -> None:
         """Write a row. Raises RejectedRowsUnwritable."""
         file = self._file or self._open()
+        self._added = True
         cells = [defused(rejected.cells.get(column, "")) for column in self._columns]
         told = [told_reason(reason, self._reasons) for reason in rejected.reasons]
         chinese, english = ("；".join(zh for zh, _ in told), "; ".join(en for _, en in told))

@@ -80,7 +80,7 @@ MOST_SHEET_ROWS = 1_048_576  # of a worksheet, its header among them
 LONGEST_CELL = 32_767  # characters of a worksheet's cell
 
 # A spreadsheet takes a cell that begins like this for a formula; the wide ones it does in a Chinese locale.
-_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "＝", "＋", "－", "＠")
+_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 
 
 class Column(Struct, frozen=True):

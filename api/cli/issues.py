@@ -143,7 +143,7 @@ async def take_over(
                 dry_run=dry_run,
                 counts=counts,
             )
-            await running.run(lambda: connect(addresses.program), lambda: look_at_tables(conn, addresses))
+            await running.run(lambda: writing(addresses), lambda: look_at_tables(conn, addresses))
             report("Ledger 台账", counts.rows, counts.rows)
         if counts.filed and not dry_run:
             digest = await asyncio.to_thread(digest_of, file)
@@ -161,6 +161,14 @@ async def ledger_or_reasons(
         raise click.ClickException(f"There is no district {district}. 没有这个区。") from None
     except UnusableMapping as error:
         raise click.ClickException(f"The mapping {FAULTS[error.code].format_map(error.facts)}") from None
+
+
+async def writing(addresses: Addresses) -> asyncpg.Connection:
+    """A connection that finds what a row refers to by its key, whatever PostgreSQL takes the size of its tables to be:
+    until it has looked at them it would read all that a district has, for each row again."""
+    conn = await connect(addresses.program)
+    await conn.execute("set enable_seqscan = off")
+    return conn
 
 
 # Whether PostgreSQL has ever looked at how the issues are spread over districts.
