@@ -62,6 +62,7 @@ class Commands(click.Group):
         "history": "api.cli.history:history",
         "keys": "api.cli.keys:keys",
         "residents": "api.cli.residents:residents_group",
+        "members": "api.cli:members_group",
         "import": "api.cli:import_group",
     },
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
@@ -88,3 +89,8 @@ def main(context: click.Context) -> None:
 )
 def import_group() -> None:
     """Bring in communities, categories, members, or a ledger of issues."""
+
+
+@click.group("members", cls=Commands, places={"invite": "api.cli.invitations:invite"})
+def members_group() -> None:
+    """Let members in."""
