@@ -17,6 +17,7 @@ from api.auth import PUBLIC, UNPROVEN, Clock, SecondFactorNeeded
 from api.documented_problems import REFUSES
 from api.entrance import Entrance
 from api.json_bodies import JsonBody
+from api.limits import few_pages
 from api.settings import Settings
 from api.sign_in import HOME, NOT_KEPT, local
 from surveys import (
@@ -54,16 +55,16 @@ class Welcome(Struct, frozen=True, kw_only=True):
     name: str
 
 
-@get("/first-access", opt={PUBLIC: True}, include_in_schema=False)
+@get("/first-access", opt={PUBLIC: True}, include_in_schema=False, guards=[few_pages])
 async def first_access_page(request: Request[Any, Any, Any], settings: NamedDependency[Settings]) -> Template:
     """The page for a one-time code: it stands behind # in the address, or is typed."""
-    context = {"language": problem_details.language(request), "least": settings.password_least_length, "home": HOME}
+    context = {"language": problem_details.language(request), "least": settings.password_least_length, "home": "/"}
     return Template("first_access.html", context=context, headers=dict(NOT_KEPT))
 
 
 @post(
     "/api/first-access",
-    opt={PUBLIC: True},
+    opt={PUBLIC: True, REFUSES: (403,)},
     dto=JsonBody[FirstAccess],
     return_dto=None,
     status_code=200,

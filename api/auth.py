@@ -14,7 +14,7 @@ from litestar.middleware import AbstractAuthenticationMiddleware, Authentication
 
 from api import database
 from surveys import sessions
-from surveys.people import Reader, Role
+from surveys.people import READING, Reader, Role
 from surveys.refusals import NotAllowed, NotSignedIn
 from surveys.sessions import Credential, Signed
 
@@ -26,6 +26,8 @@ CSRF_HEADER = "x-csrf-token"
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 PUBLIC = "exclude_from_auth"  # the route's opt that lets anybody in
 UNPROVEN = "without_second_factor"  # the route's opt that lets in who has yet to give, or to set up, a second factor
+
+MAP, AUDIT, ACCOUNT = "/maps/issues", "/audit", "/account"
 
 SEEN_AGAIN = timedelta(minutes=1)  # after which it is noted that a credential is still used
 
@@ -160,6 +162,19 @@ def _refuse_forged(connection: ASGIConnection[Any, Any, Any, Any], secret: str) 
     sent = connection.headers.get(CSRF_HEADER, "")
     if not hmac.compare_digest(sent.encode(), sessions.csrf_token(secret).encode()):
         raise CsrfMissing
+
+
+async def start_page(connection: ASGIConnection[Any, Any, Any, Any]) -> str:
+    """The page that somebody begins with: the map, which also leads to the door, or what those work with who read no
+    issues."""
+    try:
+        presented = sessions.credential(_presented(connection)[0])
+        roles = (await connection.app.state.readers.find(presented)).roles()
+    except NotSignedIn:
+        return MAP
+    if not roles or roles & READING:
+        return MAP
+    return AUDIT if "auditor" in roles else ACCOUNT
 
 
 async def reader(request: Request[Reader, Any, Any]) -> Reader:

@@ -16,7 +16,7 @@ from litestar.static_files import create_static_files_router
 from litestar.template import TemplateConfig
 from litestar.types import Message, Scope
 
-from api.auth import PUBLIC
+from api.auth import PUBLIC, start_page
 from surveys.refusals import NotFound
 
 STATIC = Path(__file__).parent / "static"
@@ -74,6 +74,7 @@ _HEADERS = [
     (name.lower().encode(), value.encode())
     for name, value in (HEADERS | {"Content-Security-Policy": content_policy()}).items()
 ]
+_HEADERS_OF_TLS = [*_HEADERS, (b"strict-transport-security", f"max-age={A_YEAR_S}".encode())]
 
 
 async def add_security_headers(message: Message, scope: Scope) -> None:
@@ -81,7 +82,8 @@ async def add_security_headers(message: Message, scope: Scope) -> None:
     if message["type"] == "http.response.start":
         headers = list(message["headers"])
         present = {name.lower() for name, _ in headers}
-        message["headers"] = headers + [header for header in _HEADERS if header[0] not in present]
+        more = _HEADERS_OF_TLS if scope.get("scheme") == "https" else _HEADERS
+        message["headers"] = headers + [header for header in more if header[0] not in present]
 
 
 async def _schema_policy(response: Response[Any]) -> Response[Any]:
@@ -139,9 +141,9 @@ OPENAPI = OpenAPIConfig(
 
 
 @get("/", opt={PUBLIC: True}, include_in_schema=False)
-async def start() -> Redirect:
-    """The first page is the map."""
-    return Redirect("/maps/issues", status_code=303)
+async def start(request: Request[Any, Any, Any]) -> Redirect:
+    """The first page: the map, but for those who read no issues."""
+    return Redirect(await start_page(request), status_code=303)
 
 
 ROUTES = [

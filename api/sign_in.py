@@ -12,14 +12,16 @@ from litestar.response import Redirect, Template
 from msgspec import Struct
 
 from api import problem_details, session_cookies
-from api.auth import PUBLIC, UNPROVEN, Clock
+from api.auth import MAP, PUBLIC, UNPROVEN, Clock
 from api.entrance import Entrance, refuse_cross_site
+from api.limits import few_pages
 from api.problem_details import Problem
-from surveys import account_notices, sessions, sign_ins
-from surveys.people import Reader
+from surveys import account_notices, people, sessions, sign_ins
+from surveys.people import READING, Reader
 from surveys.refusals import NotSignedIn, Refusal
+from surveys.sessions import Session
 
-HOME = "/maps/issues"
+HOME = MAP
 NOT_KEPT = {"Cache-Control": "no-store"}
 
 
@@ -39,7 +41,7 @@ class TokenWrong(NotSignedIn):
     code = "token_wrong"
 
 
-@get("/sign-in", opt={PUBLIC: True}, include_in_schema=False)
+@get("/sign-in", opt={PUBLIC: True}, include_in_schema=False, guards=[few_pages])
 async def sign_in_page(request: Request[Any, Any, Any], entrance: NamedDependency[Entrance]) -> Template:
     """The page on which a password, or a token, is entered."""
     return await _page(request, SignIn(next=request.query_params.get("next", HOME)), entrance)
@@ -82,12 +84,13 @@ async def _by_password(request: Request[Any, Any, Any], data: SignIn, entrance: 
         if not admitted.has_second_factor:
             browser = await session_cookies.know(conn, request, admitted.district, admitted.member, settings, now)
         untold = await account_notices.any_unseen(conn, admitted.district, admitted.member)
+        next_ = await _next(conn, session, data)
     cookies = session_cookies.of_session(request, session, now)
     if browser:
         cookies.append(session_cookies.of_browser(request, browser, settings.known_browser_days))
     if admitted.has_second_factor:
-        return _on(request, "/second-factor", cookies, data.next)
-    return _on(request, "/account", cookies, data.next) if untold else _on(request, local(data.next), cookies)
+        return _on(request, "/second-factor", cookies, next_)
+    return _on(request, "/account", cookies, next_) if untold else _on(request, next_, cookies)
 
 
 async def _by_token(request: Request[Any, Any, Any], data: SignIn, entrance: Entrance) -> Response[Any]:
@@ -96,10 +99,19 @@ async def _by_token(request: Request[Any, Any, Any], data: SignIn, entrance: Ent
     try:
         async with entrance.transaction() as conn:
             session = await sessions.sign_in(conn, data.token, lifetime, now, session_cookies.browser_name(request))
+            next_ = await _next(conn, session, data)
     except NotSignedIn:
         await entrance.refuse_token(request, data.token)
         raise TokenWrong("token") from None
-    return _on(request, local(data.next), session_cookies.of_session(request, session, now))
+    return _on(request, next_, session_cookies.of_session(request, session, now))
+
+
+async def _next(conn: asyncpg.Connection, session: Session, data: SignIn) -> str:
+    """The page that was asked for; where none was, the one that this person begins with."""
+    asked = local(data.next)
+    if asked == HOME and not await people.roles(conn, session.district, session.member) & READING:
+        return "/"
+    return asked
 
 
 def _on(request: Request[Any, Any, Any], path: str, cookies: list[Any], next_: str | None = None) -> Redirect:

@@ -105,6 +105,8 @@ async def test_every_office_is_held(conn: asyncpg.Connection) -> None:
         ("leader", "street"): 16,
         ("leader", "district"): 1,
         ("administrator", "district"): 1,
+        ("auditor", "district"): 1,
+        ("organiser", "organisation"): 192,  # of the committees of streets and the general branches of communities
     }
     assert await count(conn, "member_role where role = 'community_worker'") == 176
 

@@ -21,9 +21,11 @@ from surveys.refusals import Invalid
 from tests import doors
 from tests.conftest import (
     ADMINISTRATOR,
+    AUDITOR,
     DISTRICT,
     LEADER,
     MEMBER,
+    OPERATOR,
     RING,
     STRANGER,
     WORKER,
@@ -125,6 +127,26 @@ async def test_a_password_is_kept_as_argon2id_and_hashed_anew_when_the_parameter
 
 
 HOLDER = Holder(number="EQ00123", name="王走访", phone_look_up=RING.look_up("13812345678"))
+
+
+async def test_a_token_that_does_not_hold_is_in_the_history_of_its_district(
+    client: Client, conn: asyncpg.Connection
+) -> None:
+    for token in (MEMBER.token[:-1] + "B", MEMBER.token_in(7), "nonsense"):
+        assert (await client.post("/sign-in", data={"token": token})).status_code == 401
+    (told,) = await history(conn, "sign_in_failed")
+    assert (told["what"], told["actor"]) == ("token", ("program", "sign_in"))
+
+
+async def test_who_reads_no_issues_begins_elsewhere(client: Client, conn: asyncpg.Connection) -> None:
+    for who, page in ((AUDITOR, "/audit"), (OPERATOR, "/account"), (LEADER, MAP)):
+        await give_password(conn, who)
+        answer = await sign_in(client, who, next=MAP)
+        assert answer.headers["location"] == (MAP if who is LEADER else "/")
+        assert (await client.get("/")).headers["location"] == page
+        assert (await client.get(page)).status_code == 200
+        client.cookies.clear()
+    assert (await client.get("/")).headers["location"] == MAP
 
 
 @pytest.mark.parametrize(
