@@ -128,7 +128,7 @@ async def person_page(
         "organisations": await organisations.tree(conn, reader),
         "new_id": uuid4,
         "now": now,
-        "self": member == reader.member,
+        "oneself": member == reader.member,
         "event_in_words": history_words.event_in_words,
         "actors": history_words.ACTORS,
     }
