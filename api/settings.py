@@ -52,7 +52,7 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     password_least_length: Annotated[int, Meta(ge=8, le=64, description="characters that a password has at least")] = 10
     password_checks: Annotated[
         int, Meta(ge=1, le=16, description="passwords that one process checks at once, each in 19 MiB")
-    ] = 2
+    ] = 1
     lock_out_failures: Annotated[
         int, Meta(ge=3, le=100, description="wrong passwords from one place after which it has to wait")
     ] = 5

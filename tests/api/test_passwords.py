@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -30,8 +31,11 @@ from tests.conftest import (
     STRANGER,
     WORKER,
     Client,
+    Server,
     TestClock,
     found_district,
+    founded,
+    serving,
 )
 from tests.entrances import ANOTHER, PASSWORD, csrf, give_password, give_phone, is_in, post, program, sign_in
 
@@ -450,6 +454,16 @@ async def test_a_phone_is_signed_in_by_password_and_told_no_like_a_browser(
     assert len(await history(conn, "sign_in_failed")) == 5, "though each request was refused"
 
 
+@pytest.fixture(scope="module")
+async def open_door(server: Server, template: str) -> AsyncIterator[Client]:
+    """The program for all hostile texts, which all come from one address."""
+    async with (
+        founded(server, template) as dsn,
+        serving(Settings(database_url=dsn, sign_in_burst=1_000_000), TestClock()) as client,
+    ):
+        yield client
+
+
 HOSTILE = [
     "<img src=x onerror=alert(1)>",
     "' or 1=1 --",
@@ -464,9 +478,9 @@ HOSTILE = [
 
 
 @pytest.mark.parametrize("text", HOSTILE, ids=range(len(HOSTILE)))
-async def test_hostile_texts_in_the_sign_in_form_are_wrong_credentials(shared: Client, text: str) -> None:
+async def test_hostile_texts_in_the_sign_in_form_are_wrong_credentials(open_door: Client, text: str) -> None:
     for form in ({"account": text, "password": PASSWORD}, {"account": "1", "password": text}, {"district": text}):
-        answer = await shared.post("/sign-in", data={"account": "n", "password": "p", "next": text, **form})
+        answer = await open_door.post("/sign-in", data={"account": "n", "password": "p", "next": text, **form})
         assert answer.status_code in (401, 413, 429)
         assert "<img" not in answer.text
         assert not answer.headers.get_list("set-cookie")
@@ -491,9 +505,9 @@ async def test_hostile_texts_in_the_sign_in_form_are_wrong_credentials(shared: C
     ],
     ids=range(13),
 )
-async def test_hostile_bodies_of_a_phone_are_no_fault(shared: Client, body: bytes) -> None:
+async def test_hostile_bodies_of_a_phone_are_no_fault(open_door: Client, body: bytes) -> None:
     for path in ("/api/devices", "/api/first-access", "/api/account/password"):
-        answer = await shared.post(path, content=body, headers=MEMBER.headers | {"Content-Type": "application/json"})
+        answer = await open_door.post(path, content=body, headers=MEMBER.headers | {"Content-Type": "application/json"})
         assert 400 <= answer.status_code < 500, answer.text
         assert answer.headers["content-type"].startswith("application/problem+json")
 

@@ -86,7 +86,7 @@ async function problemOf(answer: Response): Promise<Problem> {
 }
 
 async function send(form: HTMLFormElement, submitter: HTMLElement | null): Promise<void> {
-  const answer = await fetch(form.action, {
+  const answer = await fetch(form.getAttribute('action') ?? '', {
     method: 'POST',
     credentials: 'same-origin',
     headers: {
