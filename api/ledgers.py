@@ -20,6 +20,7 @@ from surveys import ledgers
 from surveys.ledger_mapping import LedgerMapping
 from surveys.ledger_rows import Reason, Rejected
 from surveys.ledgers import Chunk, Counts, Ledger
+from surveys.sealing import KeyRing
 
 FIRST_CHUNK = 200
 CHUNK = 1_000
@@ -57,6 +58,7 @@ REASONS: Mapping[str, tuple[str, str]] = {
         "longitude and latitude are swapped: {lon}, {lat}",
     ),
     "accuracy_out_of_range": ("精度应在 0 到 1000000 米之间：{given}", "is no accuracy in metres: {given}"),
+    "phone_unusable": ("电话号码应有 {least} 到 {most} 位数字", "is no phone number of {least} to {most} digits"),
     "unknown_system": ("坐标系不明：{given}", "is a coordinate system that we do not know: {given}"),
 }
 
@@ -155,14 +157,16 @@ def rarely_collecting() -> Iterator[None]:
         gc.set_threshold(*before)
 
 
-async def opened(conn: asyncpg.Connection, mapping: LedgerMapping, district: int, now: datetime) -> Ledger:
+async def opened(
+    conn: asyncpg.Connection, mapping: LedgerMapping, district: int, now: datetime, ring: KeyRing | None = None
+) -> Ledger:
     """A ledger ready to be taken over into a district. Raises NotFound when there is no such district, and
     UnusableMapping when the mapping names codes that the district does not have."""
     atlas = Atlas(only=district)
     await atlas.refresh(conn)
     known = await ledgers.known(conn, district, now)
     ledgers.refuse_unknown_codes(mapping, known)
-    return Ledger(mapping, known, atlas, now)
+    return Ledger(mapping, known, atlas, now, ring)
 
 
 # What a spreadsheet program takes for the beginning of a formula, in the widths of both alphabets.

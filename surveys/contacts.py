@@ -125,6 +125,13 @@ async def replace(conn: Connection, ring: KeyRing, district: int, issue: UUID, c
     await conn.execute(REPLACE, rows, district, issue, [one.field for one in sealed], now)
 
 
+async def add(conn: Connection, ring: KeyRing, district: int, told: Mapping[UUID, Contact], now: datetime) -> None:
+    """Let new issues have their contacts."""
+    rows = [one.row(now) for issue, contact in told.items() for one in seal(ring, district, issue, contact)]
+    if rows:
+        await conn.execute(INSERT.format("$1"), rows)
+
+
 OF_ISSUES = """
 select subject, field, sealed, erased_at from sealed_field where district = $1 and subject = any($2)
 """

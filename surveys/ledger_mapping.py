@@ -16,7 +16,7 @@ from surveys.placing import Source
 Field = Literal[
     "id", "title", "description", "outcome", "category", "urgency", "state", "community", "department",
     "reported_at", "due_at", "accepted_at", "assigned_at", "started_at", "resolved_at", "closed_at", "rejected_at",
-    "state_at", "lon", "lat", "accuracy_m", "system",
+    "state_at", "lon", "lat", "accuracy_m", "system", "contact_name", "contact_phone",
 ]  # fmt: skip
 FIELDS: tuple[Field, ...] = get_args(Field)
 TEXTS: frozenset[Field] = frozenset({"title", "description", "outcome"})
@@ -125,6 +125,11 @@ class LedgerMapping(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
         """The one column that tells a field, or None when the ledger does not tell it."""
         named = self.columns.get(field)
         return named if isinstance(named, str) or named is None else named[0]
+
+    @property
+    def tells_contacts(self) -> bool:
+        """Whether it names a column of residents' names or phones, which need the key ring."""
+        return "contact_name" in self.columns or "contact_phone" in self.columns
 
     def text_columns(self, field: Field) -> tuple[str, ...]:
         """The columns whose contents make a text."""

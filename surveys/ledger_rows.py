@@ -14,16 +14,20 @@ from maps import coordinates
 from maps.boundaries import displayed
 from maps.coordinates import SYSTEMS, InvalidPosition, System
 from surveys.categories import URGENCIES, Category, Limit, Urgency
+from surveys.contacts import Contact, check_phone
 from surveys.history import request_digest
 from surveys.ledger_dates import moment_reader
 from surveys.ledger_lives import DATE_OF, life, meant, timed
 from surveys.ledger_mapping import FIELDS, REACHABLE, Field, LedgerMapping, Reachable
 from surveys.placing import Position
+from surveys.refusals import PhoneUnusable
+from surveys.sealing import digits
 from surveys.visit_drafts import FIRST_DAY
 from surveys.workflow import Move
 
 LONGEST_ID = 200
 LONGEST_TITLE = 200
+LONGEST_NAME = 100
 LONGEST_TEXT = 5_000
 LARGEST_ACCURACY_M = 1_000_000
 
@@ -76,6 +80,7 @@ class Report(Struct, frozen=True, kw_only=True):
     department: str | None
     position: Position | None
     undated: bool  # its state is told, but not since when
+    contact: Contact | None = None
 
     def digest(self) -> bytes:
         """What a later reading of the same row is compared with; without texts, which history never holds."""
@@ -150,6 +155,7 @@ class Interpreter:
         state, moves, undated = self._life(reading, reported_at)
         community, department = self._community(reading), self._department(reading)
         position = self._position(reading)
+        contact = self._contact(reading)
         if reported_at and due_at and due_at < reported_at:
             reading.refuse("times_reversed", self._column.get("due_at"), other=self._column.get("reported_at"))
         if reading.reasons or reported_at is None:
@@ -170,6 +176,7 @@ class Interpreter:
             department=department,
             position=position,
             undated=undated,
+            contact=contact,
         )
 
     def _source_id(self, reading: _Row) -> str:
@@ -206,6 +213,27 @@ class Interpreter:
         if "\x00" in text:
             reading.refuse("text_unusable", self._first_column(field))
         return text
+
+    def _contact(self, reading: _Row) -> Contact | None:
+        """The resident's name and phone; a phone without any digit, as 无, tells none. A refusal never quotes them: it
+        stands beside the cells, and in the log of whoever runs the import."""
+        name, phone = (self._cell(reading, field) for field in ("contact_name", "contact_phone"))
+        if not digits(phone):
+            phone = ""
+        if len(name) > LONGEST_NAME:
+            reading.refuse("text_too_long", self._column.get("contact_name"), most=LONGEST_NAME)
+        if "\x00" in name:
+            reading.refuse("text_unusable", self._column.get("contact_name"))
+        if phone:
+            try:
+                check_phone(phone, "contact_phone")
+            except PhoneUnusable as refusal:
+                reading.refuse("phone_unusable", self._column.get("contact_phone"), **refusal.facts)
+        return Contact(name=name, phone=phone) if name or phone else None
+
+    def _cell(self, reading: _Row, field: Field) -> str:
+        column = self._column.get(field)
+        return reading.row.text(column).strip() if column else ""
 
     def _first_column(self, *fields: Field) -> str | None:
         return next((column for field in fields for column in self.mapping.text_columns(field)), None)

@@ -15,7 +15,7 @@ import msgspec
 from asyncpg import Connection
 from msgspec import Struct
 
-from surveys import categories, history, issues, people, placing, workflow
+from surveys import categories, contacts, history, issues, people, placing, workflow
 from surveys.categories import CategoryDraft
 from surveys.history import Actor, event_row
 from surveys.issues import IssueRow, NewIssue, Step
@@ -24,6 +24,7 @@ from surveys.ledger_rows import Interpreter, LedgerRow, Reason, Rejected, Report
 from surveys.people import District, Handler
 from surveys.placing import Atlas, Placed, ToPlace
 from surveys.refusals import NotFound
+from surveys.sealing import KeyRing
 
 __all__ = [
     "Chunk",
@@ -128,8 +129,14 @@ class Counts(Struct):
 class Ledger:
     """An import under way: its mapping, and what it has met so far. `prepare` must see the rows in their order."""
 
-    def __init__(self, mapping: LedgerMapping, known: Known, atlas: Atlas, now: datetime) -> None:
+    def __init__(
+        self, mapping: LedgerMapping, known: Known, atlas: Atlas, now: datetime, ring: KeyRing | None = None
+    ) -> None:
+        """Raises UnusableMapping when the mapping tells of contacts and there is no ring to seal them with."""
+        if mapping.tells_contacts and ring is None:
+            raise UnusableMapping("keys_missing")
         self.mapping = mapping
+        self.ring = ring
         self.known = known
         self.district = known.district.district
         self.actor = Actor("import", mapping.name)
@@ -244,8 +251,12 @@ async def write(conn: Connection, ledger: Ledger, chunk: Chunk, now: datetime) -
         return counts
     numbers = await issues.reserve_numbers(conn, ledger.district, len(fresh))
     found = [_issue(ledger, *pair, number, now) for pair, number in zip(fresh, numbers, strict=True)]
+    contacts_of = {issue.row.id: report.contact for issue, (report, _) in zip(found, fresh, strict=True)}
     async with conn.transaction():
         new = await issues.record(conn, found)
+        if ledger.ring is not None and ledger.mapping.tells_contacts:
+            told = {issue: contact for issue in new if (contact := contacts_of[issue]) is not None}
+            await contacts.add(conn, ledger.ring, ledger.district, told, now)
     elsewhere = len(found) - len(new)  # another import of the same ledger was faster
     counts.filed -= elsewhere
     counts.already_there += elsewhere

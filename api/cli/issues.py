@@ -9,6 +9,7 @@ from pathlib import Path
 import asyncpg
 import click
 
+from api import key_ring
 from api.cli.database import Addresses, connect, opened, refuse_unready
 from api.cli.progress import bars
 from api.database import UNAVAILABLE
@@ -20,11 +21,13 @@ from surveys import ledger_mapping, ledgers
 from surveys.ledger_mapping import LedgerMapping, UnusableMapping
 from surveys.ledgers import Counts
 from surveys.refusals import NotFound
+from surveys.sealing import KeyRing
 
 # What can be wrong with a mapping file or a table; the facts of the refusal fill the braces.
 FAULTS: Mapping[str, str] = {
     "mapping_unreadable": "is not TOML 不是 TOML: {cause}",
     "mapping_unusable": "cannot be followed 无法使用: {key}: {cause}",
+    "keys_missing": "names residents, and there is no key ring 含有居民信息，但没有密钥环",
     "field_not_mapped": "names no column for {field} 没有对应的列",
     "one_column_only": "gives several columns for {field}; only texts may have more than one 只能对应一列",
     "unknown_time_zone": "names an unknown time zone 时区不明: {given}",
@@ -70,10 +73,11 @@ def issues(
     refused = rejected_file or file.with_name(f"{file.name}.rejected.csv")
     if refused.resolve() in (file.resolve(), mapping_file.resolve()):
         raise click.UsageError("--rejected must name another file than the ledger and the mapping.")
+    ring = key_ring.read(settings) if mapping.tells_contacts else None
     counts = Counts()
     try:
         with opened(settings) as addresses, RejectedRows(refused, table.columns) as rejected:
-            asyncio.run(take_over(addresses, file, table, mapping, district, rejected, counts, dry_run))
+            asyncio.run(take_over(addresses, file, table, mapping, district, ring, rejected, counts, dry_run))
     except UnusableTable as error:
         raise click.ClickException(f"{explain(file, error)}\n{summary(counts, refused, dry_run)}") from None
     except RejectedRowsUnwritable as error:
@@ -122,6 +126,7 @@ async def take_over(
     table: Table,
     mapping: LedgerMapping,
     district: int,
+    ring: KeyRing | None,
     rejected: RejectedRows,
     counts: Counts,
     dry_run: bool,
@@ -132,7 +137,7 @@ async def take_over(
     conn = await connect(addresses.program)
     try:
         started_at = utc_now()
-        ledger = await ledger_or_reasons(conn, mapping, district, started_at)
+        ledger = await ledger_or_reasons(conn, mapping, district, ring, started_at)
         with bars() as report:
             running = Import(
                 ledger=ledger,
@@ -153,10 +158,10 @@ async def take_over(
 
 
 async def ledger_or_reasons(
-    conn: asyncpg.Connection, mapping: LedgerMapping, district: int, now: datetime
+    conn: asyncpg.Connection, mapping: LedgerMapping, district: int, ring: KeyRing | None, now: datetime
 ) -> ledgers.Ledger:
     try:
-        return await opened_ledger(conn, mapping, district, now)
+        return await opened_ledger(conn, mapping, district, now, ring)
     except NotFound:
         raise click.ClickException(f"There is no district {district}. 没有这个区。") from None
     except UnusableMapping as error:
