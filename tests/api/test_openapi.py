@@ -40,7 +40,7 @@ pytestmark = pytest.mark.anyio
 # One of each role, and a leader of one street.
 ROLES = [MEMBER, ORGANISER, WORKER, DISPATCHER, HANDLER, LEADER, ADMINISTRATOR, AUDITOR, OPERATOR, STREET_LEADER]
 CHECKS = "not_a_server_error,status_code_conformance,content_type_conformance,response_schema_conformance"
-SHORT = ["--phases", "examples,fuzzing", "--max-examples", "3", "--seed", "20261123"]
+SHORT = ["--phases", "examples,fuzzing", "--max-examples", "3", "--max-time", "50", "--seed", "20261123"]
 LONG = ["--phases", "examples,coverage,fuzzing,stateful", "--max-examples", "50"]
 
 
@@ -64,7 +64,7 @@ async def tried(url: str, who: Person, options: list[str]) -> str:
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "schemathesis.cli", "run", f"{url}/schema/openapi.json",
         "--checks", CHECKS, "--header", f"Authorization: {who.headers['Authorization']}",
-        "--suppress-health-check", "all", "--warnings", "off", "--no-color", *options,
+        "--request-timeout", "60", "--suppress-health-check", "all", "--warnings", "off", "--no-color", *options,
         stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
     )  # fmt: skip
     said, _ = await process.communicate()
@@ -83,6 +83,7 @@ async def test_no_question_is_answered_with_a_fault(served: str) -> None:
 
 
 @pytest.mark.long
+@pytest.mark.timeout(1800)  # some three minutes; on a machine with much else to do, many more
 @pytest.mark.parametrize("who", ROLES, ids=lambda who: f"{who.role}-{who.number}")
 async def test_no_question_is_answered_with_a_fault_for_minutes(served: str, who: Person) -> None:
     complained_of(await tried(served, who, LONG))
