@@ -1,16 +1,19 @@
 """Contacts over HTTP: shown for a purpose, and looked for by phone; nothing sealed stands in an address."""
 
-from typing import Annotated
+from typing import Annotated, Any
 from uuid import UUID
 
 import asyncpg
 from litestar import Response, post
+from litestar.connection import ASGIConnection
 from litestar.di import NamedDependency
+from litestar.handlers import BaseRouteHandler
 from litestar.params import FromPath, JSONBody
 from msgspec import Meta, Struct
 
 from api.auth import Clock
 from api.json_bodies import JsonBody
+from api.limits import Limits
 from surveys import reveals
 from surveys.contacts import Contact
 from surveys.people import District, Reader
@@ -20,7 +23,15 @@ from surveys.sealing import KeyRing
 Purpose = Annotated[str, Meta(min_length=1, max_length=500, description="why, in words; kept in the history")]
 Phone = Annotated[str, Meta(min_length=1, max_length=40)]
 
+WEIGHT = 10  # of a look at what is sealed, in the bucket of pages: whoever tries numbers one by one comes to an end
+
 NO_STORE = {"Cache-Control": "no-store"}
+
+
+async def few(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:
+    """A guard: a person looks at a few contacts a minute. Raises TooManyRequests."""
+    limits: Limits = connection.app.state.limits
+    limits.refuse_over("page", f"contacts {connection.user.district}/{connection.user.member}", WEIGHT)
 
 
 class RevealDraft(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -40,6 +51,7 @@ class Search(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     dto=JsonBody[RevealDraft],
     return_dto=None,
     status_code=200,
+    guards=[few],
     summary="Show an issue's contact",
 )
 async def reveal_contact(
@@ -62,6 +74,7 @@ async def reveal_contact(
     dto=JsonBody[Search],
     return_dto=None,
     status_code=200,
+    guards=[few],
     summary="Find issues by phone",
 )
 async def search_contacts(

@@ -37,6 +37,7 @@ from tests.conftest import (
     Client,
     Person,
     TestClock,
+    serving,
 )
 
 pytestmark = pytest.mark.anyio
@@ -270,3 +271,13 @@ async def test_without_the_key_it_is_masked_whole_and_refused_in_words(
         response = await other.post(f"/api/issues/{issue}/contact", json=PURPOSE, headers=WORKER.headers)
         assert doors.answered(response, 503)["code"] == "key_missing"
         assert response.headers["retry-after"]
+
+
+async def test_who_tries_numbers_one_by_one_comes_to_an_end(dsn: str, clock: TestClock) -> None:
+    async with serving(Settings(database_url=dsn, page_burst=40, page_per_minute=60), clock) as client:
+        for at in range(4):
+            await searched(client, WORKER, f"1381234{at:04}")
+        assert (await searched(client, WORKER, "13812340004", status=429))["code"] == "too_many_requests"
+        await searched(client, ADMINISTRATOR, "13812340004")
+        clock.forward(seconds=10)
+        await searched(client, WORKER, "13812340004")
