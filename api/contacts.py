@@ -12,6 +12,7 @@ from litestar.params import FromPath, JSONBody
 from msgspec import Meta, Struct
 
 from api.auth import Clock
+from api.documented_problems import REFUSES
 from api.json_bodies import JsonBody
 from api.limits import Limits
 from surveys import reveals
@@ -53,6 +54,7 @@ class Search(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     status_code=200,
     guards=[few],
     summary="Show an issue's contact",
+    opt={REFUSES: (409,)},  # what is sealed belongs elsewhere
 )
 async def reveal_contact(
     data: JSONBody[RevealDraft],

@@ -13,6 +13,7 @@ from msgspec import Struct
 from api import erasure_journal, resident_texts
 from api.auth import Clock
 from api.contacts import NO_STORE, Phone, Purpose
+from api.documented_problems import REFUSES
 from api.json_bodies import JsonBody
 from api.settings import Settings
 from surveys import residents, retention
@@ -69,6 +70,7 @@ async def find_resident(
     return_dto=None,
     status_code=200,
     summary="Hand out what is kept about a resident",
+    opt={REFUSES: (404, 409)},
 )
 async def export_resident(
     data: JSONBody[ExportWanted],
@@ -97,6 +99,7 @@ async def export_resident(
     return_dto=None,
     status_code=200,
     summary="Forget a resident",
+    opt={REFUSES: (404,)},
 )
 async def erase_resident(
     data: JSONBody[ErasureWanted],
