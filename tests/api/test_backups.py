@@ -118,6 +118,27 @@ async def test_nothing_is_restored_while_somebody_is_connected(
     assert "Stop `zoufang serve`" in refusal(program, "restore", "--replace", str(tmp_path / "b.tar"))
 
 
+async def test_a_restore_that_fails_at_its_last_step_leaves_everything_as_it_was(
+    program: Program, server: Server, owner_dsn: str, tmp_path: Path
+) -> None:
+    """Somebody connects while the new database is being filled, so that it cannot take the old one's name."""
+    backed_up(program, tmp_path / "b.tar", "--no-verify")
+    await on(owner_dsn, "update district set name = 'changed since'")
+    name = await asked(owner_dsn, "select current_database()")
+    beside = f"select count(*) from pg_database where datname like '{name}\\_%'"
+    restoring = asyncio.create_task(
+        asyncio.to_thread(refusal, program, "restore", "--replace", str(tmp_path / "b.tar"))
+    )
+    while not await asked(server.dsn(), beside):
+        assert not restoring.done()
+        await asyncio.sleep(0.02)
+    somebody = await asyncpg.connect(owner_dsn)
+    assert "Stop `zoufang serve`" in await restoring
+    await somebody.close()
+    assert await asked(owner_dsn, "select name from district") == "changed since"
+    assert await asked(server.dsn(), beside) == 0
+
+
 async def test_an_owner_who_may_make_no_database_restores_into_the_empty_one(
     program: Program, server: Server, tmp_path: Path
 ) -> None:
