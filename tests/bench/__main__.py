@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from api.embedded_postgres import Cluster
-from tests.bench import figures, filing, ledgers, map_data, placing, server, sign_ins
+from tests.bench import figures, filing, ledgers, map_data, members, placing, server, sign_ins
 
 MEASURES = {
     "placing": placing.measure,
@@ -17,6 +17,7 @@ MEASURES = {
     "sign_ins": sign_ins.measure,
     "maps": map_data.measure,
     "ledgers": ledgers.measure,
+    "members": members.measure,
 }
 LARGE = {"maps": map_data.measure_large, "ledgers": ledgers.measure_large}
 
