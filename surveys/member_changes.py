@@ -20,6 +20,7 @@ from surveys.refusals import (
     IdTaken,
     MemberLeft,
     Missing,
+    MoveNotPossible,
     NotFound,
     StaleVersion,
     TextUnusable,
@@ -322,7 +323,7 @@ async def change(
     if asked.expected_version != row.version:
         raise StaleVersion("expected_version", version=row.version)
     if (row.closed_at is not None) != (asked.change == "return"):
-        raise MemberLeft("change") if row.closed_at else Missing("change")
+        raise MemberLeft("change") if row.closed_at else MoveNotPossible("change")
     under_way = _Asked(reader, reach, ring, asked, found.grants, now)
     done = await _CHANGES[asked.change](conn, under_way, msgspec.structs.replace(row, version=row.version + 1))
     await conn.execute(UPDATE, reader.district, [done.row])

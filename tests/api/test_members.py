@@ -7,7 +7,10 @@ from uuid import uuid4
 import asyncpg
 import pytest
 
-from surveys import absences, people
+from api import jobs
+from api.jobs import Work
+from api.settings import Settings
+from surveys import people
 from surveys.sealing import Place
 from tests import doors, drafts
 from tests.conftest import (
@@ -81,6 +84,13 @@ async def an_issue(client: Client, **changes: Any) -> str:
     await doors.file(client, MEMBER, draft)
     id_: str = draft["issues"][0]["id"]
     return id_
+
+
+async def begun(conn: asyncpg.Connection, clock: TestClock) -> Any:
+    """What the job did whose turn it is."""
+    work = Work(district=DISTRICT, now=clock(), ring=RING, settings=Settings())
+    async with conn.transaction():
+        return await jobs.named("begin_absences").run(conn, work)
 
 
 async def owner(client: Client, issue: str) -> str:
@@ -394,11 +404,9 @@ async def test_an_absence_that_begins_later_hands_on_when_it_begins(
     assert (await leave(client, ADMINISTRATOR, WORKER, draft))["handed_on"] == 0
     assert await owner(client, issue) == WORKER.name
     clock.forward(days=1)
-    async with conn.transaction():
-        assert (await absences.begin(conn, DISTRICT, clock()))["handed_on"] == 1
+    assert (await begun(conn, clock))["handed_on"] == 1
     assert await owner(client, issue) == MEMBER.name
-    async with conn.transaction():
-        assert (await absences.begin(conn, DISTRICT, clock()))["absences"] == []
+    assert (await begun(conn, clock))["absences"] == []
     [entry] = (await doors.issue(client, ADMINISTRATOR, issue))["history"][1:]
     assert (entry["event"], entry["actor"]) == ("hand_on", {"kind": "job", "id": "begin_absences"})
 
@@ -409,8 +417,7 @@ async def test_an_absence_called_off_is_none(client: Client, conn: asyncpg.Conne
     done = await leave(client, ADMINISTRATOR, WORKER, draft)
     await change(client, ADMINISTRATOR, WORKER, changing("cancel_absence", done["version"], absence=draft["id"]))
     clock.forward(days=1)
-    async with conn.transaction():
-        assert (await absences.begin(conn, DISTRICT, clock()))["handed_on"] == 0
+    assert (await begun(conn, clock))["handed_on"] == 0
     assert await owner(client, issue) == WORKER.name
 
 
@@ -456,3 +463,21 @@ async def test_two_absences_at_once_are_one_too_many(client: Client) -> None:
         f"/api/members/{WORKER.id}/absences", json=away(STRANGER, days=1), headers=ADMINISTRATOR.headers
     )
     refused(answer, 409, "absence_overlaps", "starts_at")
+
+
+async def test_what_was_filed_in_the_moment_of_leaving_is_handed_on_all_the_same(
+    client: Client, conn: asyncpg.Connection, clock: TestClock
+) -> None:
+    """A filing that asked who is on duty just before they left."""
+    await change(client, ADMINISTRATOR, WORKER, changing("close", 0))
+    issue = await an_issue(client)
+    await conn.execute("update issue set owner = $1 where id = $2", WORKER.id, issue)
+    assert (await begun(conn, clock))["handed_on"] == 1
+    assert await owner(client, issue) == STREET_DISPATCHER.name
+
+
+async def test_who_never_left_cannot_return(client: Client) -> None:
+    answer = await client.post(
+        f"/api/members/{MEMBER.id}/changes", json=changing("return", 0), headers=ADMINISTRATOR.headers
+    )
+    refused(answer, 409, "move_not_possible", "change")
