@@ -338,6 +338,8 @@ async def account_page(
         "sessions": await sessions.open_sessions(conn, reader, request.auth, now, idle),
         "notices": await account_notices.of_member(conn, reader.district, reader.member),
         "next": local(request.query_params.get("next", HOME)),
+        "keeps_people": bool(reader.roles() & {"administrator", "organiser"}),
+        "reads_history": bool(reader.roles() & {"administrator", "auditor"}),
     }
     return Template("account.html", context=context, headers=dict(NOT_KEPT))
 
