@@ -151,7 +151,7 @@ async def test_lost_access_is_given_again_by_the_organiser_and_told_to_the_perso
         account = await new.get("/account")
         assert f"{ORGANISER.name} 为您签发了新的一次性登录码" in account.text
         await post(new, "/api/account/notices/seen")
-        assert "上次登录以来" not in (await new.get("/account")).text
+        assert "账号有变动" not in (await new.get("/account")).text
     told = [one for one in await history(conn, "code_issued") if one["actor"] == ("member", str(ORGANISER.id))]
     assert told[0]["about"] == str(MEMBER.id)
     reason = await conn.fetchval("select body from text_version where digest = decode($1, 'hex')",

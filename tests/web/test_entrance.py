@@ -3,10 +3,13 @@ district of its own, whose people sign in for the first time."""
 
 import os
 from collections.abc import AsyncIterator
+from io import BytesIO
 
 import asyncpg
 import pyotp
 import pytest
+import zxingcpp
+from PIL import Image
 from playwright.async_api import Browser
 
 from api.settings import Settings
@@ -133,8 +136,11 @@ async def test_an_administrator_is_led_to_a_second_factor_and_asked_for_it_ever_
     await page.click("text=显示二维码")
     await page.wait_for_selector("img.qr")
     assert await page.evaluate("document.querySelector('img.qr').naturalWidth > 0")
+    seen = Image.open(BytesIO(await page.locator("img.qr").screenshot()))
+    scanned = zxingcpp.read_barcodes(seen)[0].text
     await page.click("summary")
     app = pyotp.TOTP((await page.inner_text(".secret")).replace(" ", ""))
+    assert f"secret={app.secret}&" in scanned, "what is scanned is what is typed"
     await picture(arriving, "second_factor_confirm")
     await fill_and_send(arriving, code=app.at(clock()))
     await arriving.ready()
