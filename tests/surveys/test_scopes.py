@@ -54,9 +54,9 @@ async def test_every_way_to_read_shows_the_same_and_no_more(
         for one in questions:
             if one.reader.roles() & READING:
                 await issues_agree(conn, world, one.reader, one.filters, one.zoom)
+                await single_issues_agree(conn, world, one.reader, Filters(as_of=one.filters.as_of))
         for reader in world.readers:
             if reader.roles() & READING:
-                await single_issues_agree(conn, world, reader)
                 await visits_agree(conn, world, reader)
             else:
                 await nothing_is_answered(conn, world, reader)
@@ -92,13 +92,17 @@ async def issues_agree(conn: asyncpg.Connection, world: World, reader: Reader, f
     assert await issue_rows.count(*asked) == len(expected)
 
 
-async def single_issues_agree(conn: asyncpg.Connection, world: World, reader: Reader) -> None:
-    """Each issue by its id, to be read or to be moved."""
-    expected = world.seen(reader, Filters())
+async def single_issues_agree(conn: asyncpg.Connection, world: World, reader: Reader, day: Filters) -> None:
+    """Each issue by its id: to be read as it was on a day, and, in the present, to be moved."""
+    expected = world.seen(reader, day)
     for issue in world.issues:
-        opened = await found(issue_lists.one(conn, reader, issue.id, ZONE, NOW, RING))
-        locked = await issue_moves._lock(conn, reader, issue.id)
-        assert (opened is not None) == (locked is not None) == (issue.id in expected)
+        opened = await found(issue_lists.one(conn, reader, issue.id, ZONE, NOW, RING, day.as_of))
+        assert (opened is not None) == (issue.id in expected)
+        assert opened is None or opened.issue.owner.id == expected[issue.id].owner
+    if day.as_of is not None:
+        return
+    for issue in world.issues:
+        assert (await issue_moves._lock(conn, reader, issue.id) is not None) == (issue.id in expected)
     of_ids = await issue_lists.of_ids(conn, reader, [issue.id for issue in world.issues], ZONE, NOW)
     assert sorted(item.id for item in of_ids) == sorted(expected)
     first = min((issue.stages[0].since for issue in world.issues if issue.id in expected), default=None)

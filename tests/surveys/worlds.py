@@ -15,7 +15,7 @@ from msgspec import Struct
 from maps import tiles
 from surveys import history, issues, visits, workflow
 from surveys.history import Actor, text_row
-from surveys.issue_query import Filters
+from surveys.issue_query import NO_COMMUNITY, Filters
 from surveys.issues import IssueRow, NewIssue, Step
 from surveys.people import READING, Grant, Reader, Role
 from surveys.visits import VisitRow
@@ -154,7 +154,7 @@ def fits(issue: Issue, stage: Stage, filters: Filters, moment: datetime) -> bool
     """Whether an issue, as it was at a stage, is what the filters ask for."""
     overdue = stage.state in workflow.OPEN and issue.due_at < moment
     asked: list[bool] = [
-        not filters.community or stage.community in filters.community,
+        not filters.community or (stage.community or NO_COMMUNITY) in filters.community,
         not filters.street or STREETS.get(stage.community or "") in filters.street,
         not filters.category or issue.category in filters.category or "01" in filters.category,
         not filters.state or stage.state in filters.state,
@@ -274,7 +274,7 @@ def filters(world: World) -> st.SearchStrategy[Filters]:
     """Up to three filters at once: with more, nothing would be left to hide."""
     days = st.integers(0, DAYS).map(lambda ago: NOW.astimezone(ZONE).date() - timedelta(days=ago))
     choices: dict[str, st.SearchStrategy[Any]] = {
-        "community": st.sampled_from(sorted(STREETS)).map(lambda one: (one,)),
+        "community": st.sampled_from([*STREETS, NO_COMMUNITY]).map(lambda one: (one,)),
         "street": st.sampled_from(sorted(set(STREETS.values()))).map(lambda one: (one,)),
         "category": st.sampled_from(["01", "0102"]).map(lambda one: (one,)),
         "state": st.sets(st.sampled_from(STATES), min_size=1, max_size=4).map(lambda some: tuple(sorted(some))),
