@@ -17,7 +17,7 @@ from surveys import account_notices, history, passwords, second_factors, session
 from surveys.history import Actor
 from surveys.passwords import Holder
 from surveys.refusals import Missing, Refusal
-from surveys.sealing import KeyRing
+from surveys.sealing import KeyRing, digits
 from surveys.sessions import Credential
 
 PROGRAM = Actor("program", "sign_in")
@@ -48,7 +48,7 @@ class Attempt(Struct, frozen=True, kw_only=True):
     """Somebody who wants in: what they typed, and where from."""
 
     district: int
-    account: str  # a member's number or phone number, as it was typed
+    account: str  # a member's number or phone number, as it was typed; empty for who is signed in
     address: str  # of the network, or the network itself
     browser: Credential | None  # the secret of a browser that may be known
 
@@ -164,8 +164,9 @@ async def count(
 ) -> Counted:  # fmt: skip
     """Count an attempt before it is checked. Raises LockedOut; commit what was counted all the same.
 
-    An account that does not exist is counted as one that does."""
-    who = str(member) if member else f"?{(plain(attempt.account) or '').upper()}"
+    What was typed is counted, whether there is such an account or not: else a lock-out would tell who exists, and which
+    phone is whose."""
+    who = _counted_as(attempt.account) if attempt.account else str(member)
     browser = attempt.browser
     if browser and member and await conn.fetchval(KNOWN, attempt.district, browser.digest, member, now):
         subjects = [(f"{what} {who} browser {browser.digest.hex()}", lock_out.failures)]
@@ -186,6 +187,12 @@ async def count(
         digests.append(digest)
         last = last or failures == most
     return Counted(district=attempt.district, subjects=tuple(digests), last=last)
+
+
+def _counted_as(typed: str) -> str:
+    """One word for all the ways in which an account can be written."""
+    text = (plain(typed) or "").upper()
+    return text if any(letter.isalpha() for letter in text) else digits(text)
 
 
 async def failed(conn: Connection, counted: Counted, member: UUID | None, what: What, now: datetime) -> None:

@@ -286,6 +286,22 @@ async def test_accounts_that_do_not_exist_are_shut_out_alike(dsn: str, clock: Te
         assert answers == [401] * 5 + [429]
 
 
+async def test_a_lock_out_does_not_tell_whose_phone_it_is(dsn: str, conn: asyncpg.Connection, clock: TestClock) -> None:
+    await give_password(conn, MEMBER)
+    await give_phone(conn, MEMBER, "13812345678")
+    async with program(dsn, clock) as town:
+        stranger = town.browser()
+        for _ in range(6):
+            await sign_in(stranger, MEMBER, "guess guess guess")
+        assert (await sign_in(stranger, "13812345678", "guess guess guess")).status_code == 401
+        for start, expected in (("138", [401] * 4 + [429]), ("139", [401] * 5)):
+            written = [f"{start} 1234 5678", f"+86-{start}-1234-5678", f"{start}１２３４5678", f"({start})12345678",
+                       f"{start}.1234.5678"]  # fmt: skip
+            answers = [(await sign_in(stranger, phone, "guess guess guess")).status_code for phone in written]
+            assert answers == expected, "however it is written, and whoever has it"
+        assert (await sign_in(stranger, "13912345678", "guess guess guess")).status_code == 429
+
+
 async def test_many_guesses_at_once_are_counted_as_many(dsn: str, conn: asyncpg.Connection, clock: TestClock) -> None:
     await give_password(conn, MEMBER)
     async with program(dsn, clock) as town:
