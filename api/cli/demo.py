@@ -22,6 +22,7 @@ from api.cli.serve import bound, configuration, ending_cleanly, run
 from api.settings import Settings, variable
 from surveys import passwords, people, sessions, sign_ins
 from surveys.refusals import NotSignedIn
+from surveys.sealing import KeyRing
 
 DISTRICT = 410103
 TIME_ZONE = ZoneInfo("Asia/Shanghai")
@@ -45,9 +46,9 @@ def demo(settings: Settings, load_only: bool) -> None:
     settings = msgspec.structs.replace(settings, database_url=None, migration_database_url=None)
     os.environ.setdefault(variable("log_level"), "warning")  # the terminal is for the tokens, not for every request
     logs.configure(os.environ[variable("log_level")])
-    key_ring.make_if_missing(settings)
+    ring = key_ring.make_if_missing(settings)
     with ending_cleanly(), bound("127.0.0.1", settings.port) as listening, opened(settings, share=False) as addresses:
-        tokens = asyncio.run(prepare(addresses, settings.data / "demo-tokens.json"))
+        tokens = asyncio.run(prepare(addresses, ring, settings.data / "demo-tokens.json"))
         accounts = asyncio.run(give_passwords(addresses, settings.data / "demo-passwords.json"))
         if load_only:
             return
@@ -56,7 +57,7 @@ def demo(settings: Settings, load_only: bool) -> None:
         run(configuration(settings), listening)
 
 
-async def prepare(addresses: Addresses, token_file: Path) -> dict[str, str]:
+async def prepare(addresses: Addresses, ring: KeyRing, token_file: Path) -> dict[str, str]:
     """Load the district if it is not there, and have tokens that hold, in the file and as the answer."""
     from api.demo import load, tokens
 
@@ -66,7 +67,7 @@ async def prepare(addresses: Addresses, token_file: Path) -> dict[str, str]:
         if await people.district(conn, DISTRICT) is None:
             with bars() as report:
                 async with conn.transaction():
-                    await load(conn, now.astimezone(TIME_ZONE).date(), report)
+                    await load(conn, ring, now.astimezone(TIME_ZONE).date(), report)
             await analyse(addresses)
         kept = kept_tokens(token_file)
         if kept is None or not await all_hold(conn, kept, now):

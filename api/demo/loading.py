@@ -21,18 +21,20 @@ from api.demo.doors import Filed
 from api.demo.lives import Desk, Found, live
 from api.demo.people import Population
 from api.demo.places import Place
-from api.demo.words import SOURCES, chances
+from api.demo.words import SOURCES, chances, person_name
 from api.demo.workdays import ZONE, Workdays
 from maps import boundaries
 from maps.boundaries import Area
 from maps.locator import Atlas
-from surveys import categories, issues, placing, sessions, visits, workflow
+from surveys import categories, contacts, issues, placing, sessions, visits, workflow
 from surveys.categories import CategoryDraft, Defaults
+from surveys.contacts import Contact
 from surveys.history import request_digest
 from surveys.issues import NewIssue
 from surveys.people import first_handlers
 from surveys.placing import ToPlace
 from surveys.refusals import Refusal
+from surveys.sealing import KeyRing
 from surveys.visit_drafts import Filing
 
 DISTRICT = 410103
@@ -69,7 +71,7 @@ def invent(days: Workdays) -> Invented:
     return Invented(areas, known, lists, everybody, list(doors.drafts(plan, everybody, outline, days, rng)))
 
 
-async def load(conn: Connection, today: date, report: Report = lambda step, done, of: None) -> None:
+async def load(conn: Connection, ring: KeyRing, today: date, report: Report = lambda step, done, of: None) -> None:
     """Write the demo district, as of a day in its time zone; nothing in it is dated on that day or later.
 
     Ids and all that is chosen at random are the same each time, whatever the day. Run it in a transaction, on a
@@ -90,6 +92,7 @@ async def load(conn: Connection, today: date, report: Report = lambda step, done
         for one, number in zip(found, numbers, strict=True)
     ]
     await _record(conn, lives, report)
+    await _leave_contacts(conn, ring, lives)
 
 
 # The dispatcher is written with the members, before the transaction ends.
@@ -165,6 +168,15 @@ async def _desk(conn: Connection, invented: Invented, found: Sequence[Found], at
         dispatchers=streets | {None: everybody.dispatcher},
         handlers=everybody.handlers,
     )
+
+
+async def _leave_contacts(conn: Connection, ring: KeyRing, lives: Sequence[NewIssue]) -> None:
+    """At some doors somebody left a name and a number; no number in China begins as these do."""
+    rng = chances("contacts")
+    for one in lives:
+        if rng.random() < 0.3:
+            told = Contact(name=person_name(rng), phone=f"120{rng.randrange(10**8):08}")
+            await contacts.add(conn, ring, DISTRICT, {one.row.id: told}, one.row.recorded_at)
 
 
 async def _record(conn: Connection, lives: Sequence[NewIssue], report: Report) -> None:

@@ -17,7 +17,7 @@ from api import database, demo, migrations
 from api.demo import loading, people, words
 from api.demo.workdays import DAYS, ZONE, Workdays, midnight
 from maps.locator import Atlas
-from surveys import issues, sessions, visit_drafts, visits, workflow
+from surveys import contacts, issues, sessions, visit_drafts, visits, workflow
 from surveys.issues import IssueRow
 from surveys.refusals import NotSignedIn, Refusal
 from tests.conftest import RING, Server
@@ -50,7 +50,7 @@ async def loaded(server: Server, anyio_backend: str) -> AsyncIterator[str]:
     async with empty(server) as dsn:
         conn = await database.connect(dsn)
         async with conn.transaction():
-            await demo.load(conn, TODAY)
+            await demo.load(conn, RING, TODAY)
         await conn.close()
         yield dsn
 
@@ -308,7 +308,7 @@ async def test_the_same_rows_are_written_each_time(server: Server, conn: asyncpg
     async with empty(server) as dsn:
         other = await database.connect(dsn)
         async with other.transaction():
-            await demo.load(other, TODAY)
+            await demo.load(other, RING, TODAY)
         for name, question in ROWS.items():
             assert await other.fetch(question) == await conn.fetch(question), name
         await other.close()
@@ -332,3 +332,13 @@ def test_a_total_is_parted_whole() -> None:
     assert people.shares([1, 1, 1], 10) in ([4, 3, 3], [3, 4, 3], [3, 3, 4])
     assert people.shares([0, 5], 3) == [0, 3]
     assert sum(people.shares([0.3, 17.2, 4.4, 9.9], 17_727)) == 17_727
+
+
+async def test_some_left_a_name_and_a_number_that_nobody_has(conn: asyncpg.Connection) -> None:
+    told = [row["subject"] for row in await conn.fetch("select distinct subject from sealed_field")]
+    assert 0.2 < len(told) / await count(conn, "issue") < 0.4
+    for kept in (await contacts.of_issues(conn, DISTRICT, told)).values():
+        contact = kept.plain(RING)
+        assert contact.name
+        assert contact.phone.startswith("120")
+        assert len(contact.phone) == 11
