@@ -35,7 +35,7 @@ SHORTEST_PASSWORD = 12
 DEFAULT_PASSWORDS = frozenset(
     ("postgres", "password", "zoufang", "zoufang_app", "zoufang_owner", "administrator", "changeme", "123456789012")
 )
-LARGEST_PROXY_NETWORK = 256  # addresses
+NARROW_PROXY_NETWORK = {4: 24, 6: 64}  # the shortest prefix, by IP version, that names one place
 
 
 class Finding(Struct, frozen=True):
@@ -132,7 +132,7 @@ def speaks_tls(port: int) -> bool:
 
 def of_proxies(settings: Settings) -> Finding:
     networks = [ip_network(proxy, strict=False) for proxy in settings.trusted_proxies]
-    wide = [one for one in networks if one.num_addresses > LARGEST_PROXY_NETWORK and not one.is_loopback]
+    wide = [one for one in networks if one.prefixlen < NARROW_PROXY_NETWORK[one.version] and not one.is_loopback]
     strangers = any(one.prefixlen <= 8 or one.is_global for one in wide)
     named = ", ".join(map(str, wide))
     return found("proxies_wide", bool(wide), "unsafe" if strangers else "warning", networks=named)

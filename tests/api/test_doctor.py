@@ -118,6 +118,8 @@ def test_a_door_open_to_others_without_tls_is_told(
         (("10.1.0.0/16",), "warning"),
         (("0.0.0.0/0",), "unsafe"),
         (("203.0.0.0/16",), "unsafe"),
+        (("fd00:1::/64",), "ok"),
+        (("fd00:1::/48",), "warning"),
         (("::/0",), "unsafe"),
     ],
 )
