@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Literal
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 from asyncpg import Connection, Record
 from msgspec import Struct
@@ -11,6 +12,7 @@ from msgspec import Struct
 from surveys import absences, cursors, history, members, organisations, people, roles
 from surveys.absences import Absence
 from surveys.history import Entry
+from surveys.issue_query import Filters, Moment, seen
 from surveys.people import Grant, Handler, Reader, Role, ScopeKind
 from surveys.refusals import InvalidCursor, InvalidFilter, NotAllowed
 from surveys.sealing import KeyRing, NotGenuine, Place, UnknownKey, masked_phone
@@ -65,7 +67,7 @@ class MemberDetail(Struct, frozen=True, kw_only=True):
     member: MemberItem
     manageable: bool
     absences: list[Absence]
-    open_issues: int
+    open_issues: int  # of those that the reader sees
     history: list[Entry]
     names: dict[str, str]  # of the members that the history names by id
 
@@ -183,16 +185,18 @@ async def one(conn: Connection, ring: KeyRing, reader: Reader, member: UUID, now
         member=item,
         manageable=manageable,
         absences=await absences.of_member(conn, reader.district, member),
-        open_issues=await conn.fetchval(OPEN_ISSUES, reader.district, member),
+        open_issues=await _open_issues(conn, reader, member, now),
         history=entries,
         names={str(id_): name for id_, name in (await people.names(conn, reader.district, _named(entries))).items()},
     )
 
 
-OPEN_ISSUES = """
-select count(*) from issue where district = $1 and owner = $2
-  and state in ('reported', 'accepted', 'assigned', 'in_progress', 'paused')
-"""
+async def _open_issues(conn: Connection, reader: Reader, member: UUID, now: datetime) -> int:
+    """How many there are in the list that the reader sees of them."""
+    still_open = Filters(owner=(member,), group=("reported", "in_hand", "overdue"))
+    query = await seen(conn, reader, still_open, ZoneInfo("UTC"), Moment(now))
+    counted: int = await conn.fetchval(f"{query.text} select count(*) from seen", *query.parameters)
+    return counted
 
 
 def _named(entries: Sequence[Entry]) -> list[UUID]:
