@@ -67,7 +67,8 @@ class Exports:
     async def connection(self) -> AsyncIterator[asyncpg.Connection]:
         """A connection of the export's own. Raises Busy when no other export ends in time, or what asyncpg raises."""
         try:
-            await asyncio.wait_for(self._free.acquire(), WAIT_S)
+            async with asyncio.timeout(WAIT_S):
+                await self._free.acquire()
         except TimeoutError:
             raise Busy from None
         try:
