@@ -274,15 +274,26 @@ async def of_seals(conn: asyncpg.Connection, _settings: Settings, now: datetime)
     return found("history_unsealed", age > OLD_SEAL, "warning", hours=age // timedelta(hours=1))
 
 
+# The daily job verifies the history, and so does every backup that is tried out: when they last did, and the answer.
 VERIFIED = """
-select exists (select from district d where not exists (
-  select from history h where h.district = d.district and h.kind = 'installation'
-    and h.recorded_at > $1 and (h.facts ->> 'history_verified')::boolean))
+with verified as (
+  select district, started_at as at, not facts ? 'broken' as holds from job_run
+  where job = 'verify_history' and outcome = 'done'
+  union all
+  select district, recorded_at, (facts ->> 'history_verified')::boolean from history
+  where kind = 'installation' and event = 'backed_up' and (facts ->> 'verified')::boolean
+)
+select coalesce(bool_or(v.at is null or v.at < $1), false) as long_ago, coalesce(bool_or(not v.holds), false) as broken
+from district d
+left join lateral (select at, holds from verified where district = d.district order by at desc limit 1) v on true
 """
 
 
 async def of_verification(conn: asyncpg.Connection, _settings: Settings, now: datetime) -> Finding:
-    return found("history_unverified", await conn.fetchval(VERIFIED, now - OLD_VERIFICATION), "warning")
+    row = await conn.fetchrow(VERIFIED, now - OLD_VERIFICATION)
+    if row is not None and row["broken"]:
+        return Finding("history_broken", "unsafe")
+    return found("history_unverified", row is None or row["long_ago"], "warning")
 
 
 FAILING_JOBS = """

@@ -160,9 +160,14 @@ SENTENCES: Mapping[str, Sentences] = {
     "history_unverified": Sentences(
         "历史记录一个月内核验过",
         "The history was verified within a month",
-        "历史记录一个月内未核验通过：运行 `zoufang history verify`；`zoufang backup` 每次也会核验",
-        "The history was not found to verify for a month: run `zoufang history verify`; every `zoufang backup` "
-        "verifies it too",
+        "历史记录已有一个月未核验：查看 `zoufang jobs` 是否在运行；`zoufang backup` 每次也会核验",
+        "The history was not verified for a month: see that jobs run; every `zoufang backup` verifies it too",
+    ),
+    "history_broken": Sentences(
+        "历史记录核验通过",
+        "The history verifies",
+        "历史记录核验未通过：运行 `zoufang history verify` 查看第一条被改动的记录，并查明是谁改动了数据库",
+        "The history does not verify: `zoufang history verify` names the first broken record; find out who changed it",
     ),
     "jobs_failing": Sentences(
         "后台任务正常",

@@ -165,6 +165,26 @@ async def test_a_backup_that_is_missing_old_or_not_tried_out_is_told(
     assert (await of_rows(owner, settings))["backup_unverified"] == "ok"
 
 
+async def test_a_history_that_does_not_verify_is_told_until_it_does(
+    owner: asyncpg.Connection, settings: Settings
+) -> None:
+    async def verified(facts: str, ago: timedelta) -> None:
+        at = datetime.now(UTC) - ago
+        await owner.execute(
+            "insert into job_run values ($1, gen_random_uuid(), 'verify_history', $2, $2, 'done', $3)",
+            DISTRICT, at, facts,
+        )  # fmt: skip
+
+    await verified('{"seals": 3}', timedelta(days=3))
+    assert (await of_rows(owner, settings))["history_unverified"] == "ok"
+    await verified('{"broken": {"what": "changed"}}', timedelta(days=2))
+    assert (await of_rows(owner, settings))["history_broken"] == "unsafe"
+    await note(owner, "backed_up", '{"verified": true, "history_verified": false}', timedelta(days=1))
+    assert (await of_rows(owner, settings))["history_broken"] == "unsafe"
+    await verified('{"seals": 4}', timedelta(hours=1))
+    assert (await of_rows(owner, settings))["history_unverified"] == "ok"
+
+
 async def test_a_history_that_waits_to_be_sealed_is_told(owner: asyncpg.Connection, settings: Settings) -> None:
     async with owner.transaction():
         await history_seals.seal(owner, DISTRICT, datetime.now(UTC) - timedelta(hours=5))
