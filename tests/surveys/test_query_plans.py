@@ -16,19 +16,26 @@ from api.settings import Settings
 from maps import tiles
 from surveys import (
     audit,
+    contacts,
     history,
     history_seals,
     issue_counts,
     issue_lists,
     issue_moves,
     receipts,
+    resealing,
+    residents,
+    reveals,
     sessions,
     visit_query,
 )
+from surveys.contacts import Contact
+from surveys.history import Actor
 from surveys.issue_query import Filters
 from surveys.people import Grant, Reader
 from tests import doors, drafts
 from tests.conftest import (
+    ADMINISTRATOR,
     AUDITOR,
     DISTRICT,
     FAR,
@@ -53,7 +60,7 @@ from tests.conftest import (
 pytestmark = pytest.mark.anyio
 
 MANY = 20_000
-LARGE = {"issue", "issue_spans", "text_version", "history", "visit"}
+LARGE = {"issue", "issue_spans", "text_version", "history", "visit", "sealed_field"}
 ZONE = ZoneInfo("Asia/Shanghai")
 DOOR = UUID(int=0xD00)
 OTHER_STREET_LEADER = person("22", "别街领导", "leader", "street", "410103002")
@@ -114,6 +121,9 @@ async def conn(server: Server, template: str) -> AsyncIterator[asyncpg.Connectio
         await opened.close()
 
 
+PHONE = "13812341234"
+
+
 async def _multiply(conn: asyncpg.Connection, visit: UUID, issue: UUID) -> None:
     chance = np.random.default_rng(20261123)
     lon, lat = chance.uniform(113.60, 113.63, MANY), chance.uniform(34.70, 34.71, MANY)
@@ -132,6 +142,8 @@ async def _multiply(conn: asyncpg.Connection, visit: UUID, issue: UUID) -> None:
             for id_, text in zip(ids, texts, strict=True)
         ],
     )
+    told = {id_: Contact(phone=f"{13800000000 + at // 2}") for at, id_ in enumerate(ids)}
+    await contacts.add(conn, RING, DISTRICT, told | {ids[0]: Contact(name="张三", phone=PHONE)}, NOW)
 
 
 async def reader(conn: asyncpg.Connection, who: Person) -> Reader:
@@ -335,3 +347,23 @@ async def test_sealing_reads_only_what_came_since(conn: asyncpg.Connection) -> N
         asked = (DISTRICT, 1, row["to_written"], row["to_id"], row["to_written"] + 1, 10)
         plan = (await conn.fetchval(f"explain (format json) {history_seals.ROWS}", *asked))[0]["Plan"]
         assert "history_written" in {node.get("Index Name") for node in nodes(plan)}, plan
+
+
+async def test_a_number_is_looked_up(conn: asyncpg.Connection) -> None:
+    for person_ in (WORKER, ADMINISTRATOR):
+        who = await reader(conn, person_)
+        async with conn.transaction():
+            used = await indexes(conn, lambda conn, who=who: reveals.search(conn, RING, who, PHONE, ZONE, NOW))  # type: ignore[misc]
+            assert {"sealed_field_by_look_up", "issue_pkey"} <= used, used
+    actor = Actor("program", "tests")
+    async with conn.transaction():
+        used = await indexes(conn, lambda conn: residents.find(conn, RING, DISTRICT, actor, PHONE, "查", NOW))
+        assert {"sealed_field_by_look_up", "issue_pkey"} <= used, used
+
+
+async def test_what_older_keys_have_sealed_is_found_without_reading_the_rest(conn: asyncpg.Connection) -> None:
+    ring = RING.rotated(NOW)
+    older = [number.to_bytes(4, "big") for number in ring.keys if number != 1]
+    question = resealing._select(resealing.COLUMNS[0], after=False)
+    used = await indexes(conn, lambda conn: conn.fetch(question, DISTRICT, older))
+    assert "sealed_field_by_key" in used, used
