@@ -64,6 +64,7 @@ ROUTES: list[Any] = [
     *issues.ROUTES,
     *exports.ROUTES,
     *audit.ROUTES,
+    *jobs.ROUTES,
     *contacts.ROUTES,
     *residents.ROUTES,
     *organisations.ROUTES,

@@ -16,7 +16,7 @@ from litestar.params import FromQuery, QueryParameter
 from litestar.response import Redirect, Template
 from msgspec import Meta, Struct
 
-from api import history_words, problem_details
+from api import history_words, jobs, problem_details
 from api.auth import Clock
 from api.documented_problems import REFUSES
 from api.export_columns import Header
@@ -228,6 +228,8 @@ async def audit_page(
         "page": page,
         "seals": page.seals if page else await audit.seals(conn, reader),
         "problem": problem_details.of(refusal, language) if refusal else None,
+        "jobs": await jobs.states(conn, reader.district, 1),
+        "job_words": history_words.JOBS,
         "kinds": history_words.KINDS,
         "events": history_words.EVENTS,
         "event_in_words": event_in_words,

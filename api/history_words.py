@@ -28,6 +28,16 @@ ACTORS: Mapping[str, Words] = {
     "program": ("程序", "Program"),
 }
 
+JOBS: Mapping[str, Words] = {
+    "seal_history": ("封存历史记录", "Seal the history"),
+    "verify_history": ("核对历史记录", "Verify the history"),
+    "begin_absences": ("移交请假人的问题", "Hand on for those who are away"),
+    "reseal": ("用新密钥重新加密", "Seal anew under the newest key"),
+    "retention": ("按留存规则删除", "Forget by the rules"),
+    "forget_sign_ins": ("清理过期登录", "Clear old sign-ins"),
+    "forget_job_runs": ("清理任务记录", "Clear old runs of jobs"),
+}
+
 EVENTS: Mapping[str, Words] = {
     "visit.file": ("上报走访", "Visit filed"),
     "visit.correct": ("更正走访", "Visit corrected"),

@@ -13,6 +13,8 @@ from typing import Literal
 import asyncpg
 import msgspec
 import structlog
+from litestar import get
+from litestar.di import NamedDependency
 from msgspec import Struct
 
 from api import database, erasure_journal
@@ -26,6 +28,8 @@ from surveys import (
     retention,
     sign_ins,
 )
+from surveys.job_runs import JobRun
+from surveys.people import Reader
 from surveys.sealing import KeyRing
 
 log = structlog.get_logger()
@@ -215,3 +219,43 @@ async def connected(dsn: str) -> AsyncIterator[asyncpg.Connection]:
             await conn.close(timeout=LONGEST_CLOSE_S)
         except (*database.UNAVAILABLE, asyncpg.PostgresError):
             conn.terminate()
+
+
+class JobState(Struct, frozen=True, kw_only=True):
+    """A job, how often its turn comes, and its last runs, newest first."""
+
+    name: str
+    every_seconds: int
+    runs: list[JobRun]
+
+
+class JobStates(Struct, frozen=True):
+    """All jobs."""
+
+    items: list[JobState]
+
+
+RUNS_SHOWN = 10  # of each job
+
+
+@get("/api/jobs", summary="Background jobs")
+async def list_jobs(conn: NamedDependency[asyncpg.Connection], reader: NamedDependency[Reader]) -> JobStates:
+    """What ran in the reader's district, when, and what it did; for who runs the program, and for the administrator."""
+    reader.require("administrator", "operator")
+    return JobStates(await states(conn, reader.district, RUNS_SHOWN))
+
+
+async def states(conn: asyncpg.Connection, district: int, limit: int) -> list[JobState]:
+    """Every job with its last runs in a district."""
+    runs = await job_runs.newest(conn, district, [job.name for job in JOBS], limit)
+    return [
+        JobState(
+            name=job.name,
+            every_seconds=int(job.every.total_seconds()),
+            runs=[run for run in runs if run.job == job.name],
+        )
+        for job in JOBS
+    ]
+
+
+ROUTES = [list_jobs]

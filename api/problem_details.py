@@ -152,7 +152,7 @@ TEXTS: Mapping[str, Text] = {
     "move_not_possible": Text(409, "现在的状态不能这样办理", "The present state does not allow this move"),
     "already_withdrawn": Text(409, "这次走访已经撤回", "The visit has been withdrawn already"),
     "body_too_slow": Text(408, "请求内容传得太慢，请重新发送", "The body came too slowly; send it again"),
-    "took_too_long": Text(503, "处理时间太长，已停止，请稍后再试", "It took too long and was given up; try again shortly"),
+    "took_too_long": Text(503, "处理时间太长，已停止，请稍后再试", "It took too long and was given up; try again"),
     "too_large": Text(413, "请求内容太大", "The request is too large"),
     "bad_request": Text(400, "请求不符合要求", "The request does not fit"),
     "too_many_requests": Text(

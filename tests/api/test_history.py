@@ -47,17 +47,19 @@ async def happened(
 
 
 @pytest.fixture
-async def story(client: Client) -> Json:
+async def story(client: Client, clock: TestClock) -> Json:
     """A visit with an issue, which a community worker accepts."""
     draft = drafts.visit(note="有人在家,电话 13812341234", issues=[drafts.issue(title="门口垃圾成堆")])
     await doors.file(client, MEMBER, draft)
+    clock.forward(minutes=1)
     await doors.move(client, WORKER, draft["issues"][0]["id"], drafts.move("accept", 1, reason="马上去看"))
     return draft
 
 
 async def test_the_newest_come_first_with_names_and_without_texts_or_places(client: Client, story: Json) -> None:
     page = await listed(client)
-    assert events(page)[:3] == ["issue.accept", "issue.report", "visit.file"] or events(page)[0] == "issue.accept"
+    assert events(page)[0] == "issue.accept"
+    assert set(events(page)[1:3]) == {"issue.report", "visit.file"}
     accept = page["items"][0]
     assert accept["actor"] == {"kind": "member", "id": str(WORKER.id), "number": WORKER.number, "name": WORKER.name}
     assert accept["subject"]["id"] == story["issues"][0]["id"]
@@ -100,7 +102,7 @@ async def test_a_thing_is_found_by_its_id_and_an_issue_by_its_number(
     issue = story["issues"][0]["id"]
     number = await conn.fetchval("select number from issue where id = $1", UUID(issue))
     for said in (issue, str(number), f"%23{number}"):
-        assert events(await listed(client, f"?thing={said}")) == ["issue.accept", "issue.report"]
+        assert events(await listed(client, f"?thing={said}")) == ["issue.accept", "issue.report"], said
     assert (await listed(client, "?thing=1", status=404))["field"] == "thing"
     assert (await listed(client, "?thing=x", status=422))["code"] == "invalid_filter"
 
@@ -164,6 +166,7 @@ async def test_it_leaves_as_a_file_and_that_is_an_event(
     assert {row[2] for row in rows} == {"上报走访", "上报问题", "'=cmd"}, "no cell begins a formula"
     assert {row[4] for row in rows} == {MEMBER.name}
     assert "垃圾" not in answer.text
+    clock.forward(seconds=1)
     sheet = await client.get("/api/history.xlsx?lang=en", headers=AUDITOR.headers)
     assert sheet.content.startswith(b"PK")
     clock.forward(seconds=1)

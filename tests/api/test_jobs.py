@@ -9,13 +9,13 @@ from pathlib import Path
 import asyncpg
 import pytest
 
-from api import jobs
+from api import history_words, jobs
 from api.app import create_app
 from api.jobs import JOBS, Job, Runner, UnknownJobError, Work
 from api.settings import Settings
 from surveys import job_runs
 from tests.api.processes import Program, stop, wait_until
-from tests.conftest import DISTRICT, NOW, RING, TestClock
+from tests.conftest import ADMINISTRATOR, AUDITOR, DISTRICT, LEADER, NOW, OPERATOR, RING, Client, TestClock
 
 pytestmark = pytest.mark.anyio
 
@@ -150,7 +150,19 @@ async def test_runs_are_forgotten_after_a_month(dsn: str, conn: asyncpg.Connecti
     assert await conn.fetchval("select array_agg(started_at) from job_run") == [clock.now]
 
 
-def test_every_job_has_a_name_of_its_own() -> None:
+async def test_who_runs_the_program_sees_what_its_jobs_did(dsn: str, client: Client, clock: TestClock) -> None:
+    await Runner(dsn, clock, lambda: RING, Settings(database_url=dsn)).run_due()
+    for who, status in ((OPERATOR, 200), (ADMINISTRATOR, 200), (AUDITOR, 403), (LEADER, 403)):
+        answer = await client.get("/api/jobs", headers=who.headers)
+        assert answer.status_code == status, who.role
+        if status == 200:
+            items = answer.json()["items"]
+            assert [one["name"] for one in items] == [job.name for job in JOBS]
+            assert {one["runs"][0]["outcome"] for one in items} == {"done"}
+
+
+def test_every_job_has_a_name_of_its_own_and_a_word_for_people() -> None:
+    assert {job.name for job in JOBS} == set(history_words.JOBS)
     assert len({job.name for job in JOBS}) == len(JOBS)
     with pytest.raises(UnknownJobError, match="forget_job_runs"):
         jobs.named("nothing")

@@ -330,6 +330,7 @@ ROUTES: dict[str, Row] = {
     "GET /api/history.csv": Row(may=AUDIT),
     "GET /api/history.xlsx": Row(may=AUDIT),
     "GET /audit": Row(may=AUDIT),
+    "GET /api/jobs": Row(may=frozenset({"administrator", "operator"})),
     "GET /api/communities.geojson": signed_in(200),
     "GET /api/communities/at": signed_in(200, query="?lon=113.605&lat=34.705"),
 }
