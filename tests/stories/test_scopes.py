@@ -163,6 +163,9 @@ async def test_who_keeps_the_house_reads_no_visit_and_no_issue(day: Day) -> None
         ):
             answer = await day.client.get(path, headers=who.headers)
             assert (answer.status_code, answer.json()["code"]) == (403, "not_allowed"), path
+        page = await day.client.get("/maps/issues", headers=who.headers | {"Accept": "text/html"})
+        assert page.status_code == 403
+        assert 'href="/account' in page.text, "and is shown a way that leads on"
 
 
 async def test_who_sees_what_is_not_theirs_moves_nothing_of_it(day: Day) -> None:
