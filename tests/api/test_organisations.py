@@ -38,7 +38,7 @@ async def found(client: Client, who: Person, name: str, parent: Any = ORGANISATI
     return answered(await client.post("/api/organisations", json=draft, headers=who.headers), status)
 
 
-async def paths(client: Client, who: Person = ADMINISTRATOR, **asked: str) -> list[str]:
+async def paths(client: Client, who: Person = ADMINISTRATOR, **asked: Any) -> list[str]:
     tree = await doors.read(client, who, "/api/organisations", **asked)
     return [one["path"] for one in tree["items"]]
 
