@@ -40,3 +40,10 @@ async def test_who_only_reads_sees_it_masked(visitor: Visitor) -> None:
     section = visitor.page.locator("section.contact")
     assert "138****1234" in await section.inner_text()
     assert await section.locator("button").count() == 0
+
+
+async def test_one_that_was_erased_is_said_to_have_been(visitor: Visitor) -> None:
+    await visitor.enter(f"/maps/issues#/issue/{UUID(int=10002)}", WORKER.token)
+    assert "联系方式已于 2026/11/23 12:00 删除" in await visitor.page.inner_text(".contact")
+    await visitor.open(f"/maps/issues?lang=en#/issue/{UUID(int=10002)}")
+    assert "removed" in await visitor.page.inner_text(".contact")

@@ -25,7 +25,7 @@ MARKUP = [
     "javascript:window.ran=5//&lt;b&gt;",
 ]
 
-CONTACT = Contact(name=MARKUP[0], phone="138 1234 1234")  # of the first issue
+CONTACT = Contact(name=MARKUP[0], phone="138 1234 1234")  # of the first issue, and once of the second
 
 Event = Literal["report", "accept", "assign", "start", "resolve", "close", "reject"]
 
@@ -68,7 +68,9 @@ async def settle(conn: asyncpg.Connection) -> None:
     made = [_issue(next(numbers), community, group) for community, group, many in STOCK for _ in range(many)]
     async with conn.transaction():
         await issues.record(conn, made)
-        await contacts.replace(conn, RING, DISTRICT, UUID(int=10001), CONTACT, NOW)
+        for number in (10001, 10002):
+            await contacts.replace(conn, RING, DISTRICT, UUID(int=number), CONTACT, NOW)
+        await contacts.replace(conn, RING, DISTRICT, UUID(int=10002), Contact(), NOW)
 
 
 def _issue(number: int, community: str | None, group: str) -> NewIssue:

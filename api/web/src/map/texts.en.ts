@@ -89,7 +89,7 @@ export const en: Texts = {
   minutes: (n) => (n === 1 ? '1 minute' : `${n} minutes`),
   history: 'History',
   textErased: '(erased)',
-  erasedAt: (at) => `The texts were erased on ${at}, as was asked`,
+  erasedAt: (at) => `The texts were erased on ${at}`,
   contact: 'Contact',
   contactShow: 'Show contact',
   contactErased: (at) => `The contact was removed on ${at}`,

@@ -87,7 +87,7 @@ export const zh = {
   minutes: (n: number) => `${n} 分钟`,
   history: '办理经过',
   textErased: '（内容已删除）',
-  erasedAt: (at: string) => `文字内容已于 ${at} 应要求删除`,
+  erasedAt: (at: string) => `文字内容已于 ${at} 删除`,
   contact: '联系人',
   contactShow: '显示联系方式',
   contactErased: (at: string) => `联系方式已于 ${at} 删除`,
