@@ -211,7 +211,7 @@ class Import(Struct, kw_only=True):
             named_ = next((scope for scope in scopes if _fits(known, role, scope)), None)
             return {known.grant(role, ""): named_}
         fitting = {grant: scope for scope in scopes if (grant := _fits(known, role, scope))}
-        if not fitting and role == "organiser" and not scopes:
+        if not fitting and role == "organiser":
             return {Grant("organiser", "organisation", str(organisation)): None}
         return dict(fitting)
 

@@ -214,7 +214,7 @@ with d as (
   insert into number_series (district, series, next) values ($1, 'issue', 10001)
 ), o as (
   insert into organisation (district, id, name) values ($1, $5, $6)
-), s2 as (
+), standing as (
   insert into organisation_spans (district, organisation, valid_from, name, recorded_at) values ($1, $5, $10, $6, $10)
 ), m as (
   insert into member (district, id, number, name, organisation, joined_at) values ($1, $7, $8, $9, $5, $10)

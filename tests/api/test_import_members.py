@@ -222,6 +222,16 @@ async def test_a_dispatcher_of_the_whole_district_is_never_meant_by_silence(
     assert await roles(conn, "C2") == {MEMBERSHIP, ("dispatcher", "district", str(DISTRICT))}
 
 
+async def test_an_organiser_is_one_of_their_own_branch_unless_another_is_named(
+    imported: Import, conn: asyncpg.Connection
+) -> None:
+    text = "组织,姓名,编号,角色,范围\n区委,甲,D1,组织员、社区工作人员,近邻社区\n区委,乙,D2,组织员,第一支部/第一小组\n"
+    assert figures(await asyncio.to_thread(imported, text))["rows rejected"] == 0
+    own = ("organiser", "organisation", str((await found(conn, "D1"))["organisation"]))
+    assert await roles(conn, "D1") == {MEMBERSHIP, own, ("community_worker", "community", NEAR)}
+    assert await roles(conn, "D2") == {MEMBERSHIP, ("organiser", "organisation", str(BELOW))}
+
+
 # --- leavers
 
 
