@@ -3,6 +3,7 @@
 import asyncio
 import csv
 import gc
+import os
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -226,7 +227,9 @@ class RejectedRows:
 
     def _open(self) -> TextIO:
         try:
-            self._file = self.path.open("w", encoding="utf-8-sig", newline="")
+            # readable by its owner alone: it holds what people are called, and their numbers
+            descriptor = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+            self._file = os.fdopen(descriptor, "w", encoding="utf-8-sig", newline="")
         except OSError as error:
             raise RejectedRowsUnwritable(f"{self.path} cannot be written 无法写入: {error.strerror}") from error
         self._write(self._file, ["行号 row", "原因", "reasons", *map(defused, self._columns)])

@@ -2,6 +2,7 @@
 
 import asyncio
 import csv
+import stat
 from pathlib import Path
 from uuid import UUID
 
@@ -72,6 +73,7 @@ async def test_names_and_phones_are_sealed_with_their_issues(
     with (tmp_path / "台账.csv.rejected.csv").open(encoding="utf-8-sig", newline="") as file:
         refused = list(csv.reader(file))
     assert len(refused) == 3
+    assert stat.S_IMODE((tmp_path / "台账.csv.rejected.csv").stat().st_mode) == 0o600
     assert "1234" not in result.output
     for table in ("issue", "history", "text_version"):
         for row in await conn.fetch(f"select t::text as row from {table} t"):
