@@ -198,11 +198,13 @@ class Command:
             raise click.ClickException(f"Now {error.count} are missing 现缺 {error.count} 人. {UNCHANGED}") from None
         except DispatcherNeeded:
             raise click.ClickException(
-                f"The district's own dispatcher would go: name another first 请先指定新的区级调度员. {UNCHANGED}"
+                "The district's own dispatcher would go: put them into the list, or name another at /people first "
+                f"区级调度员不在名册中或将失去角色：请写入名册，或先在“人员”页面另行任命. {UNCHANGED}"
             ) from None
         except AdministratorNeeded:
             raise click.ClickException(
-                f"The last administrator would go: name another first 请先指定另一名管理员. {UNCHANGED}"
+                "The last administrator would go: put them into the list, or name another at /people first "
+                f"最后一名管理员不在名册中或将失去角色：请写入名册，或先在“人员”页面另行指定. {UNCHANGED}"
             ) from None
 
 
