@@ -1,6 +1,7 @@
 """Signing in: a number or phone with its password, or a token, becomes a browser's session; and the way out of it."""
 
-from datetime import timedelta
+from contextlib import suppress
+from datetime import datetime, timedelta
 from typing import Annotated, Any
 
 import asyncpg
@@ -12,7 +13,7 @@ from litestar.response import Redirect, Template
 from msgspec import Struct
 
 from api import problem_details, session_cookies
-from api.auth import MAP, PUBLIC, UNPROVEN, Clock
+from api.auth import MAP, PUBLIC, SESSION_COOKIE, UNPROVEN, Clock
 from api.entrance import Entrance, refuse_cross_site
 from api.limits import few_pages
 from api.problem_details import Problem
@@ -83,6 +84,7 @@ async def _by_password(request: Request[Any, Any, Any], data: SignIn, entrance: 
         )
         if not admitted.has_second_factor:
             browser = await session_cookies.know(conn, request, admitted.district, admitted.member, settings, now)
+        await _end_former(conn, request, now)
         untold = await account_notices.any_unseen(conn, admitted.district, admitted.member)
         next_ = await _next(conn, session, data)
     cookies = session_cookies.of_session(request, session, now)
@@ -99,11 +101,20 @@ async def _by_token(request: Request[Any, Any, Any], data: SignIn, entrance: Ent
     try:
         async with entrance.transaction() as conn:
             session = await sessions.sign_in(conn, data.token, lifetime, now, session_cookies.browser_name(request))
+            await _end_former(conn, request, now)
             next_ = await _next(conn, session, data)
     except NotSignedIn:
         await entrance.refuse_token(request, data.token)
         raise TokenWrong("token") from None
     return _on(request, next_, session_cookies.of_session(request, session, now))
+
+
+async def _end_former(conn: asyncpg.Connection, request: Request[Any, Any, Any], now: datetime) -> None:
+    """A browser is signed in once: the session that it had ends with the new one."""
+    with suppress(NotSignedIn):
+        former = sessions.credential(request.cookies.get(SESSION_COOKIE, ""))
+        if former.kind == "session":
+            await sessions.sign_out(conn, former, now)
 
 
 async def _next(conn: asyncpg.Connection, session: Session, data: SignIn) -> str:

@@ -328,6 +328,17 @@ async def test_an_address_that_tries_too_often_has_to_wait_whoever_it_asks_for(d
         assert (await sign_in(town.browser("198.51.100.7"), "account", "guess guess")).status_code == 401
 
 
+async def test_a_browser_that_signs_in_again_leaves_no_session_behind(client: Client, conn: asyncpg.Connection) -> None:
+    for who in (WORKER, LEADER):
+        await give_password(conn, who)
+    await sign_in(client, WORKER)
+    kept = client.cookies["zoufang_session"]
+    await sign_in(client, LEADER)
+    assert (await client.get("/api/sessions")).json()["items"][0]["this"]
+    assert (await client.get("/api/issues", headers={"Cookie": f"zoufang_session={kept}"})).status_code == 401
+    assert [one["about"] for one in await history(conn, "signed_out")] == [str(WORKER.id)]
+
+
 async def noted(conn: asyncpg.Connection, at: datetime) -> None:
     """Wait until it is noted when the one session was last used, which is done aside."""
     for _ in range(100):
