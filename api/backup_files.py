@@ -184,6 +184,14 @@ async def part(path: Path, name: str) -> AsyncIterator[bytes]:
             yield chunk
 
 
+async def attachments(path: Path) -> AsyncIterator[tuple[str, AsyncIterator[bytes]]]:
+    """Every attachment by its name and its bytes, which must be read before the next is asked for."""
+    with tarfile.open(path, "r:") as tar:
+        for member in tar:
+            if member.name not in {DATABASE, MANIFEST}:
+                yield member.name, chunks_of(opened_member(tar, member))
+
+
 def opened_member(tar: tarfile.TarFile, member: tarfile.TarInfo) -> IO[bytes]:
     content = tar.extractfile(member)
     if content is None:

@@ -430,31 +430,32 @@ async def restored(
 
 @contextmanager
 def attachments_from(folder: Path, path: Path) -> Iterator[Any]:
-    """Lets attachments be written beside the present ones, whose place they take when the block ends well."""
+    """Lets a backup's attachments be written beside the present ones, which they join when the block ends well.
+
+    One that is there already is the same, and one that came after the backup is left where it is."""
     unfinished = folder.with_name("attachments.unfinished")
-    earlier = folder.with_name("attachments.before")
     shutil.rmtree(unfinished, ignore_errors=True)
 
     async def write_all(manifest: Manifest, progress: Progress) -> None:
-        names = [name for name in manifest.parts if name != DATABASE]
-        for number, name in enumerate(names, 1):
+        written = Steps("Attachments 附件", len(manifest.parts) - 1, progress)
+        async for name, chunks in backup_files.attachments(path):
             place = backup_files.attachment_path(unfinished, name)
             place.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             with os.fdopen(os.open(place, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-                async for chunk in backup_files.part(path, name):
+                async for chunk in chunks:
                     file.write(chunk)
                 file.flush()
                 os.fsync(file.fileno())
-            progress("Attachments 附件", number, len(names))
+            written.step()
 
     try:
         yield write_all
-        if folder.exists():
-            folder.rename(earlier)
-        if unfinished.exists():
-            unfinished.rename(folder)
-            flush(folder.parent)
-        shutil.rmtree(earlier, ignore_errors=True)
+        for written in files_in(unfinished):
+            place = folder / written.relative_to(unfinished)
+            if not place.exists():
+                place.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+                written.rename(place)
+                flush(place.parent)
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)
 

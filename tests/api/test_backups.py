@@ -14,7 +14,7 @@ import msgspec
 import pytest
 
 from api import backup_files, key_ring
-from api.backup_files import Manifest
+from api.backup_files import BackupError, Manifest
 from api.settings import Settings
 from tests.api.processes import Program, wait_until
 from tests.conftest import NOW, Server, founded
@@ -82,7 +82,7 @@ async def test_a_server_s_database_is_backed_up_and_restored_into_an_empty_one(
     assert manifest.rows["member"] > 0
     assert manifest.keys == {"1": manifest.keys["1"], "look_up": manifest.keys["look_up"]}
     assert manifest.parts["attachments/ab/photo"].bytes == 7
-    (program.data / "attachments" / "ab" / "photo").unlink()
+    (program.data / "attachments" / "ab" / "photo").rename(program.data / "attachments" / "ab" / "later")
 
     other = restoring_to(program, server, elsewhere)
     done = other.run("restore", str(tmp_path / "b.tar"))
@@ -91,6 +91,8 @@ async def test_a_server_s_database_is_backed_up_and_restored_into_an_empty_one(
     app = server.dsn("zoufang_app", elsewhere)
     assert await asked(app, "select count(*) from member") == manifest.rows["member"]
     assert (program.data / "attachments" / "ab" / "photo").read_bytes() == b"a photo"
+    assert (program.data / "attachments" / "ab" / "later").exists()
+    assert not (program.data / "attachments.unfinished").exists()
     with pytest.raises(asyncpg.InsufficientPrivilegeError):
         await on(app, "delete from history")
     assert await asked(app, "select event from history order by recorded_at desc limit 1") == "restored"
@@ -268,3 +270,12 @@ async def test_what_was_ended_since_does_not_come_to_life_again(
         done = here.run("restore", "--replace", str(tmp_path / "b.tar"))
         assert done.returncode == 0, done.stderr
         assert await asked(server.dsn(name=name), "select count(*) from session where ended_at is null") == 0
+
+
+@pytest.mark.parametrize(
+    "name", ["attachments/../../etc/passwd", "attachments//etc/passwd", "elsewhere", "attachments/"]
+)
+def test_no_name_in_a_backup_leads_out_of_the_attachments(name: str, tmp_path: Path) -> None:
+    with pytest.raises(BackupError):
+        backup_files.attachment_path(tmp_path, name)
+    assert backup_files.attachment_path(tmp_path, "attachments/ab/cd") == tmp_path / "ab" / "cd"
