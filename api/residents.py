@@ -43,6 +43,12 @@ class ErasureWanted(Wanted, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     with_texts: bool = False
 
 
+class Receipts(Struct, frozen=True):
+    """What was forgotten at residents' requests, newest first."""
+
+    items: list[Receipt]
+
+
 class Rules(Struct, frozen=True):
     """The rules by which the district forgets."""
 
@@ -120,6 +126,13 @@ async def erase_resident(
     return Response(receipt, headers=NO_STORE)
 
 
+@get("/api/residents/erasures", summary="The receipts of erasures")
+async def erasure_receipts(conn: NamedDependency[asyncpg.Connection], reader: NamedDependency[Reader]) -> Receipts:
+    """The last erasures at residents' requests, newest first."""
+    reader.require("administrator")
+    return Receipts(await residents.receipts(conn, reader.district))
+
+
 @get("/api/residents/erasures/{erasure:uuid}", summary="The receipt of an erasure")
 async def erasure_receipt(
     conn: NamedDependency[asyncpg.Connection], reader: NamedDependency[Reader], erasure: FromPath[UUID]
@@ -149,4 +162,12 @@ async def change_retention(
     return Rules(await retention.rules(conn, reader.district))
 
 
-ROUTES = [find_resident, export_resident, erase_resident, erasure_receipt, retention_rules, change_retention]
+ROUTES = [
+    find_resident,
+    export_resident,
+    erase_resident,
+    erasure_receipts,
+    erasure_receipt,
+    retention_rules,
+    change_retention,
+]

@@ -244,16 +244,32 @@ async def erase(
     return receipt, erasure
 
 
-RECEIPT = """
-select id, happened_at, facts from history where district = $1 and id = $2 and kind = 'erasure' and event = 'erased'
+RECEIPTS = """
+select id, happened_at, facts from history
+where district = $1 and kind = 'erasure' and event = 'erased' and facts->>'reason' = 'request'
+order by recorded_at desc, id desc limit $2
 """
+RECEIPT = """
+select id, happened_at, facts from history
+where district = $1 and id = $2 and kind = 'erasure' and event = 'erased' and facts->>'reason' = 'request'
+"""
+MOST_RECEIPTS = 200
 
 
 async def receipt(conn: Connection, district: int, erasure: UUID) -> Receipt:
     """The receipt of an erasure that somebody asked for. Raises NotFound."""
     row = await conn.fetchrow(RECEIPT, district, erasure)
-    if row is None or row["facts"]["reason"] != "request":
+    if row is None:
         raise NotFound
+    return _receipt(row)
+
+
+async def receipts(conn: Connection, district: int) -> list[Receipt]:
+    """The receipts of the last erasures that somebody asked for, newest first: one whose answer was lost is there."""
+    return [_receipt(row) for row in await conn.fetch(RECEIPTS, district, MOST_RECEIPTS)]
+
+
+def _receipt(row: Any) -> Receipt:
     facts = row["facts"]
     return Receipt(
         id=row["id"],

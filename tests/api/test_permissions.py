@@ -318,6 +318,7 @@ ROUTES: dict[str, Row] = {
     "POST /api/residents/find": Row(may=ADMINISTRATION, body=lambda _: RESIDENT, shown=_issues),
     "POST /api/residents/export": Row(may=ADMINISTRATION, other=404, body=lambda _: RESIDENT),
     "POST /api/residents/erase": Row(may=ADMINISTRATION, other=404, body=lambda _: RESIDENT),
+    "GET /api/residents/erasures": Row(may=ADMINISTRATION),
     "GET /api/residents/erasures/{erasure:uuid}": Row(may=ADMINISTRATION, ok=404),
     "GET /api/retention": Row(may=ADMINISTRATION),
     "POST /api/retention": Row(may=ADMINISTRATION, body=lambda _: {"kind": "contacts", "days": 365}),

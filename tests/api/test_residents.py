@@ -158,6 +158,7 @@ async def test_a_resident_is_forgotten_and_nothing_else_changes(
     assert (receipt["sealed_fields"], receipt["texts"], receipt["with_texts"]) == (3, 0, False)
     assert set(receipt["issues"]) == set(told.issues)
     assert await doors.read(client, ADMINISTRATOR, f"/api/residents/erasures/{receipt['id']}") == receipt
+    assert await doors.read(client, ADMINISTRATOR, "/api/residents/erasures") == {"items": [receipt]}
     assert await look(client) == before
     detail = await doors.issue(client, WORKER, told.issues[0])
     assert (detail["contact"], detail["may_reveal"], detail["issue"]["title"]) == (None, False, WORDS)
@@ -286,6 +287,7 @@ async def test_a_contact_is_forgotten_so_long_after_the_issue_was_closed(
     assert (event["id"], event["actor_kind"], event["actor"]) == (entry.id, "job", "retention")
     assert event["facts"]["wiped"] == {"sealed_fields": 2, "texts": 0}
     await doors.read(client, ADMINISTRATOR, f"/api/residents/erasures/{entry.id}", status=404)
+    assert await doors.read(client, ADMINISTRATOR, "/api/residents/erasures") == {"items": []}
 
 
 async def test_the_texts_of_a_visit_that_was_taken_back_are_forgotten(
