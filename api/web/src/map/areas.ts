@@ -28,6 +28,7 @@ const placeByCode = new Map(page.areas.map(([code], place) => [code, place]))
 let byCode = new Map<string, Totals>()
 let whole: Totals = empty()
 let outside = 0
+let shownAt: number | null = null
 let chosen: Shade = 'open'
 let breaks: number[] = []
 let breaksFor: string | null = null
@@ -41,6 +42,11 @@ export function empty(): Totals {
 
 export function totals(): Totals {
   return whole
+}
+
+/** The moment that the map shows, in milliseconds: the present, or the end of the day that was asked for. */
+export function momentShown(): number {
+  return shownAt ?? Date.now()
 }
 
 /** How many issues have a place, and it is in no community. */
@@ -88,6 +94,7 @@ export async function refresh(): Promise<void> {
   const answer = await newest.run((signal) => get<Areas>('/maps/issues/areas', address.filters(), signal))
   whole = empty()
   outside = 0
+  shownAt = address.filters().has('as_of') ? Date.parse(answer.at) : null
   byCode = new Map()
   for (const counts of answer.areas) {
     const summed = sum(counts)

@@ -102,7 +102,7 @@ function facts(detail: Detail): HTMLElement {
   const add = (name: string, ...value: Array<Node | string | null>): void => {
     list.append(h('dt', {}, name), h('dd', {}, ...value))
   }
-  if (address.filters().has('as_of')) add(text.state, text.states[issue.state] ?? issue.state)
+  if (address.filters().has('as_of')) add(text.thenState, text.states[issue.state] ?? issue.state)
   add(text.category, issue.category.name)
   if (issue.community) {
     add(

@@ -2,7 +2,7 @@
 
 import * as address from './address'
 import type { Issue, List } from './answers'
-import { NO_COMMUNITY, nameOf, streetOf } from './areas'
+import { momentShown, NO_COMMUNITY, nameOf, streetOf } from './areas'
 import { h } from './dom'
 import { exportMenu } from './exports'
 import { GROUPS, groupName, mark, OPEN_GROUPS, type Group } from './marks'
@@ -113,7 +113,7 @@ function item(issue: Issue, narrower: URLSearchParams): HTMLElement {
 
 /** How late an issue is, or how long there still is. */
 export function timeLeft(issue: Issue): HTMLElement | null {
-  const left = Date.parse(issue.due_at) - Date.now()
+  const left = Date.parse(issue.due_at) - momentShown()
   if (issue.group === 'solved' || issue.group === 'other') return null
   return left < 0
     ? h('span', { class: 'late-text' }, text.late(duration(-left)))
