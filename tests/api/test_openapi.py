@@ -41,7 +41,7 @@ pytestmark = pytest.mark.anyio
 ROLES = [MEMBER, ORGANISER, WORKER, DISPATCHER, HANDLER, LEADER, ADMINISTRATOR, AUDITOR, OPERATOR, STREET_LEADER]
 CHECKS = "not_a_server_error,status_code_conformance,content_type_conformance,response_schema_conformance"
 SHORT = ["--phases", "examples,fuzzing", "--max-examples", "3", "--max-time", "50", "--seed", "20261123"]
-LONG = ["--phases", "examples,coverage,fuzzing,stateful", "--max-examples", "50"]
+LONG = ["--phases", "examples,coverage,fuzzing,stateful", "--max-examples", "50", "--max-time", "900"]
 
 
 @pytest.fixture(scope="module")
