@@ -1,6 +1,5 @@
 """The auditor's page at a desk and on a phone."""
 
-
 import pytest
 
 from tests.conftest import AUDITOR, LEADER
