@@ -1,8 +1,8 @@
 """Taking along what is shown: the map's small menu of files, and what a browser makes of them."""
 
+import asyncio
 import csv
 import io
-from pathlib import Path
 
 import pytest
 from playwright.async_api import expect
@@ -19,7 +19,8 @@ async def downloaded(visitor: Visitor, within: str, kind: str) -> tuple[str, byt
     async with visitor.page.expect_download() as coming:
         await visitor.page.click(f"{within} .export a:text-is('{kind}')")
     download = await coming.value
-    return download.suggested_filename, Path(await download.path()).read_bytes()
+    file = await download.path()
+    return download.suggested_filename, await asyncio.to_thread(file.read_bytes)
 
 
 def rows(content: bytes) -> list[dict[str, str]]:
