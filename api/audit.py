@@ -1,5 +1,5 @@
-"""The history over HTTP and as a page: for the auditor, who sees who did what and nothing of what was written, and for
-the administrator."""
+"""The history over HTTP and as a page: for the auditor, who sees who did what, and of what was written only why somebody
+wanted to see a resident's data, and for the administrator."""
 
 from collections.abc import AsyncIterator
 from datetime import date, datetime
@@ -80,7 +80,8 @@ async def list_history(
     cursor: FromQuery[str | None] = None,
     total: FromQuery[bool] = True,
 ) -> HistoryPage:
-    """Who did what to whom or what, newest first: without texts, without what is sealed, without places."""
+    """Who did what to whom or what, newest first: without what is sealed, without places, and without texts but for
+    the purpose for which a resident's data was shown or forgotten."""
     return await audit.page(
         conn, reader, asked_history, district.zone, clock(), limit=limit, cursor=cursor, total=total
     )

@@ -1,5 +1,5 @@
-"""The history as the auditor reads it: who did what to whom or what, and when; no text, nothing sealed, and nothing of
-where it was."""
+"""The history as the auditor reads it: who did what to whom or what, and when; nothing sealed, nothing of where it was,
+and no text but the purpose for which a resident's data was shown or forgotten."""
 
 import hashlib
 from collections.abc import AsyncIterator, Mapping
@@ -66,6 +66,7 @@ class Told(Struct, frozen=True, kw_only=True):
     subject: Subject | None
     version: int
     facts: dict[str, object]
+    purpose: str | None  # that somebody gave for seeing or forgetting a resident's data; None once it is forgotten too
 
 
 class Seals(Struct, frozen=True, kw_only=True):
@@ -98,7 +99,7 @@ _ID = "'^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$'"
 TOLD = """
 select h.id, h.recorded_at, h.happened_at, h.kind, h.event, h.actor_kind, h.actor, h.version, h.facts, h.subject,
        a.number as actor_number, a.name as actor_name, coalesce(m.number, i.number::text) as subject_number,
-       coalesce(m.name, o.name) as subject_name
+       coalesce(m.name, o.name) as subject_name, t.body->>'reason' as purpose
 from (
   select p.*, case when p.thing <> p.id then p.thing
                    when p.facts->>'about' ~ {id} then (p.facts->>'about')::uuid end as subject
@@ -109,6 +110,7 @@ left join member a on a.district = $1
 left join member m on m.district = $1 and m.id = h.subject
 left join organisation o on o.district = $1 and o.id = h.subject
 left join issue i on i.district = $1 and i.id = h.subject
+left join text_version t on t.district = $1 and t.subject = h.id and t.version = 1 and h.kind in ('reveal', 'erasure')
 order by h.recorded_at desc, h.id desc
 """
 PART = "select * from history where {where} order by recorded_at desc, id desc"
@@ -266,6 +268,7 @@ def _told(row: Any) -> Told:
         subject=Subject(id=subject, number=row["subject_number"], name=row["subject_name"]) if subject else None,
         version=row["version"],
         facts={name: value for name, value in row["facts"].items() if not _tells_place(name)},
+        purpose=row["purpose"],
     )
 
 

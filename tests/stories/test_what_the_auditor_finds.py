@@ -102,13 +102,16 @@ async def test_a_day_of_requests_is_in_the_history(client: Client, conn: asyncpg
     await asked(client, "/api/retention", {"kind": "contacts", "days": 100}, ADMINISTRATOR, 200)
     assert ("retention_changed", ADMINISTRATOR.name, None) in await found(client, "event=retention_changed")
 
-    # nothing of what was said, and a word for everything
+    # nothing of what was said but why a resident's data was wanted, and a word for everything
     clock.forward(minutes=1)
     told = await client.get("/api/history?limit=200", headers=AUDITOR.headers)
     file = await client.get("/api/history.csv", headers=AUDITOR.headers)
-    for hidden in (PHONE, "张居民", "垃圾", "回访满意度", "居民申请", "忘记密码", "一个错误的密码"):
+    for hidden in (PHONE, "张居民", "垃圾", "忘记密码", "一个错误的密码"):
         assert hidden not in told.text, hidden
+    for hidden in (PHONE, "张居民", "垃圾", "回访满意度", "居民申请", "忘记密码", "一个错误的密码"):
         assert hidden not in file.text, hidden
+    purposes = {one["purpose"]: (one["kind"], one["event"]) for one in told.json()["items"] if one["purpose"]}
+    assert purposes == {"回访满意度": ("reveal", "shown"), "居民申请删除": ("erasure", "erased")}
     said = {f"{one['kind']}.{one['event']}" for one in told.json()["items"]}
     assert said - set(history_words.EVENTS) == set()
     assert len(said) > 12
