@@ -1,5 +1,5 @@
-"""The history over HTTP and as a page: for the auditor, who sees who did what, and of what was written only why somebody
-wanted to see a resident's data, and for the administrator."""
+"""The history over HTTP and as a page: for the auditor, who sees who did what, and of what was written only why
+somebody wanted to see a resident's data, and for the administrator."""
 
 from collections.abc import AsyncIterator
 from datetime import date, datetime
