@@ -1,1 +1,16 @@
-"""The doors: HTTP, pages, the phone client, the command line."""
+"""The doors: HTTP, pages, background jobs, the command line.
+
+Where does it go? `app` puts everything together; one file per noun answers for its routes:
+
+- what the program runs on: `settings` `database` `migrations` `embedded_postgres` `postgres_programs` `postgres_dumps`
+  `key_ring` `logs` `health` `jobs`
+- who is it, and how often: `auth` `session_cookies` `entrance` (where a secret is shown) `sign_in` `account` `limits`
+- what every door shares: `json_bodies` (in) `problem_details` (no) `documented_problems` `pages` `qr_codes`
+- work: `visits` `filing` (visits that arrive together) `issues` `maps` `communities` `contacts`
+- people: `organisations` `members` `people_pages` `invitation_slips`
+- trust: `audit` `history_words` `residents` `resident_texts` `erasure_journal` `backups` `backup_files`
+  `installation_checks`
+- tables that come in: `tables` `category_lists` `member_files` `ledgers`; and go out: `exports` `export_columns`
+  `export_files`
+- `cli/`: one file per command; `demo/`: the invented district; `templates/` and `web/`: pages and what they are built from
+"""

@@ -1,1 +1,18 @@
-"""What people did and what is owed to whom; knows no HTTP, opens no connection, reads no clock."""
+"""What people did and what is owed to whom; knows no HTTP, opens no connection, reads no clock.
+
+Where does it go? From low to high, by what it is about:
+
+- saying no, and carrying rows: `refusals` `cursors` `copying`
+- the history: `history` (events and their texts) `history_seals` (the chain over them) `audit` (as an auditor reads it)
+  `job_runs` (what the program did by itself)
+- people: `people` (a reader, their grants, who is on duty) `organisations` `members` `roles` `member_changes`
+  `member_imports` `member_lists` `absences` `handing_on` (their issues go to others) `scopes` (what a reader reaches)
+- coming in: `sessions` (tokens, browsers) `passwords` `one_time_codes` `second_factors` `sign_ins` `account_notices`
+  `invitations`
+- what is sealed: `sealing` (the key ring) `contacts` `reveals` `resealing`; and forgotten: `erasures` `retention`
+  `residents` (a resident's rights)
+- issues: `categories` `placing` `workflow` (the table of moves) `issues` (how they come to be) `issue_moves`
+  `issue_query` (the one query) `issue_lists` `issue_counts` `issue_rows` `choices`
+- visits: `visit_drafts` `visits` (filing) `receipts` `visit_corrections` `visit_query` `visit_rows`
+- taking over what others kept: `ledgers` `ledger_mapping` `ledger_rows` `ledger_dates` `ledger_lives`
+"""

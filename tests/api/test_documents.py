@@ -1,5 +1,6 @@
 """The documents name every setting and every command, in both languages, and nothing that is not there."""
 
+import ast
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -59,3 +60,9 @@ def test_every_environment_variable_of_the_compose_file_is_a_setting() -> None:
     text = (ROOT / "compose.yaml").read_text()
     set_for_the_program = re.findall(r"^      (ZOUFANG_[A-Z_]+|[A-Z_]*DATABASE_URL):", text, flags=re.MULTILINE)
     assert set(set_for_the_program) - {"ZOUFANG_SITE"} <= set(settings.descriptions())
+
+
+@pytest.mark.parametrize("room", ["api", "surveys"])
+def test_a_room_s_list_has_every_file_in_it(room: str) -> None:
+    listed = re.findall(r"`([a-z_]+)`", ast.get_docstring(ast.parse((ROOT / room / "__init__.py").read_text())) or "")
+    assert sorted(listed) == sorted(file.stem for file in (ROOT / room).glob("*.py") if file.stem != "__init__")
