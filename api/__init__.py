@@ -12,5 +12,5 @@ Where does it go? `app` puts everything together; one file per noun answers for 
   `installation_checks`
 - tables that come in: `tables` `category_lists` `member_files` `ledgers`; and go out: `exports` `export_columns`
   `export_files`
-- `cli/`: one file per command; `demo/`: the invented district; `templates/` and `web/`: pages and what they are built from
+- `cli/`: one file per command; `demo/`: the invented district; `templates/` and `web/`: pages, and what builds them
 """
