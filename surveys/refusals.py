@@ -241,6 +241,7 @@ BY_CONSTRAINT: Mapping[str, type[Refusal]] = {
     "category_parent_fkey": UnknownCategory,
     "issue_owner_fkey": UnknownMember,
     "organisation_pkey": IdTaken,
+    "organisation_spans_pkey": IdTaken,
     "organisation_one_name_below_parent": NameTaken,
     "member_pkey": IdTaken,
     "member_number_unique": NumberTaken,
