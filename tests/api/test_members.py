@@ -97,6 +97,14 @@ async def owner(client: Client, issue: str) -> str:
     return (await doors.issue(client, ADMINISTRATOR, issue))["issue"]["owner"]["name"]  # type: ignore[no-any-return]
 
 
+async def test_an_organisation_s_id_is_taken_whatever_happened_to_it_just_now(client: Client) -> None:
+    change = {"id": str(uuid4()), "change": "rename", "expected_version": 0, "name": "新名"}
+    path = f"/api/organisations/{ORGANISATION}/changes"
+    doors.answered(await client.post(path, json=change, headers=ADMINISTRATOR.headers), 200)
+    draft = {"id": str(ORGANISATION), "name": "另一个"}
+    doors.refused(await client.post("/api/organisations", json=draft, headers=ADMINISTRATOR.headers), 409, "id_taken")
+
+
 # --- joining and being found
 
 
