@@ -84,10 +84,11 @@ async def test_many_issues_are_recorded_as_few_are(conn: asyncpg.Connection, mon
 
 
 async def written(conn: asyncpg.Connection, issue: UUID) -> list[list[Any]]:
-    """The spans and events of an issue, without ids, its number and what its salt decides."""
+    """The spans and events of an issue, without ids, its number, what its salt decides and the transaction they came
+    in."""
     spans = await conn.fetch("select * from issue_spans where issue = $1 order by version", issue)
     told = await conn.fetch("select * from history where thing = $1 order by version", issue)
-    own = {"issue", "id", "thing"}
+    own = {"issue", "id", "thing", "written_in"}
     for event in told:
         for name in ("number", "source_id", "text_digest"):
             event["facts"].pop(name, None)
