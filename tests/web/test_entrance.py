@@ -45,6 +45,7 @@ async def arriving(request: pytest.FixtureRequest, browser: Browser, door: str) 
 
 async def picture(visitor: Visitor, name: str) -> None:
     """Keep what is seen, and hold that it fits the window and is set large enough to be read and hit."""
+    await visitor.page.wait_for_load_state("load")  # with its styles, also after a form was sent
     width = visitor.page.viewport_size["width"] if visitor.page.viewport_size else 0
     assert await visitor.page.evaluate("document.documentElement.scrollWidth") <= width
     small = await visitor.page.evaluate(
