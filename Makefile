@@ -31,7 +31,8 @@ test: .venv/.development
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/pytest -m "$(FAST)"
+	$(BIN)/pytest -m "$(FAST) and not alone" --numprocesses=2 --dist=loadfile
+	$(BIN)/pytest -m "$(FAST) and alone"
 
 test-long: .venv/.development
 	.ci/debian-packages chromium fonts-noto-cjk openssl postgresql-15

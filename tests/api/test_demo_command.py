@@ -29,6 +29,7 @@ def count_of_issues(program: Program, token: str) -> int:
 
 
 @pytest.mark.timeout(300)
+@pytest.mark.alone
 def test_the_demo_serves_keeps_and_starts_again_within_five_seconds(tmp_path: Path) -> None:
     program = Program(tmp_path / "data", DATABASE_URL="postgresql://nobody@127.0.0.1:1/elsewhere")
     tokens_file, passwords_file = program.data / "demo-tokens.json", program.data / "demo-passwords.json"

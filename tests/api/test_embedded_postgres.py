@@ -69,6 +69,7 @@ def open_folder() -> Iterator[Path]:
     shutil.rmtree(folder)
 
 
+@pytest.mark.alone
 def test_what_was_written_is_there_at_the_next_start(tmp_path: Path) -> None:
     with Cluster(tmp_path / "pg") as cluster:
         ask(cluster, "create table door as select '幸福路12号' as name")

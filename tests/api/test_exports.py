@@ -283,6 +283,7 @@ where i.id = $1
 BACKENDS = "select count(*) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()"
 
 
+@pytest.mark.timeout(300)  # a spreadsheet and a GeoPackage of 20,000 rows are made before they can be hung up on
 async def test_who_hangs_up_gives_the_connection_back(
     client: Client, conn: asyncpg.Connection, filed: list[dict[str, Any]]
 ) -> None:
@@ -316,7 +317,7 @@ async def test_who_hangs_up_gives_the_connection_back(
             "server": ("testserver.local", 80),
             "state": {},
         }
-        await asyncio.wait_for(app(scope, receive, send), 30)
+        await asyncio.wait_for(app(scope, receive, send), 120)
     async with asyncio.timeout(10):
         while await conn.fetchval(BACKENDS) > before:  # noqa: ASYNC110 - the server has no event of it
             await asyncio.sleep(0.05)

@@ -86,6 +86,7 @@ async def test_unknown_accounts_wrong_passwords_and_those_who_have_none_or_left_
     assert not client.cookies
 
 
+@pytest.mark.alone
 async def test_unknown_accounts_take_as_long_as_wrong_passwords(client: Client, conn: asyncpg.Connection) -> None:
     """A guess at who exists is no better for a stop watch: argon2 runs for everybody."""
     await give_password(conn, MEMBER)

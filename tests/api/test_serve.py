@@ -97,6 +97,7 @@ def test_commands_share_the_database_of_a_program_that_serves_and_a_second_serve
         assert f"Cannot listen on 127.0.0.1 port {program.port}" in taken.stderr
 
 
+@pytest.mark.alone
 def test_a_second_start_is_ready_within_five_seconds(program: Program) -> None:
     program.run("migrate")
     began = time.monotonic()
