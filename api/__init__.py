@@ -4,7 +4,8 @@ Where does it go? `app` puts everything together; one file per noun answers for 
 
 - what the program runs on: `settings` `database` `migrations` `embedded_postgres` `postgres_programs` `postgres_dumps`
   `key_ring` `logs` `health` `jobs`
-- who is it, and how often: `auth` `session_cookies` `entrance` (where a secret is shown) `sign_in` `account` `limits`
+- who is it, and how often: `auth` `session_cookies` `entrance` (where a secret is shown) `sign_in`
+  `first_access` `second_factor` `account` `devices` `limits`
 - what every door shares: `json_bodies` (in) `problem_details` (no) `documented_problems` `pages` `qr_codes`
 - work: `visits` `filing` (visits that arrive together) `issues` `maps` `communities` `contacts`
 - people: `organisations` `members` `people_pages` `invitation_slips`

@@ -21,7 +21,9 @@ from api import (
     communities,
     contacts,
     database,
+    devices,
     exports,
+    first_access,
     health,
     issues,
     jobs,
@@ -33,6 +35,7 @@ from api import (
     people_pages,
     problem_details,
     residents,
+    second_factor,
     sign_in,
     visits,
 )
@@ -59,7 +62,10 @@ FOLLOW_BOUNDARIES_S = 0.5  # with a second to build the largest locator, every p
 
 ROUTES: list[Any] = [
     *sign_in.ROUTES,
+    *first_access.ROUTES,
+    *second_factor.ROUTES,
     *account.ROUTES,
+    *devices.ROUTES,
     *visits.ROUTES,
     *issues.ROUTES,
     *exports.ROUTES,

@@ -6,13 +6,13 @@ from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
-from typing import Any, ClassVar, TypeVar
+from typing import Annotated, Any, ClassVar, TypeVar
 from uuid import UUID
 
 import asyncpg
 from litestar import Request
 from litestar.datastructures import State
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from api import database, limits
 from api.auth import Clock, CsrfMissing
@@ -21,9 +21,15 @@ from api.session_cookies import BROWSER_COOKIE
 from api.settings import Settings
 from surveys import one_time_codes, passwords, second_factors, sessions, sign_ins
 from surveys.passwords import Holder
-from surveys.refusals import Invalid, NotFound, NotSignedIn, Refusal
+from surveys.people import Reader
+from surveys.refusals import Invalid, NotAllowed, NotFound, NotSignedIn, Refusal
 from surveys.sealing import KeyRing
+from surveys.sessions import Credential
 from surveys.sign_ins import Account, Attempt, Counted, LockOut, What, WrongCredentials
+
+Password = Annotated[str, Meta(max_length=1_000)]  # a longer one than may be is told so by name
+SixDigits = Annotated[str, Meta(max_length=20)]
+Own = Request[Reader, Credential, Any]  # of somebody about themselves
 
 MOST_WAITING = 64  # password checks for each that runs; more would wait for longer than a person does
 
@@ -217,3 +223,10 @@ def refuse_cross_site(request: Request[Any, Any, Any]) -> None:
     """Another site's form must not sign somebody in as somebody else."""
     if request.headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
         raise CsrfMissing
+
+
+def require_page(request: Own) -> None:
+    """What changes how somebody signs in is done in a browser: a phone that was stolen must not be able to. Raises
+    NotAllowed."""
+    if request.auth.kind != "session":
+        raise NotAllowed

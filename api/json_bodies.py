@@ -10,7 +10,7 @@ from litestar.dto import AbstractDTO, DTOFieldDefinition
 from litestar.openapi.spec import Reference, Schema
 from litestar.types.serialization import LitestarEncodableType
 from litestar.typing import FieldDefinition
-from msgspec import inspect
+from msgspec import Struct, inspect
 
 from surveys.refusals import Invalid, TextUnusable
 
@@ -126,6 +126,10 @@ def _step(found: inspect.Type | None, part: str) -> inspect.Type | None:
 
 def _item(found: inspect.Type) -> inspect.Type | None:
     return found.item_type if isinstance(found, inspect.ListType | inspect.VarTupleType) else None
+
+
+class Nothing(Struct, frozen=True, forbid_unknown_fields=True):
+    """A body with nothing in it."""
 
 
 class JsonBody(AbstractDTO[T]):
