@@ -13,6 +13,7 @@ from uuid import UUID, uuid4
 
 import asyncpg
 
+from surveys import history
 from tests.bench.district import DISTRICT
 
 # The tables of a visit in the order in which they may be written, and the columns that hold ids of its own.
@@ -30,7 +31,7 @@ OF_VISIT = {
     " where i.district = $1 and i.visit = $2",
     "text_version": "select * from text_version where district = $1 and (subject = $2 or subject in"
     " (select id from issue where district = $1 and visit = $2))",
-    "history": "select * from history where district = $1 and (thing = $2 or thing in"
+    "history": f"select {', '.join(history.COLUMNS)} from history where district = $1 and (thing = $2 or thing in"
     " (select id from issue where district = $1 and visit = $2))",
 }
 SAMPLE = """

@@ -12,6 +12,7 @@ import asyncpg
 import numpy as np
 
 from api.embedded_postgres import Cluster
+from surveys import history
 from tests.bench import coverage, district, server
 from tests.bench.district import DISTRICT
 from tests.bench.figures import Figure
@@ -60,7 +61,7 @@ AGAIN = {
     " on (i.district, i.id) = (s.district, s.issue) where i.district = $1 and i.number < $2",
     "text_version": "select t.*, md5('again' || subject)::uuid as other from text_version t join issue i"
     " on (i.district, i.id) = (t.district, t.subject) where i.district = $1 and i.number < $2",
-    "history": "select h.*, md5('again' || thing)::uuid as other from history h join issue i"
+    "history": f"select {', '.join(f'h.{name}' for name in history.COLUMNS)}, md5('again' || thing)::uuid as other from history h join issue i"
     " on (i.district, i.id) = (h.district, h.thing) where i.district = $1 and i.number < $2",
 }
 NAMES = {"issue": "id", "issue_spans": "issue", "text_version": "subject", "history": "thing"}
