@@ -61,7 +61,8 @@ AGAIN = {
     " on (i.district, i.id) = (s.district, s.issue) where i.district = $1 and i.number < $2",
     "text_version": "select t.*, md5('again' || subject)::uuid as other from text_version t join issue i"
     " on (i.district, i.id) = (t.district, t.subject) where i.district = $1 and i.number < $2",
-    "history": f"select {', '.join(f'h.{name}' for name in history.COLUMNS)}, md5('again' || thing)::uuid as other from history h join issue i"
+    "history": f"select {', '.join(f'h.{name}' for name in history.COLUMNS)}, md5('again' || thing)::uuid as other"
+    " from history h join issue i"
     " on (i.district, i.id) = (h.district, h.thing) where i.district = $1 and i.number < $2",
 }
 NAMES = {"issue": "id", "issue_spans": "issue", "text_version": "subject", "history": "thing"}
