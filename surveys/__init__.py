@@ -11,7 +11,8 @@ Where does it go? From low to high, by what it is about:
   `invitations`
 - what is sealed: `sealing` (the key ring) `contacts` `reveals` `resealing`; and forgotten: `erasures` `retention`
   `residents` (a resident's rights)
-- issues: `categories` `placing` `workflow` (the table of moves) `issues` (how they come to be) `issue_moves`
+- issues: `categories` `placing` `workflow` (the table of moves) `measures` (what the rates are counted
+  from) `issues` (how they come to be) `issue_changes` (how they are written) `issue_moves`
   `issue_query` (the one query) `issue_lists` `issue_counts` `issue_rows` `choices`
 - visits: `visit_drafts` `visits` (filing) `receipts` `visit_corrections` `visit_query` `visit_rows`
 - taking over what others kept: `ledgers` `ledger_mapping` `ledger_rows` `ledger_dates` `ledger_lives`

@@ -21,11 +21,19 @@ URGENCIES: tuple[Urgency, ...] = get_args(Urgency)
 _NAMESPACE = UUID("5b0c1d52-7a0e-5f43-8c5e-2f7f0a6f1d19")  # of the ids of districts' lists in the history
 
 
+Unit = Literal["working_hours", "working_days", "calendar_hours"]
+
+
 class Limit(Struct, frozen=True):
-    """Calendar hours in which an issue is to be solved, and the version of the rule that says so."""
+    """In how much time an issue is to be solved, and somebody to be heard of, by which version of the rule; and the
+    channel that is proposed at this urgency, if it is not the category's own."""
 
     version: int
-    hours: int
+    amount: int
+    unit: Unit = "calendar_hours"
+    response_amount: int = 24
+    response_unit: Unit = "calendar_hours"
+    channel: Channel | None = None
 
 
 class Category(Struct, frozen=True, kw_only=True):
@@ -44,9 +52,12 @@ IN_FORCE = """
 select c.code, c.name, c.channel, c.department, coalesce(c.retired_at <= $3, false) as retired, l.limits
 from category c
 join (
-  select category, jsonb_object_agg(urgency, jsonb_build_array(version, hours)) as limits
+  select category, jsonb_object_agg(urgency, jsonb_build_array(
+    version, amount, unit, response_amount, response_unit, channel)) as limits
   from (
-    select distinct on (category, urgency) category, urgency, version, hours from category_limit
+    select distinct on (category, urgency) category, urgency, version, amount, unit, response_amount, response_unit,
+      channel
+    from category_limit
     where district = $1 and ($2::text[] is null or category = any($2)) and valid_from <= $3
     order by category, urgency, version desc
   ) newest
@@ -152,7 +163,9 @@ LOCK = "select district from district where district = $1 for no key update"
 
 PRESENT = "select district, code, name, parent, channel, department, retired_at from category where district = $1"
 PRESENT_LIMITS = """
-select distinct on (category, urgency) category, urgency, version, hours from category_limit
+select distinct on (category, urgency)
+  category, urgency, version, amount, unit, response_amount, response_unit, channel
+from category_limit
 where district = $1 order by category, urgency, version desc
 """
 PRESENT_DEPARTMENTS = "select code, name from department where district = $1"
@@ -171,9 +184,10 @@ on conflict (district, code) do update set name = excluded.name, parent = exclud
 """
 
 STORE_LIMITS = """
-insert into category_limit (district, category, urgency, version, hours, valid_from)
-select $1, category, urgency, version, hours, $2
-from jsonb_to_recordset($3) as l(category text, urgency text, version int, hours int)
+insert into category_limit (district, category, urgency, version, amount, unit, response_amount, response_unit,
+                            channel, valid_from)
+select $1, category, urgency, version, amount, unit, response_amount, response_unit, channel, $2
+from jsonb_populate_recordset(null::category_limit, $3)
 """
 
 EARLIER_LISTS = "select count(*) from history where district = $1 and thing = $2"
@@ -222,7 +236,7 @@ async def _present(conn: Connection, district: int) -> _Present:
     return _Present(
         rows={row["code"]: _Row(**row) for row in await conn.fetch(PRESENT, district)},
         limits={
-            (row["category"], row["urgency"]): Limit(row["version"], row["hours"])
+            (row["category"], row["urgency"]): Limit(*(row[name] for name in Limit.__struct_fields__))
             for row in await conn.fetch(PRESENT_LIMITS, district)
         },
         departments={row["code"]: row["name"] for row in await conn.fetch(PRESENT_DEPARTMENTS, district)},
@@ -316,10 +330,10 @@ def _changed_limits(drafts: Sequence[CategoryDraft], present: _Present, defaults
         otherwise = {} if draft.code in groups else defaults.hours
         for urgency in URGENCIES:
             before = present.limits.get((draft.code, urgency))
-            hours = draft.hours.get(urgency) or (before.hours if before else otherwise.get(urgency))
-            if hours is not None and (before is None or hours != before.hours):
-                version = before.version + 1 if before else 1
-                yield {"category": draft.code, "urgency": urgency, "version": version, "hours": hours}
+            hours = draft.hours.get(urgency) or (before.amount if before else otherwise.get(urgency))
+            if hours is not None and (before is None or hours != before.amount):
+                limit = Limit(before.version + 1 if before else 1, hours, response_amount=min(hours, 24))
+                yield {"category": draft.code, "urgency": urgency} | msgspec.structs.asdict(limit)
 
 
 async def _tell(

@@ -3,6 +3,7 @@ of JSON, and as little for us, because whole columns are put into words at a tim
 
 import io
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime
 from functools import lru_cache
 from typing import Any, TypeAlias
 
@@ -24,6 +25,11 @@ def numbers(column: Sequence[int]) -> Iterable[str]:
 def plain(column: Sequence[object]) -> Iterable[str]:
     """Ids, and moments or the word for no end, never null: all of them in one go, ten times as fast as one by one."""
     return msgspec.json.encode(column).decode()[2:-2].split('","')
+
+
+def moments(column: Sequence[datetime | None]) -> Iterable[str]:
+    """Moments, or null."""
+    return (r"\N" if value is None else value.isoformat() for value in column)
 
 
 def texts(column: Sequence[str | None]) -> Iterable[str]:

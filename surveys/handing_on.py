@@ -9,30 +9,14 @@ import msgspec
 from asyncpg import Connection
 from msgspec import Struct
 
-from surveys import history, issue_moves, issues, people, workflow
-from surveys.history import Actor, Row
-from surveys.issues import ROW, IssueRow, Step, event_id
+from surveys import issue_changes, people, workflow
+from surveys.history import Actor
+from surveys.issue_changes import Change
+from surveys.issues import ROW, IssueRow, event_id
 
 # Every open issue that one of these members owns, locked until the transaction ends.
 OPEN_ISSUES = f"""
 select {ROW} from issue where district = $1 and owner = any($2) and state = any($3) order by id for update
-"""
-
-# Each closes one span and opens the next; what else they were stays.
-HAND_ON = """
-with handed as (
-  select id, version, owner from json_to_recordset($2) as h(id uuid, version int, owner uuid)
-), owned as (
-  update issue i set owner = h.owner, version = h.version from handed h where i.district = $1 and i.id = h.id
-), ended as (
-  update issue_spans s set valid_to = greatest(s.valid_from, $3), end_recorded_at = $3
-  from handed h where s.district = $1 and s.issue = h.id and s.version = h.version - 1
-)
-insert into issue_spans (district, issue, version, valid_from, recorded_at,
-                         state, owner, department, community, category, urgency, due_at)
-select i.district, i.id, h.version, $3, $3,
-       i.state, h.owner, i.department, i.community, i.category, i.urgency, i.due_at
-from handed h join issue i on i.district = $1 and i.id = h.id
 """
 
 
@@ -60,33 +44,23 @@ async def hand_on(
         return HandedOn({}, {})
     deputies = await people.present(conn, district, [one for one in members.values() if one], now)
     duties = await people.first_handlers(conn, district, [row.community for row in rows], now)
-    changed: list[tuple[IssueRow, IssueRow]] = []
+    changes: list[Change] = []
     for row in rows:
         deputy = members[row.owner]
         heir = deputy if deputy in deputies else duties[row.community].id
         if heir is not None and heir != row.owner:
-            changed.append((row, msgspec.structs.replace(row, owner=heir, version=row.version + 1)))
-    await _write(conn, district, changed, actor, now)
-    return HandedOn(Counter(before.owner for before, _ in changed), Counter(after.owner for _, after in changed))
+            changes.append(_change(row, heir, actor))
+    await issue_changes.write(conn, changes, now)
+    return HandedOn(
+        Counter(change.before.owner for change in changes), Counter(change.after.owner for change in changes)
+    )
 
 
-async def _write(
-    conn: Connection, district: int, changed: list[tuple[IssueRow, IssueRow]], actor: Actor, now: datetime
-) -> None:
-    handed = [{"id": after.id, "version": after.version, "owner": after.owner} for _, after in changed]
-    await conn.execute(HAND_ON, district, handed, now)
-    await history.append(conn, [_event(before, after, actor, now) for before, after in changed], [])
-
-
-def _event(before: IssueRow, after: IssueRow, actor: Actor, now: datetime) -> Row:
-    step = Step(
-        id=event_id(after.id, f"hand_on {after.version}"),
+def _change(row: IssueRow, heir: UUID, actor: Actor) -> Change:
+    return Change(
+        before=row,
+        after=msgspec.structs.replace(row, owner=heir),
+        id=event_id(row.id, f"hand_on {row.version + 1}"),
         event="hand_on",
         actor=actor,
-        happened_at=now,
-        state=after.state,
-        owner=after.owner,
-        department=after.department,
     )
-    facts = {**issue_moves.changes(before, after), "before": before.owner}
-    return issues.event(msgspec.structs.replace(after, recorded_at=now), after.version, step, facts)

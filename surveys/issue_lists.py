@@ -15,7 +15,7 @@ from surveys import contacts, cursors, history, issue_moves, workflow
 from surveys.categories import Channel, Urgency
 from surveys.contacts import Masked
 from surveys.history import Entry
-from surveys.issue_query import GROUP, OPEN, Filters, Moment, Query, moment, seen
+from surveys.issue_query import GROUP, OVERDUE, Filters, Moment, Query, moment, seen
 from surveys.people import Handler, Reader
 from surveys.placing import Certainty, CommunityName, Point
 from surveys.refusals import InvalidCursor, NotFound
@@ -77,7 +77,7 @@ ITEMS = f"""
 select s.id, s.number, s.version, s.urgency, s.channel, s.state, s.department, s.certainty, s.lon, s.lat, s.visit,
        s.reported_at, s.due_at, s.owner, m.name as owner_name, s.category, k.name as category_name,
        s.community, c.name as community_name, c.street, t.body->>'title' as title,
-       {GROUP} as group_name, ({OPEN} and due_at < $2) as overdue
+       {GROUP} as group_name, {OVERDUE} as overdue
 from part s
 join member m on m.district = $1 and m.id = s.owner
 join category k on k.district = $1 and k.code = s.category
@@ -184,7 +184,7 @@ class Detail(Struct, frozen=True, kw_only=True):
     contact_erased_at: datetime | None
     erased_at: datetime | None
     clock_started_at: datetime
-    limit_hours: int
+    limit_amount: int
     limit_version: int
     moves: list[Move]
     history: list[Entry]
@@ -193,7 +193,7 @@ class Detail(Struct, frozen=True, kw_only=True):
 
 # What one issue's page shows beside its item.
 DETAIL = """
-select i.reporter, i.clock_started_at, i.limit_hours, i.limit_version, t.body->>'description' as description,
+select i.reporter, i.clock_started_at, i.limit_amount, i.limit_version, t.body->>'description' as description,
        t.erased_at
 from issue i
 left join text_version t on t.district = i.district and t.subject = i.id and t.version = i.text_version
@@ -250,7 +250,7 @@ async def one(
         contact_erased_at=None if contact or past else kept.erased_at,
         erased_at=beside["erased_at"],
         clock_started_at=beside["clock_started_at"],
-        limit_hours=beside["limit_hours"],
+        limit_amount=beside["limit_amount"],
         limit_version=beside["limit_version"],
         moves=[] if past else workflow.allowed(item.state, stands),
         history=[entry for entry in entries if entry.happened_at <= about.at],

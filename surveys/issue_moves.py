@@ -9,11 +9,12 @@ import msgspec
 from asyncpg import Connection
 from msgspec import Meta, Struct
 
-from surveys import categories, contacts, history, issues, people, placing, scopes, workflow
+from surveys import categories, contacts, history, issue_changes, issues, people, placing, scopes, workflow
 from surveys.categories import Urgency
 from surveys.contacts import Contact
-from surveys.history import Actor, request_digest, text_row
-from surveys.issues import ROW, Description, IssueRow, Photo, Step, Title, photo_row
+from surveys.history import Actor, request_digest
+from surveys.issue_changes import Change
+from surveys.issues import ROW, Description, IssueRow, Photo, Title
 from surveys.people import Reader
 from surveys.placing import Atlas, Position, ToPlace
 from surveys.refusals import (
@@ -86,25 +87,6 @@ from history h left join issue i on i.district = h.district and i.id = h.thing
 where h.district = $1 and h.id = $2
 """
 
-# The row, its spans, and the photos promised as evidence.
-WRITE_MOVE = f"""
-with moved as (
-  update issue i set ({ROW}) = (select {ROW} from jsonb_populate_record(null::issue, $1))
-  where i.district = $3 and i.id = $4
-), ended as (
-  update issue_spans set valid_to = greatest(valid_from, $5), end_recorded_at = $5
-  where district = $3 and issue = $4 and version = $6 - 1
-), promised as (
-  insert into issue_photo (district, issue, sha256, bytes)
-  select district, issue, sha256, bytes from jsonb_populate_recordset(null::issue_photo, $2)
-  on conflict do nothing
-)
-insert into issue_spans (district, issue, version, valid_from, recorded_at,
-                         state, owner, department, community, category, urgency, due_at)
-select $3, $4, $6, $5, $5, state, owner, department, community, category, urgency, due_at
-from jsonb_populate_record(null::issue, $1)
-"""
-
 
 async def move(
     conn: Connection, atlas: Atlas, reader: Reader, issue: UUID, draft: MoveDraft, now: datetime, ring: KeyRing
@@ -122,7 +104,7 @@ async def move(
     row, street = locked
     _refuse_wrong_move(reader, row, street, draft)
     changed, texts = await _apply(conn, atlas, reader, row, draft, now)
-    await _write(conn, reader, row, changed, draft, texts, now, request)
+    changed = await _write(conn, reader, row, changed, draft, texts, now, request)
     if draft.move == "correct" and draft.correction is not None and draft.correction.contact is not None:
         await contacts.replace(conn, ring, row.district, row.id, draft.correction.contact, now)
     return _moved(draft.id, changed)
@@ -223,14 +205,14 @@ async def _apply(
     conn: Connection, atlas: Atlas, reader: Reader, row: IssueRow, draft: MoveDraft, now: datetime
 ) -> tuple[IssueRow, Mapping[str, str | None] | None]:
     """The row after the move, and its new texts if they change."""
-    row = msgspec.structs.replace(row, version=row.version + 1, state=workflow.after(row.state, draft.move))
+    row = msgspec.structs.replace(row, state=workflow.after(row.state, draft.move))
     match draft.move:
         case "accept":
             return msgspec.structs.replace(row, owner=reader.member), None
         case "assign":
             return await _assign(conn, row, draft.to or ""), None
         case "reopen":
-            due_at = now + timedelta(hours=row.limit_hours)
+            due_at = now + timedelta(hours=row.limit_amount)
             there = await people.present(conn, row.district, [row.owner], now)
             owner = row.owner if row.owner in there else await _on_duty(conn, row, now)
             return msgspec.structs.replace(row, owner=owner, clock_started_at=now, due_at=due_at), None
@@ -271,7 +253,7 @@ async def _correct(
         "title": correction.title if correction.title is not None else present.get("title"),
         "description": correction.description if correction.description is not None else present.get("description"),
     }
-    return msgspec.structs.replace(row, text_version=row.text_version + 1), texts
+    return row, texts
 
 
 async def _correct_limit(conn: Connection, row: IssueRow, correction: Correction, now: datetime) -> IssueRow:
@@ -288,8 +270,10 @@ async def _correct_limit(conn: Connection, row: IssueRow, correction: Correction
         category=code,
         urgency=urgency,
         limit_version=limit.version,
-        limit_hours=limit.hours,
-        due_at=row.clock_started_at + timedelta(hours=limit.hours),
+        limit_amount=limit.amount,
+        limit_unit=limit.unit,
+        due_at=row.clock_started_at + timedelta(hours=limit.amount),
+        response_due_at=row.clock_started_at + timedelta(hours=limit.response_amount),
     )
 
 
@@ -330,33 +314,24 @@ async def _write(
     texts: Mapping[str, str | None] | None,
     now: datetime,
     request: bytes,
-) -> None:
-    step = Step(
+) -> IssueRow:
+    facts: dict[str, object] = {}
+    if draft.correction is not None and draft.correction.contact is not None:
+        facts["contact"] = "removed" if draft.correction.contact.blank else "told"
+    change = Change(
+        before=row,
+        after=changed,
         id=draft.id,
         event=draft.move,
         actor=Actor("member", str(reader.member)),
-        happened_at=now,
-        state=changed.state,
-        owner=changed.owner,
-        department=changed.department,
+        facts=facts,
+        reason=draft.reason,
+        texts=texts,
+        evidence=draft.evidence,
+        request=request,
     )
-    facts = changes(row, changed)
-    written = []
-    if texts is not None:
-        text, facts["text_digest"] = text_row(row.district, row.id, changed.text_version, texts, now, findable=True)
-        written.append(text)
-    if draft.reason and draft.reason.strip():
-        reason, facts["reason_digest"] = text_row(row.district, draft.id, 1, {"reason": draft.reason}, now)
-        written.append(reason)
-    if draft.correction is not None and draft.correction.contact is not None:
-        facts["contact"] = "removed" if draft.correction.contact.blank else "told"
-    if draft.evidence:
-        facts["evidence"] = [photo.sha256 for photo in draft.evidence]
-    photos = [photo_row(row, photo) for photo in draft.evidence]
-    await conn.execute(WRITE_MOVE, changed, photos, row.district, row.id, now, changed.version)
-    stamped = msgspec.structs.replace(changed, recorded_at=now)
-    event = issues.event(stamped, changed.version, step, facts, request)
-    await history.append(conn, [event], written)
+    (written,) = await issue_changes.write(conn, [change], now)
+    return written
 
 
 # The issues of a visit that nobody has taken on yet.
@@ -367,7 +342,7 @@ async def withdraw(conn: Connection, reader: Reader, visit: UUID, correction: UU
     """Reject the issues of a visit that is taken back, but for those that somebody has already accepted."""
     for found in await conn.fetch(UNTOUCHED, reader.district, visit):
         row = IssueRow(**found)
-        changed = msgspec.structs.replace(row, version=row.version + 1, state="rejected")
+        changed = msgspec.structs.replace(row, state="rejected")
         draft = MoveDraft(
             id=issues.event_id(row.id, f"withdraw {correction}"),
             move="reject",
@@ -375,13 +350,6 @@ async def withdraw(conn: Connection, reader: Reader, visit: UUID, correction: UU
             reason=reason,
         )
         await _write(conn, reader, row, changed, draft, None, now, request_digest(draft))
-
-
-def changes(row: IssueRow, changed: IssueRow) -> dict[str, object]:
-    """What a move did to the row, with what a retry needs to be told again, whether it changed or not."""
-    before, after = msgspec.structs.asdict(row), msgspec.structs.asdict(changed)
-    facts = {name: value for name, value in after.items() if value != before[name]}
-    return facts | {name: after[name] for name in ("state", "owner", "department", "due_at")}
 
 
 def _moved(move_id: UUID, row: IssueRow) -> Moved:

@@ -14,6 +14,7 @@ from msgspec import Struct
 from maps import tiles
 from surveys import history, scopes
 from surveys.categories import Urgency
+from surveys.issues import SPANNED
 from surveys.people import Reader
 from surveys.refusals import InvalidFilter
 from surveys.scopes import Parameters
@@ -65,33 +66,37 @@ class Query(Struct, frozen=True):
 
 
 # What an issue is now.
-PRESENT = """
-  select i.district, i.id, i.number, i.version, i.visit, i.reporter, i.reported_at, i.channel, i.certainty,
+PRESENT = f"""
+  select i.district, i.id, i.number, i.version, i.visit, i.reporter, i.reported_at, i.certainty,
          i.lon, i.lat, i.cell, i.text_version, i.boundary_version, i.organisation, i.premises,
-         i.state, i.owner, i.department, i.community, i.category, i.urgency, i.due_at
+         i.card, i.merged_into, {", ".join(f"i.{name}" for name in SPANNED)}
   from issue i
   where i.district = $1"""
 
 # What an issue was at $2, as it was known at $3; those reported later have no span that began by then, and are left
 # out before they are joined.
-PAST = """
-  select i.district, i.id, i.number, s.version, i.visit, i.reporter, i.reported_at, i.channel, i.certainty,
+PAST = f"""
+  select i.district, i.id, i.number, s.version, i.visit, i.reporter, i.reported_at, i.certainty,
          i.lon, i.lat, i.cell, i.text_version, i.boundary_version, i.organisation, i.premises,
-         s.state, s.owner, s.department, s.community, s.category, s.urgency, s.due_at
+         i.card, i.merged_into, {", ".join(f"s.{name}" for name in SPANNED)}
   from issue_spans s join issue i on i.district = s.district and i.id = s.issue
   where s.district = $1 and s.valid_from <= $2 and s.recorded_at <= $3
     and (s.valid_to > $2 or s.end_recorded_at > $3)
     and i.reported_at <= $2"""
 
+OPEN = "state in ('reported', 'accepted', 'assigned', 'in_progress', 'paused')"
+
+# While an issue is paused its time stands still.
+LATE = "due_at < coalesce(paused_at, $2)"
+OVERDUE = f"({OPEN} and {LATE})"
+
 # Map groups: each issue is in exactly one, as workflow.group has it.
-GROUP = """case
+GROUP = f"""case
     when state in ('resolved', 'closed') then 'solved'
     when state in ('rejected', 'merged') then 'other'
-    when due_at < $2 then 'overdue'
+    when {LATE} then 'overdue'
     when state = 'reported' then 'reported'
     else 'in_hand' end"""
-
-OPEN = "state in ('reported', 'accepted', 'assigned', 'in_progress', 'paused')"
 
 
 class _Conditions:
@@ -152,7 +157,7 @@ def _what(conditions: _Conditions, filters: Filters) -> None:
     if filters.group:
         conditions.add(f"{GROUP} = any({{}})", list(filters.group))
     if filters.overdue is not None:
-        conditions.texts.append(f"{'' if filters.overdue else 'not '}({OPEN} and due_at < $2)")
+        conditions.texts.append(f"{'' if filters.overdue else 'not '}{OVERDUE}")
 
 
 def _when(conditions: _Conditions, filters: Filters, zone: ZoneInfo) -> None:

@@ -10,7 +10,7 @@ from asyncpg import Connection
 from msgspec import Struct
 
 from surveys.categories import Channel, Urgency
-from surveys.issue_query import GROUP, OPEN, Filters, moment, seen
+from surveys.issue_query import GROUP, OVERDUE, Filters, moment, seen
 from surveys.people import Reader
 from surveys.placing import Certainty
 from surveys.workflow import Group, State
@@ -51,7 +51,7 @@ class IssueRow(Struct, frozen=True, kw_only=True):
 ROWS = f"""
 select s.number::text, t.body->>'title' as title, t.body->>'description' as description,
        s.category, k.name as category_name, s.urgency, s.channel, s.state, {GROUP} as "group",
-       ({OPEN} and due_at < $2) as overdue, m.number as owner, m.name as owner_name,
+       {OVERDUE} as overdue, m.number as owner, m.name as owner_name,
        s.department, d.name as department_name, s.community, c.name as community_name,
        c.street, r.name as street_name, s.certainty, s.lon, s.lat, s.reported_at, s.due_at, s.id, s.visit
 from seen s

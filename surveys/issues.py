@@ -11,14 +11,17 @@ from asyncpg import Connection
 from msgspec import Meta, Struct
 
 from maps.coordinates import System
-from surveys import copying, history
-from surveys.categories import Channel, Urgency
+from surveys import copying, history, measures
+from surveys.categories import Channel, Unit, Urgency
 from surveys.copying import Words
 from surveys.history import Actor, Row, event_row, text_row
+from surveys.measures import Answer, Measures
 from surveys.placing import Certainty, Source
 from surveys.workflow import Event, State
 
 INFINITY = "infinity"
+
+Asked = Literal["return", "pause", "extend"]
 
 Title = Annotated[str, Meta(min_length=1, max_length=200)]
 Description = Annotated[str, Meta(max_length=5_000)]
@@ -46,8 +49,32 @@ class IssueRow(Struct, frozen=True, kw_only=True):
     department: str | None = None
     clock_started_at: datetime
     limit_version: int
-    limit_hours: int
+    limit_amount: int
+    limit_unit: Unit = "calendar_hours"
+    extension: int = 0  # granted so far, in the limit's unit
+    calendar_version: int = 0
+    due_provisional: bool = False
     due_at: datetime
+    response_due_at: datetime
+    paused_at: datetime | None = None
+    held_since: datetime  # when the owner or the department that has it got it
+    offered_to: UUID | None = None
+    asked: Asked | None = None  # what waits for a dispatcher's judgement
+    asked_by: UUID | None = None
+    asked_amount: int | None = None
+    leader: UUID | None = None
+    agent: UUID | None = None
+    appointment_at: datetime | None = None
+    merged_into: UUID | None = None
+    card: str | None = None
+    first_contact_at: datetime | None = None
+    resolved_at: datetime | None = None
+    answer: Answer | None = None
+    satisfaction: int | None = None
+    resolutions: int = 0
+    bounces: int = 0
+    reopens: int = 0
+    pauses: int = 0
     position_lon: float | None = None
     position_lat: float | None = None
     accuracy_m: float | None = None
@@ -92,16 +119,62 @@ class Photo(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class NewIssue(Struct, frozen=True, kw_only=True):
-    """An issue to record: its row as it stands after the last step, its texts, and every step that led there."""
+    """An issue to record: its row as it stands after the last step, its texts, and every step that led there, with
+    what the row's measures were from each step on. `new` makes one."""
 
     row: IssueRow
+    stages: tuple[Row, ...]
     title: str
     description: str | None
     steps: tuple[Step, ...]
     photos: tuple[Photo, ...] = ()
 
 
+def new(
+    *, row: IssueRow, title: str, description: str | None, steps: tuple[Step, ...], photos: tuple[Photo, ...] = ()
+) -> NewIssue:
+    """An issue to record, its measures reckoned from its steps."""
+    stages = tuple(_stages(steps))
+    row = msgspec.structs.replace(row, **stages[-1])
+    return NewIssue(row=row, stages=stages, title=title, description=description, steps=steps, photos=photos)
+
+
+def _stages(steps: Sequence[Step]) -> Iterator[Row]:
+    measured = Measures()
+    held_since, holders = steps[0].happened_at, (steps[0].owner, steps[0].department)
+    for step in steps:
+        if (step.owner, step.department) != holders:
+            held_since, holders = step.happened_at, (step.owner, step.department)
+        if changed := measures.changes(measured, step.event, step.happened_at, step.state):
+            measured = msgspec.structs.replace(measured, **changed)
+        stage: Row = {name: getattr(measured, name) for name in measures.NAMES}
+        yield stage | {
+            "held_since": held_since,
+            "paused_at": step.happened_at if step.state == "paused" else None,
+        }
+
+
+DEFAULTS: Row = {
+    field.name: field.default for field in msgspec.structs.fields(IssueRow) if field.default is not msgspec.NODEFAULT
+}
 ROW = ", ".join(IssueRow.__struct_fields__)
+
+# What a span holds of the row that it is a stretch of.
+SPANNED = (
+    "state",
+    "owner",
+    "department",
+    "community",
+    "category",
+    "urgency",
+    "channel",
+    "due_at",
+    "paused_at",
+    "leader",
+    "response_due_at",
+    *measures.NAMES,
+)
+SPAN = ", ".join(SPANNED)
 
 # Those that the source has not given us before; a ledger read twice inserts nothing the second time.
 INSERT_ISSUES = f"""
@@ -112,11 +185,9 @@ returning id
 """
 
 # The spans of new issues, and the photos still to come.
-INSERT_SPANS = """
-  insert into issue_spans (district, issue, version, valid_from, valid_to, recorded_at, end_recorded_at,
-                           state, owner, department, community, category, urgency, due_at)
-  select district, issue, version, valid_from, valid_to, recorded_at, end_recorded_at,
-         state, owner, department, community, category, urgency, due_at
+INSERT_SPANS = f"""
+  insert into issue_spans (district, issue, version, valid_from, valid_to, recorded_at, end_recorded_at, {SPAN})
+  select district, issue, version, valid_from, valid_to, recorded_at, end_recorded_at, {SPAN}
   from json_populate_recordset(null::issue_spans, $3)
 """
 INSERT_PHOTOS = """
@@ -163,8 +234,17 @@ SPANS: Mapping[str, Words] = {
     "community": copying.texts,
     "category": copying.texts,
     "urgency": copying.texts,
+    "channel": copying.texts,
     "due_at": copying.plain,
-}
+    "paused_at": copying.moments,
+    "response_due_at": copying.plain,
+    "first_contact_at": copying.moments,
+    "resolved_at": copying.moments,
+    "resolutions": copying.numbers,
+    "bounces": copying.numbers,
+    "reopens": copying.numbers,
+    "pauses": copying.numbers,
+}  # what a new issue never has is left out: a leader, an answer
 
 
 async def record(conn: Connection, issues: Sequence[NewIssue]) -> set[UUID]:
@@ -183,6 +263,9 @@ async def record(conn: Connection, issues: Sequence[NewIssue]) -> set[UUID]:
     return new
 
 
+UNTOUCHED: Row = msgspec.structs.asdict(Measures()) | {"paused_at": None}
+
+
 def _told(issues: Sequence[NewIssue]) -> tuple[list[Row], list[Row]]:
     """The events and texts of whole lives."""
     events: list[Row] = []
@@ -192,8 +275,11 @@ def _told(issues: Sequence[NewIssue]) -> tuple[list[Row], list[Row]]:
         body = {"title": issue.title, "description": issue.description}
         text, digest = text_row(row.district, row.id, 1, body, row.recorded_at, findable=True)
         texts.append(text)
-        for version, step in enumerate(issue.steps, start=1):
+        before = UNTOUCHED
+        for version, (step, stage) in enumerate(zip(issue.steps, issue.stages, strict=True), start=1):
             facts = _first_facts(row, step, digest) if version == 1 else _step_facts(step)
+            facts |= {name: value for name, value in stage.items() if value != before.get(name)}
+            before = stage
             if step.reason:
                 reason, facts["reason_digest"] = text_row(
                     row.district, step.id, 1, {"reason": step.reason}, step.recorded_at or row.recorded_at
@@ -206,7 +292,7 @@ def _told(issues: Sequence[NewIssue]) -> tuple[list[Row], list[Row]]:
 def _spans(issue: NewIssue) -> Iterator[Row]:
     row = issue.row
     for version, (step, end) in enumerate(zip_longest(issue.steps, issue.steps[1:]), start=1):
-        yield {
+        yield issue.stages[version - 1] | {
             "district": row.district,
             "issue": row.id,
             "version": version,
@@ -220,7 +306,9 @@ def _spans(issue: NewIssue) -> Iterator[Row]:
             "community": row.community,
             "category": row.category,
             "urgency": row.urgency,
+            "channel": row.channel,
             "due_at": step.due_at or row.due_at,
+            "response_due_at": row.response_due_at,
         }
 
 
@@ -242,9 +330,13 @@ def event(row: IssueRow, version: int, step: Step, facts: Mapping[str, object], 
 
 
 def _first_facts(row: IssueRow, step: Step, text_digest: str) -> Row:
-    """The whole row as it was at first, so that it can be rebuilt; fields that are null are left out."""
-    facts = {name: value for name, value in msgspec.structs.asdict(row).items() if value is not None}
-    del facts["district"], facts["id"], facts["recorded_at"]
+    """The whole row as it was at first, so that it can be rebuilt; what is as it always is at first is left out."""
+    facts = {
+        name: value
+        for name, value in msgspec.structs.asdict(row).items()
+        if name not in measures.NAMES and (name not in DEFAULTS or value != DEFAULTS[name])
+    }
+    del facts["district"], facts["id"], facts["recorded_at"], facts["held_since"]
     facts["version"] = facts["text_version"] = 1
     facts["text_digest"] = text_digest
     facts |= _step_facts(step)

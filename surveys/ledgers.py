@@ -287,8 +287,11 @@ def _issue(ledger: Ledger, report: Report, place: Placed, number: int, now: date
         department=department,
         clock_started_at=report.reported_at,
         limit_version=limit.version,
-        limit_hours=limit.hours,
-        due_at=report.due_at or report.reported_at + timedelta(hours=limit.hours),
+        limit_amount=limit.amount,
+        limit_unit=limit.unit,
+        due_at=report.due_at or report.reported_at + timedelta(hours=limit.amount),
+        response_due_at=report.reported_at + timedelta(hours=limit.response_amount),
+        held_since=report.reported_at,
         position_lon=place.position_lon,
         position_lat=place.position_lat,
         accuracy_m=place.accuracy_m,
@@ -303,7 +306,7 @@ def _issue(ledger: Ledger, report: Report, place: Placed, number: int, now: date
         text_version=1,
         recorded_at=now,
     )
-    return NewIssue(row=row, title=report.title, description=report.description, steps=steps)
+    return issues.new(row=row, title=report.title, description=report.description, steps=steps)
 
 
 def _ids(district: int, source_id: str, count: int) -> list[UUID]:

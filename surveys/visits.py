@@ -373,14 +373,17 @@ def _issue(
         department=category.department,
         clock_started_at=now,
         limit_version=limit.version,
-        limit_hours=limit.hours,
-        due_at=now + timedelta(hours=limit.hours),
+        limit_amount=limit.amount,
+        limit_unit=limit.unit,
+        due_at=now + timedelta(hours=limit.amount),
+        response_due_at=now + timedelta(hours=limit.response_amount),
+        held_since=reported_at,
         text_version=1,
         recorded_at=now,
         **msgspec.structs.asdict(place),
     )
     photos = draft.photos or ()
-    return NewIssue(row=row, title=draft.title, description=draft.description, steps=tuple(steps), photos=photos)
+    return issues.new(row=row, title=draft.title, description=draft.description, steps=tuple(steps), photos=photos)
 
 
 def _step(

@@ -8,7 +8,13 @@ from msgspec import Struct
 State = Literal["reported", "accepted", "assigned", "in_progress", "paused", "resolved", "closed", "rejected", "merged"]
 Group = Literal["reported", "in_hand", "overdue", "solved", "other"]
 Move = Literal["accept", "assign", "start", "resolve", "close", "reject", "reopen", "correct"]
-Event = Literal["report", "hand_on"] | Move  # what happens to an issue; nobody asks for the first two
+# What happens to an issue: by a move, or by itself.
+Event = (
+    Literal["report", "hand_on", "invite", "answer", "lapse", "reckon", "escalate"]
+    | Literal["decline", "return", "pause", "resume", "extend", "approve", "refuse", "merge", "unmerge"]
+    | Literal["change_channel", "follow", "appoint", "opine", "meet"]
+    | Move
+)
 Standing = Literal["reporter", "owner", "handler", "community_worker", "dispatcher", "administrator"]
 Need = Literal["to", "reason", "correction"]
 

@@ -249,8 +249,10 @@ async def _allow_categories(conn: asyncpg.Connection, district: int, at: datetim
         at,
     )
     await conn.execute(
-        "insert into category_limit (district, category, urgency, version, hours, valid_from)"
-        " select $1, code, urgency, 1, hours, $2 from unnest(array['0102', '0103', '0199']) code,"
+        "insert into category_limit (district, category, urgency, version, amount, unit, response_amount,"
+        " response_unit, valid_from)"
+        " select $1, code, urgency, 1, hours, 'calendar_hours', least(hours, 24), 'calendar_hours', $2"
+        " from unnest(array['0102', '0103', '0199']) code,"
         " (values ('normal', 72), ('urgent', 24), ('emergency', 4)) u(urgency, hours)",
         district,
         at,

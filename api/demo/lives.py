@@ -12,7 +12,7 @@ import msgspec
 from api.demo.doors import Visit
 from api.demo.words import words
 from api.demo.workdays import DAYS, Workdays, working
-from surveys import workflow
+from surveys import issues, workflow
 from surveys.categories import Category
 from surveys.history import Actor
 from surveys.issues import IssueRow, NewIssue, Step, event_id
@@ -68,7 +68,7 @@ def live(
             steps.append(step)
     if any(step.event == "reopen" for step in steps):
         steps = _with_clocks(steps, _reported(found, number, district, category, desk, days))
-    return NewIssue(row=row, title=found.draft.title, description=found.draft.description, steps=tuple(steps))
+    return issues.new(row=row, title=found.draft.title, description=found.draft.description, steps=tuple(steps))
 
 
 def _reported(found: Found, number: int, district: int, category: Category, desk: Desk, days: Workdays) -> IssueRow:
@@ -95,8 +95,11 @@ def _reported(found: Found, number: int, district: int, category: Category, desk
         department=category.department,
         clock_started_at=sent_at,
         limit_version=limit.version,
-        limit_hours=limit.hours,
-        due_at=sent_at + timedelta(hours=limit.hours),
+        limit_amount=limit.amount,
+        limit_unit=limit.unit,
+        due_at=sent_at + timedelta(hours=limit.amount),
+        response_due_at=sent_at + timedelta(hours=limit.response_amount),
+        held_since=found.filed.ended_at,
         text_version=1,
         recorded_at=sent_at,
         **msgspec.structs.asdict(found.place),
@@ -125,7 +128,7 @@ def _solved_at_the_door(found: Found, rng: Random) -> list[Planned]:
 def _handled(found: Found, row: IssueRow, rng: Random) -> list[Planned]:
     """The moves in their order, most of them within the limit, some late, some left lying for weeks."""
     start = found.visit.until + _SOON
-    needed = working(timedelta(hours=row.limit_hours)) * rng.lognormvariate(-0.3, 0.5)
+    needed = working(timedelta(hours=row.limit_amount)) * rng.lognormvariate(-0.3, 0.5)
     if rng.random() < REJECTED:
         return _rejected(start, needed, rng)
     plan = _solving(found.how, start, needed, row, rng, again=False)
@@ -176,7 +179,7 @@ def _moved(row: IssueRow, planned: Planned, desk: Desk, days: Workdays, rng: Ran
         owner=actor if planned.move == "accept" else row.owner,
     )
     if planned.move == "reopen":
-        changed = msgspec.structs.replace(changed, clock_started_at=at, due_at=at + timedelta(hours=row.limit_hours))
+        changed = msgspec.structs.replace(changed, clock_started_at=at, due_at=at + timedelta(hours=row.limit_amount))
     step = Step(
         id=event_id(row.id, f"{row.version} {planned.move}"),
         event=planned.move,
@@ -213,6 +216,6 @@ def _with_clocks(steps: list[Step], first: IssueRow) -> list[Step]:
     told = []
     for step in steps:
         if step.event == "reopen":
-            started_at, due_at = step.happened_at, step.happened_at + timedelta(hours=first.limit_hours)
+            started_at, due_at = step.happened_at, step.happened_at + timedelta(hours=first.limit_amount)
         told.append(msgspec.structs.replace(step, clock_started_at=started_at, due_at=due_at))
     return told

@@ -118,7 +118,7 @@ async def test_another_category_has_its_own_limit(shared: Client) -> None:
     assert moved["due_at"] == "2026-11-24T04:00:00Z"
     detail = await doors.issue(shared, LEADER, issue)
     assert detail["issue"]["category"] == {"code": "0103", "name": "占道经营"}
-    assert (detail["limit_hours"], detail["issue"]["urgency"]) == (24, "urgent")
+    assert (detail["limit_amount"], detail["issue"]["urgency"]) == (24, "urgent")
 
 
 async def test_other_words_are_found_and_the_first_ones_are_kept(client: Client, conn: asyncpg.Connection) -> None:

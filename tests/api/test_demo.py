@@ -163,8 +163,8 @@ async def test_every_issue_has_an_owner_a_channel_and_a_limit_of_its_category(co
     wrong = await conn.fetchval(
         "select count(*) from issue i left join category_limit l on (l.district, l.category, l.urgency, l.version)"
         " = (i.district, i.category, i.urgency, i.limit_version) left join member m on m.id = i.owner"
-        " where m.id is null or l.hours is distinct from i.limit_hours"
-        " or i.due_at <> i.clock_started_at + make_interval(hours => i.limit_hours)"
+        " where m.id is null or l.amount is distinct from i.limit_amount"
+        " or i.due_at <> i.clock_started_at + make_interval(hours => i.limit_amount)"
     )
     assert wrong == 0
 

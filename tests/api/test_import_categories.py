@@ -54,8 +54,8 @@ async def row(conn: asyncpg.Connection, code: str) -> asyncpg.Record:
 
 
 async def limits(conn: asyncpg.Connection, code: str) -> dict[str, int]:
-    question = "select urgency, hours from category_limit where district = $1 and category = $2 order by version"
-    return {found["urgency"]: found["hours"] for found in await conn.fetch(question, DISTRICT, code)}
+    question = "select urgency, amount from category_limit where district = $1 and category = $2 order by version"
+    return {found["urgency"]: found["amount"] for found in await conn.fetch(question, DISTRICT, code)}
 
 
 async def test_our_own_layout(imported: Import, conn: asyncpg.Connection) -> None:

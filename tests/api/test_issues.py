@@ -237,7 +237,7 @@ async def test_an_item_says_what_a_list_must_show(town: Town) -> None:
 async def test_one_issue_tells_its_whole_story(town: Town) -> None:
     detail = await doors.issue(town.client, LEADER, town.ids["heap"])
     assert detail["description"] == "三天没人清，苍蝇很多"
-    assert (detail["limit_hours"], detail["limit_version"]) == (72, 1)
+    assert (detail["limit_amount"], detail["limit_version"]) == (72, 1)
     assert detail["clock_started_at"] == "2026-11-23T04:00:01Z"
     assert [entry["event"] for entry in detail["history"]] == ["report"]
     assert detail["names"] == {str(MEMBER.id): MEMBER.name, str(WORKER.id): WORKER.name}

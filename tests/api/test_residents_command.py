@@ -17,7 +17,7 @@ from api.settings import Settings
 from surveys import contacts, issues
 from surveys.contacts import Contact
 from surveys.history import Actor
-from surveys.issues import IssueRow, NewIssue, Step
+from surveys.issues import IssueRow, Step
 from tests.conftest import DISTRICT, NEAR, NOW, WORKER
 
 pytestmark = pytest.mark.anyio
@@ -50,8 +50,10 @@ async def reported(conn: asyncpg.Connection, settings: Settings) -> IssueRow:
         owner=WORKER.id,
         clock_started_at=NOW,
         limit_version=1,
-        limit_hours=72,
+        limit_amount=72,
         due_at=NOW,
+        response_due_at=NOW,
+        held_since=NOW,
         community=NEAR,
         certainty="unplaced",
         text_version=1,
@@ -66,7 +68,7 @@ async def reported(conn: asyncpg.Connection, settings: Settings) -> IssueRow:
         owner=WORKER.id,
         department=None,
     )
-    await issues.record(conn, [NewIssue(row=row, title="门口垃圾成堆", description=None, steps=(step,))])
+    await issues.record(conn, [issues.new(row=row, title="门口垃圾成堆", description=None, steps=(step,))])
     told = Contact(name=NAME, phone=PHONE)
     await contacts.replace(conn, key_ring.read(settings), DISTRICT, row.id, told, NOW)
     return row

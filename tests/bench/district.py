@@ -49,8 +49,9 @@ insert into category (district, code, name, parent, channel, department)
 select $1, c, '事项' || c, left(c, 2), 'joint_review', 'd' || (1 + right(c, 2)::int % 9) from unnest($2::text[]) c
 """
 LIMITS = """
-insert into category_limit (district, category, urgency, version, hours, valid_from)
-select $1, c, urgency, 1, hours, $3
+insert into category_limit (district, category, urgency, version, amount, unit, response_amount, response_unit,
+  valid_from)
+select $1, c, urgency, 1, hours, 'calendar_hours', least(hours, 24), 'calendar_hours', $3
 from unnest($2::text[]) c, (values ('normal', 72), ('urgent', 24), ('emergency', 4)) u(urgency, hours)
 """
 ALLOW_TOKENS = """

@@ -38,11 +38,13 @@ TEXTS = "create temporary table words (at int, body jsonb, bigrams text[])"
 
 ISSUES = """
 insert into issue (district, id, number, version, source, source_id, reported_at, category, urgency, channel, state,
-  owner, department, clock_started_at, limit_version, limit_hours, due_at, position_lon, position_lat, accuracy_m,
+  owner, department, clock_started_at, limit_version, limit_amount, limit_unit, due_at, response_due_at, held_since,
+  position_lon, position_lat, accuracy_m,
   position_system, position_source, lon, lat, cell, community, certainty, boundary_version, text_version, recorded_at)
 select $1, ('00000000-0000-4000-8000-' || lpad(to_hex(at), 12, '0'))::uuid, 20000000 + at, states, 'ledger',
   'bench:' || at, reported, category, urgency, 'joint_review', ($3::text[])[states], owner, 'd' || (1 + at % 9),
-  reported, 1, hours, reported + make_interval(hours => hours), lon, lat, null, 'wgs84', 'address', lon, lat, cell,
+  reported, 1, hours, 'calendar_hours', reported + make_interval(hours => hours), reported + interval '24 hours',
+  reported, lon, lat, null, 'wgs84', 'address', lon, lat, cell,
   community, 'inside', 1, 1, $2
 from (
   select *, $2::timestamptz - make_interval(secs => days * 86400) as reported,
@@ -56,11 +58,11 @@ from (
 # A state lasts some hours more than the one before it; the last one lasts on.
 SPANS = """
 insert into issue_spans (district, issue, version, valid_from, valid_to, recorded_at, end_recorded_at,
-  state, owner, department, community, category, urgency, due_at)
+  state, owner, department, community, category, urgency, channel, due_at, response_due_at)
 select $1, id, step, least(reported_at + (step - 1) * pace, $2::timestamptz),
   case when step < version then least(reported_at + step * pace, $2) else 'infinity' end, recorded_at,
   case when step < version then recorded_at else 'infinity' end, ($3::text[])[step], owner, department, community,
-  category, urgency, due_at
+  category, urgency, channel, due_at, response_due_at
 from (select *, make_interval(hours => 3 + number::int % 40) as pace from issue where district = $1) i,
   generate_series(1, version) step
 """

@@ -8,7 +8,6 @@ import asyncpg
 from surveys import issues
 from surveys.issues import IssueRow
 
-SPANNED = ("state", "owner", "department", "community", "category", "urgency", "due_at")
 FOREVER = "infinity"
 
 
@@ -37,7 +36,7 @@ async def _of_one(conn: asyncpg.Connection, row: IssueRow) -> None:
     assert issues.rebuilt(row.district, row.id, facts, first) == row, "the row is what its history tells"
     for version, (event, span) in enumerate(zip(events, spans, strict=True), start=1):
         then = issues.rebuilt(row.district, row.id, facts[:version], first)
-        assert {name: getattr(then, name) for name in SPANNED} == {name: span[name] for name in SPANNED}
+        assert {name: getattr(then, name) for name in issues.SPANNED} == {name: span[name] for name in issues.SPANNED}
         assert (span["valid_from"], span["recorded_at"]) == (event["happened_at"], event["recorded_at"])
     for earlier, later in pairwise(spans):
         assert earlier["valid_to"] == later["valid_from"]

@@ -23,7 +23,7 @@ def draft(code: str, name: str = "名称", row: int = 2, **rest: Any) -> Categor
 
 async def hours(conn: asyncpg.Connection, code: str, at: Any = NOW) -> Mapping[str, tuple[int, int]]:
     found = await categories.in_force(conn, DISTRICT, at, [code])
-    return {urgency: (limit.version, limit.hours) for urgency, limit in found[code].limits.items()}
+    return {urgency: (limit.version, limit.amount) for urgency, limit in found[code].limits.items()}
 
 
 async def test_a_list_is_stored_with_groups_departments_and_limits(conn: asyncpg.Connection) -> None:
@@ -121,5 +121,6 @@ async def test_history_tells_what_a_list_changed_without_names(conn: asyncpg.Con
     row = await conn.fetchrow("select * from history where kind = 'category' order by version desc limit 1")
     assert row is not None
     assert (row["actor_kind"], row["actor"], row["facts"]["changed"]) == ("import", "categories", ["0102"])
-    assert row["facts"]["limits"] == [{"category": "0102", "urgency": "normal", "version": 2, "hours": 48}]
+    (limit,) = row["facts"]["limits"]
+    assert (limit["category"], limit["urgency"], limit["version"], limit["amount"]) == ("0102", "normal", 2, 48)
     assert "另一个名称" not in str(row["facts"])

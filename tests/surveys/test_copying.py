@@ -65,10 +65,11 @@ def new_issue(number: int, department: str | None) -> NewIssue:
     row = IssueRow(
         district=DISTRICT, id=id_, number=number, version=2, source="ledger", source_id=f"x:{number}", reported_at=at,
         category="0102", urgency="normal", channel="agent", state="accepted", owner=WORKER.id, department=department,
-        clock_started_at=at, limit_version=1, limit_hours=72, due_at=at + timedelta(days=3), community=NEAR,
+        clock_started_at=at, limit_version=1, limit_amount=72, due_at=at + timedelta(days=3), response_due_at=at,
+        held_since=at, community=NEAR,
         certainty="unplaced", text_version=1, recorded_at=NOW - timedelta(minutes=1),
     )  # fmt: skip
-    return NewIssue(row=row, title="标题", description=None, steps=(first, second))
+    return issues.new(row=row, title="标题", description=None, steps=(first, second))
 
 
 async def test_many_issues_are_recorded_as_few_are(conn: asyncpg.Connection, monkeypatch: pytest.MonkeyPatch) -> None:

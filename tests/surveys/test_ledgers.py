@@ -74,7 +74,7 @@ async def test_a_report_becomes_an_issue_with_its_own_date_place_owner_and_limit
 async def test_the_ledgers_own_limit_outranks_the_categorys(conn: asyncpg.Connection) -> None:
     await taken_over(conn, rows({"截止时间": "2026-11-30"}))
     issue = await only(conn)
-    assert (issue["due_at"], issue["limit_hours"]) == (china(2026, 11, 30), 72)
+    assert (issue["due_at"], issue["limit_amount"]) == (china(2026, 11, 30), 72)
 
 
 async def test_the_owner_is_the_first_who_answers_for_the_place(conn: asyncpg.Connection) -> None:
@@ -226,7 +226,9 @@ async def test_words_become_categories_and_departments_once_and_only_with_a_row_
     code = made_code("Rat Rubout")
     new = await conn.fetch("select code, name, channel from category where code like 'x%'")
     assert [tuple(one) for one in new] == [(code, "Rat Rubout", "joint_review")]
-    limits = await conn.fetch("select urgency, hours, version from category_limit where category = $1 order by 2", code)
+    limits = await conn.fetch(
+        "select urgency, amount, version from category_limit where category = $1 order by 2", code
+    )
     assert [tuple(one) for one in limits] == [("emergency", 4, 1), ("urgent", 24, 1), ("normal", 72, 1)]
     assert await conn.fetchval("select name from department where code = $1", made_code("health")) == "Health"
     assert await conn.fetchval("select count(*) from history where kind = 'category' and actor = 'categories'") == 1

@@ -94,8 +94,9 @@ where i.id = $6
 LIVES = """
 with spans as (
   insert into issue_spans (district, issue, version, valid_from, recorded_at, state, owner, community, category,
-                           urgency, due_at)
-  select district, id, 1, reported_at, recorded_at, state, owner, community, category, urgency, due_at
+                           urgency, channel, due_at, response_due_at)
+  select district, id, 1, reported_at, recorded_at, state, owner, community, category, urgency, channel,
+    due_at, response_due_at
   from issue where number > 20000
 )
 insert into history (district, id, kind, thing, version, event, actor_kind, actor, happened_at, recorded_at, facts)

@@ -103,7 +103,8 @@ def test_every_issue_is_in_exactly_one_map_group() -> None:
 async def test_the_database_groups_and_opens_as_the_table_does(undone: asyncpg.Connection) -> None:
     question = f"""
       select state, overdue, {GROUP} as grouped, {OPEN} as opened
-      from (select state, overdue, $2::timestamptz + case when overdue then '-1 s' else '1 s' end::interval as due_at
+      from (select state, overdue, $2::timestamptz + case when overdue then '-1 s' else '1 s' end::interval as due_at,
+              case when state = 'paused' then $2 end as paused_at
             from unnest($1::text[]) as states(state), (values (true), (false)) as o(overdue)) as issues
     """
     now = await undone.fetchval("select timestamptz '2026-11-23'")

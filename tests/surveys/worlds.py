@@ -147,12 +147,17 @@ class World(Struct, frozen=True):
 
 def group(issue: Issue, stage: Stage, moment: datetime) -> str:
     """The map group in which an issue was."""
-    return workflow.group(stage.state, overdue=issue.due_at < moment)
+    return workflow.group(stage.state, overdue=late(issue, stage, moment))
+
+
+def late(issue: Issue, stage: Stage, moment: datetime) -> bool:
+    """Whether its limit had passed; while it is paused its time stands still."""
+    return issue.due_at < (stage.since if stage.state == "paused" else moment)
 
 
 def fits(issue: Issue, stage: Stage, filters: Filters, moment: datetime) -> bool:
     """Whether an issue, as it was at a stage, is what the filters ask for."""
-    overdue = stage.state in workflow.OPEN and issue.due_at < moment
+    overdue = stage.state in workflow.OPEN and late(issue, stage, moment)
     asked: list[bool] = [
         not filters.community or (stage.community or NO_COMMUNITY) in filters.community,
         not filters.street or STREETS.get(stage.community or "") in filters.street,
@@ -261,7 +266,7 @@ def _stages(draw: st.DrawFn, member: st.SearchStrategy[UUID]) -> tuple[Stage, ..
     return tuple(
         Stage(
             since=NOW - timedelta(hours=ago),
-            state=draw(st.sampled_from(STATES)),
+            state=draw(st.sampled_from([state for state in STATES if state != "merged"])),
             owner=draw(member),
             department=draw(_maybe(st.sampled_from(DEPARTMENTS))),
             community=draw(COMMUNITIES),
@@ -392,8 +397,10 @@ def _new(one: Issue) -> NewIssue:
         department=last.department,
         clock_started_at=first.since,
         limit_version=1,
-        limit_hours=72,
+        limit_amount=72,
         due_at=one.due_at,
+        response_due_at=one.due_at,
+        held_since=first.since,
         community=last.community,
         certainty="unplaced",
         text_version=1,
@@ -413,4 +420,4 @@ def _new(one: Issue) -> NewIssue:
         )
         for version, stage in enumerate(one.stages)
     )
-    return NewIssue(row=row, title=one.title, description=None, steps=steps)
+    return issues.new(row=row, title=one.title, description=None, steps=steps)

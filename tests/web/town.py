@@ -95,15 +95,17 @@ def _issue(number: int, community: str | None, group: str) -> NewIssue:
         department="city_management",
         clock_started_at=reported,
         limit_version=1,
-        limit_hours=72,
+        limit_amount=72,
         due_at=due,
+        response_due_at=due,
+        held_since=reported,
         community=community,
         text_version=1,
         recorded_at=NOW,
         **_place(number, community),
     )
     title = f"井盖破损 {number} {MARKUP[number % len(MARKUP)]}"
-    return NewIssue(
+    return issues.new(
         row=row, title=title, description=f"东门口 {MARKUP[(number + 1) % len(MARKUP)]}", steps=tuple(steps)
     )
 

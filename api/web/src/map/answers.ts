@@ -75,7 +75,7 @@ export interface Detail {
   may_reveal: boolean
   contact_erased_at: string | null
   erased_at: string | null
-  limit_hours: number
+  limit_amount: number
   history: Entry[]
   names: Record<string, string>
 }
