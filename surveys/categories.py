@@ -11,6 +11,7 @@ from asyncpg import Connection
 from msgspec import UNSET, Struct, UnsetType
 
 from surveys import history
+from surveys.clock import Unit
 from surveys.history import Actor, event_row
 from surveys.refusals import Invalid, NotFound
 
@@ -19,9 +20,6 @@ Channel = Literal["on_the_spot", "joint_review", "green_channel", "agent"]
 URGENCIES: tuple[Urgency, ...] = get_args(Urgency)
 
 _NAMESPACE = UUID("5b0c1d52-7a0e-5f43-8c5e-2f7f0a6f1d19")  # of the ids of districts' lists in the history
-
-
-Unit = Literal["working_hours", "working_days", "calendar_hours"]
 
 
 class Limit(Struct, frozen=True):

@@ -12,7 +12,8 @@ from msgspec import Meta, Struct
 
 from maps.coordinates import System
 from surveys import copying, history, measures
-from surveys.categories import Channel, Unit, Urgency
+from surveys.categories import Channel, Urgency
+from surveys.clock import Unit
 from surveys.copying import Words
 from surveys.history import Actor, Row, event_row, text_row
 from surveys.measures import Answer, Measures
