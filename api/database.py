@@ -90,6 +90,22 @@ async def connect(dsn: str) -> asyncpg.Connection:
     return conn
 
 
+LONGEST_CLOSE_S = 5.0
+
+
+@asynccontextmanager
+async def connected(dsn: str) -> AsyncIterator[asyncpg.Connection]:
+    """A connection that is closed at the end, gracefully if the server lets it."""
+    conn = await connect(dsn)
+    try:
+        yield conn
+    finally:
+        try:
+            await conn.close(timeout=LONGEST_CLOSE_S)
+        except (*UNAVAILABLE, asyncpg.PostgresError):
+            conn.terminate()
+
+
 async def transaction(
     state: State, clock: NamedDependency[Callable[[], datetime]]
 ) -> AsyncIterator[asyncpg.Connection]:

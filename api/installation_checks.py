@@ -308,6 +308,14 @@ async def of_jobs(conn: asyncpg.Connection, _settings: Settings, _now: datetime)
     return found("jobs_failing", bool(names), "warning", names=", ".join(names))
 
 
+PARKED = "select count(*) from queue.pgqueuer where status = 'failed'"
+
+
+async def of_parked(conn: asyncpg.Connection, _settings: Settings, _now: datetime) -> Finding:
+    count = await conn.fetchval(PARKED)
+    return found("errands_parked", count > 0, "warning", count=count)
+
+
 IN_DATABASE: Sequence[Check] = (
-    of_demo, of_second_factors, of_tokens, of_codes, of_backups, of_seals, of_verification, of_jobs,
+    of_demo, of_second_factors, of_tokens, of_codes, of_backups, of_seals, of_verification, of_jobs, of_parked,
 )  # fmt: skip

@@ -1,24 +1,29 @@
 """Background jobs: what the program does by itself, for each district, one process at a time.
 
-A job runs in one transaction, and a row of `job_run` says what became of it. One that fails is logged, recorded and
-tried again at its next turn; it stops nothing else."""
+A job runs in one transaction, or in several of its own, and a row of `job_run` says what became of it. Whoever is at it
+holds a lock that falls with the process, so that another takes over what a killed one had. One that fails is logged,
+recorded and tried again at its next turn; it stops nothing else. One that keeps failing is parked: shown, and tried
+again only after a rest, or when somebody asks for it. What jobs queue to be done once are errands (api/errands.py)."""
 
 import asyncio
 import zlib
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import nullcontext
 from datetime import datetime, timedelta
 from typing import Literal
 
 import asyncpg
 import msgspec
 import structlog
-from litestar import get
+from litestar import get, post
 from litestar.di import NamedDependency
+from litestar.params import FromPath, JSONBody
 from msgspec import Struct
 
-from api import database, erasure_journal
+from api import database, erasure_journal, errands, job_queue
 from api.auth import Clock
+from api.errands import Errand, Office, Parked
+from api.json_bodies import JsonBody, Nothing
 from api.settings import Settings
 from surveys import (
     absences,
@@ -28,15 +33,17 @@ from surveys import (
     retention,
     sign_ins,
 )
-from surveys.job_runs import JobRun
+from surveys.job_runs import JobRun, Latest
 from surveys.people import Reader
+from surveys.refusals import NotFound
 from surveys.sealing import KeyRing
 
 log = structlog.get_logger()
 
 LOOK_EVERY_S = 5.0  # for jobs whose turn has come
+QUEUE_EVERY_S = 2.0  # for errands
 LONGEST_RUN_S = 900.0
-LONGEST_CLOSE_S = 5.0
+REST = timedelta(hours=1)  # between tries of a job that is parked
 
 
 class Work(Struct, frozen=True, kw_only=True):
@@ -49,12 +56,14 @@ class Work(Struct, frozen=True, kw_only=True):
 
 
 class Job(Struct, frozen=True, kw_only=True):
-    """Something done again and again. `run` works in the transaction that it is given, and answers with counts and
-    codes of what it did. One that has much to do returns after a bounded time, and goes on at its next turn."""
+    """Something done again and again. `run` works in the transaction that it is given, or, where it works in `steps`,
+    begins its own, and answers with counts and codes of what it did. One that has much to do returns after a bounded
+    time, and goes on at its next turn."""
 
     name: str
     every: timedelta
     run: Callable[[asyncpg.Connection, Work], Awaitable[Mapping[str, object]]]
+    steps: bool = False
 
 
 class UnknownJobError(Exception):
@@ -64,6 +73,7 @@ class UnknownJobError(Exception):
 async def forget_runs(conn: asyncpg.Connection, work: Work) -> Mapping[str, object]:
     """Remove what jobs did long ago."""
     await job_runs.forget(conn, work.district, work.now)
+    await job_queue.forget(conn, work.now - job_runs.KEPT)
     return {}
 
 
@@ -116,6 +126,9 @@ JOBS: list[Job] = [
 ]
 
 
+ERRANDS: list[Errand] = []
+
+
 def named(name: str) -> Job:
     """The job of this name. Raises UnknownJobError."""
     for job in JOBS:
@@ -134,21 +147,44 @@ class Runner:
         ring: Callable[[], KeyRing],
         settings: Settings,
         jobs: Sequence[Job] = (),
+        errands: Sequence[Errand] = (),
     ) -> None:
         self._dsn = dsn
         self._clock = clock
         self._ring = ring
         self._settings = settings
         self._jobs = jobs or JOBS
+        self._errands = {errand.name: errand for errand in errands or ERRANDS}
 
     async def run_until_cancelled(self) -> None:
-        """Look every few seconds whether a job's turn has come; a database that is away is waited for."""
+        """Look every few seconds whether a job's turn has come, and, beside that, what is queued; a database that is
+        away is waited for."""
+        async with asyncio.TaskGroup() as together:
+            together.create_task(self._again_and_again(self.run_due, lambda: LOOK_EVERY_S))
+            together.create_task(self._again_and_again(self._work_at_queue, lambda: QUEUE_EVERY_S))
+
+    async def _again_and_again(self, work: Callable[[], Awaitable[object]], every: Callable[[], float]) -> None:
         while True:
             try:
-                await self.run_due()
+                await work()
             except Exception as error:
                 log.warning("jobs_not_looked_at", error=type(error).__name__)
-            await asyncio.sleep(LOOK_EVERY_S)
+            await asyncio.sleep(every())
+
+    async def _work_at_queue(self) -> None:
+        """Work at the queue on one connection for as long as it holds."""
+        async with database.connected(self._dsn) as conn:
+            while True:
+                await errands.work_off(conn, self._office(), self._errands)
+                await asyncio.sleep(QUEUE_EVERY_S)
+
+    async def work_off(self) -> int:
+        """Run all errands that are due now; how many there were."""
+        async with database.connected(self._dsn) as conn:
+            return await errands.work_off(conn, self._office(), self._errands)
+
+    def _office(self) -> Office:
+        return Office(dsn=self._dsn, clock=self._clock, ring=self._ring, settings=self._settings)
 
     async def run_due(self) -> None:
         """Run every job whose turn has come, in every district."""
@@ -157,7 +193,7 @@ class Runner:
 
     async def run_everywhere(self, job: Job) -> list[job_runs.Outcome | Literal["held"]]:
         """Run a job now in every district, due or not; `held` where another process is at it."""
-        async with connected(self._dsn) as conn:
+        async with database.connected(self._dsn) as conn:
             districts = [district for district, _ in await job_runs.latest(conn, [job.name])]
         return [await self.run_once(district, job) for district in districts]
 
@@ -165,7 +201,7 @@ class Runner:
         self, district: int, job: Job, *, only_if_due: bool = False
     ) -> job_runs.Outcome | Literal["held"]:
         """Run a job in a district, unless another process is at it or, where that is asked, has just been."""
-        async with connected(self._dsn) as conn:
+        async with database.connected(self._dsn) as conn:
             if not await conn.fetchval(TRY_LOCK, district, zlib.crc32(job.name.encode()) - 2**31):
                 return "held"
             if only_if_due and not self._is_due(
@@ -179,7 +215,7 @@ class Runner:
         work = Work(district=district, now=started, ring=self._ring(), settings=self._settings)
         outcome: job_runs.Outcome = "done"
         try:
-            async with asyncio.timeout(LONGEST_RUN_S), conn.transaction():
+            async with asyncio.timeout(LONGEST_RUN_S), nullcontext() if job.steps else conn.transaction():
                 facts = dict(await job.run(conn, work))
         except Exception as error:
             outcome, facts = "failed", {"error": type(error).__name__}
@@ -192,33 +228,20 @@ class Runner:
 
     async def _due(self) -> list[tuple[int, Job]]:
         by_name = {job.name: job for job in self._jobs}
-        async with connected(self._dsn) as conn:
+        async with database.connected(self._dsn) as conn:
             latest = await job_runs.latest(conn, list(by_name))
         return [
-            (district, by_name[name])
-            for (district, name), started in latest.items()
-            if self._is_due(by_name[name], started)
+            (district, by_name[name]) for (district, name), last in latest.items() if self._is_due(by_name[name], last)
         ]
 
-    def _is_due(self, job: Job, started: datetime | None) -> bool:
-        return started is None or started + job.every <= self._clock()
+    def _is_due(self, job: Job, last: Latest | None) -> bool:
+        if last is None or last.outcomes[0] == "asked":
+            return True
+        return last.started_at + (max(job.every, REST) if last.parked else job.every) <= self._clock()
 
 
 # Held until the connection ends, however it ends.
 TRY_LOCK = "select pg_try_advisory_lock($1::int, $2::int)"
-
-
-@asynccontextmanager
-async def connected(dsn: str) -> AsyncIterator[asyncpg.Connection]:
-    """A connection that is closed at the end, gracefully if the server lets it."""
-    conn = await database.connect(dsn)
-    try:
-        yield conn
-    finally:
-        try:
-            await conn.close(timeout=LONGEST_CLOSE_S)
-        except (*database.UNAVAILABLE, asyncpg.PostgresError):
-            conn.terminate()
 
 
 class JobState(Struct, frozen=True, kw_only=True):
@@ -230,9 +253,10 @@ class JobState(Struct, frozen=True, kw_only=True):
 
 
 class JobStates(Struct, frozen=True):
-    """All jobs."""
+    """All jobs, and what failed too often and waits for somebody to look."""
 
     items: list[JobState]
+    parked: list[Parked]
 
 
 RUNS_SHOWN = 10  # of each job
@@ -242,7 +266,26 @@ RUNS_SHOWN = 10  # of each job
 async def list_jobs(conn: NamedDependency[asyncpg.Connection], reader: NamedDependency[Reader]) -> JobStates:
     """What ran in the reader's district, when, and what it did; for who runs the program, and for the administrator."""
     reader.require("administrator", "operator")
-    return JobStates(await states(conn, reader.district, RUNS_SHOWN))
+    return JobStates(await states(conn, reader.district, RUNS_SHOWN), await parked(conn, reader.district))
+
+
+@post(
+    "/api/jobs/{job:str}/retry",
+    dto=JsonBody[Nothing],
+    return_dto=None,
+    status_code=204,
+    summary="Try again what was parked",
+)
+async def retry_job(
+    data: JSONBody[Nothing],
+    conn: NamedDependency[asyncpg.Connection],
+    reader: NamedDependency[Reader],
+    clock: NamedDependency[Clock],
+    job: FromPath[str],
+) -> None:
+    """Let what failed too often be tried again soon: a job by its name, or something queued by its number."""
+    reader.require("administrator", "operator")
+    await retry(conn, reader.district, job, clock())
 
 
 async def states(conn: asyncpg.Connection, district: int, limit: int) -> list[JobState]:
@@ -258,4 +301,27 @@ async def states(conn: asyncpg.Connection, district: int, limit: int) -> list[Jo
     ]
 
 
-ROUTES = [list_jobs]
+async def parked(conn: asyncpg.Connection, district: int) -> list[Parked]:
+    """What failed too often in a district: jobs first, then what is queued."""
+    latest = await job_runs.latest(conn, [job.name for job in JOBS])
+    resting = [
+        Parked(id=job.name, what=job.name, thing=None, tries=job_runs.FAILURES, since=last.started_at)
+        for job in JOBS
+        if (last := latest.get((district, job.name))) is not None and last.parked
+    ]
+    return resting + await errands.parked(conn, district)
+
+
+async def retry(conn: asyncpg.Connection, district: int, which: str, now: datetime) -> None:
+    """Let something parked be tried again soon. Raises NotFound for what is not parked in this district."""
+    for one in await parked(conn, district):
+        if one.id == which and one.thing is None:
+            await job_runs.record(conn, district, one.what, "asked", {}, now, now)
+            return
+        if one.id == which:
+            await job_queue.put_back(conn, int(one.id))
+            return
+    raise NotFound
+
+
+ROUTES = [list_jobs, retry_job]

@@ -13,6 +13,8 @@ from pathlib import Path
 
 import asyncpg
 
+from api import job_queue
+
 FOLDER = Path(__file__).resolve().parent.parent / "migrations"
 ADVISORY_LOCK = 0x7A6F7566616E67  # "zoufang": one runner at a time, the others wait and find nothing left to do
 LONGEST_WAIT_FOR_ANOTHER_RUNNER = "10min"
@@ -84,7 +86,8 @@ async def migrate(conn: asyncpg.Connection, folder: Path = FOLDER) -> list[str]:
             await apply(conn, migration)
         await conn.execute(LET_THE_PROGRAM_READ)
         await note_missing_digests(conn, known)
-    return [migration.name for migration in pending]
+        queue = await job_queue.keep_tables(conn)
+    return [migration.name for migration in pending] or ([job_queue.TABLES] if queue else [])
 
 
 async def status(conn: asyncpg.Connection, folder: Path = FOLDER) -> Status:
@@ -93,9 +96,10 @@ async def status(conn: asyncpg.Connection, folder: Path = FOLDER) -> Status:
     rows = await conn.fetch(APPLIED) if await conn.fetchval(TABLES_EXIST) else []
     pending = compare(known, rows)
     waiting = {migration.version for migration in pending}
+    queue = (job_queue.TABLES,) if await job_queue.behind(conn) else ()
     return Status(
         applied=tuple(migration.name for migration in known if migration.version not in waiting),
-        pending=tuple(migration.name for migration in pending),
+        pending=tuple(migration.name for migration in pending) + queue,
     )
 
 

@@ -8,8 +8,9 @@ from uuid import uuid4
 from asyncpg import Connection
 from msgspec import Struct
 
-Outcome = Literal["done", "failed"]
+Outcome = Literal["done", "failed", "asked"]  # asked: somebody wants one that keeps failing to be tried again
 KEPT = timedelta(days=30)  # that runs are remembered
+FAILURES = 5  # in a row, after which a job is parked
 
 
 class JobRun(Struct, frozen=True, kw_only=True):
@@ -40,22 +41,39 @@ async def record(
     await conn.execute(RECORD, district, uuid4(), job, started_at, ended_at, outcome, dict(facts))
 
 
-# The newest run of each job in each district; a district in which a job never ran has a row without a time.
+class Latest(Struct, frozen=True):
+    """When a job last began in a district, and how its last runs ended, the newest first."""
+
+    started_at: datetime
+    outcomes: list[Outcome]
+
+    @property
+    def parked(self) -> bool:
+        """Whether it has failed so often that it only comes again after a rest."""
+        return self.outcomes == ["failed"] * FAILURES
+
+
+# The newest runs of each job in each district; a district in which a job never ran has a row without a time.
 LATEST = """
-select d.district, j.job, (
-  select max(r.started_at) from job_run r where r.district = d.district and r.job = j.job) as started_at
-from district d cross join unnest($1::text[]) as j(job)
+select d.district, j.job, r.started_at, r.outcomes
+from district d cross join unnest($1::text[]) as j(job), lateral (
+  select max(started_at) as started_at, array_agg(outcome order by started_at desc) as outcomes
+  from (select started_at, outcome from job_run where district = d.district and job = j.job
+        order by started_at desc limit $2) newest) r
 order by d.district
 """
 
 
-async def latest(conn: Connection, jobs: Sequence[str]) -> dict[tuple[int, str], datetime | None]:
-    """When each of these jobs last began in each district; None where it never did."""
-    rows = await conn.fetch(LATEST, jobs)
-    return {(row["district"], row["job"]): row["started_at"] for row in rows}
+async def latest(conn: Connection, jobs: Sequence[str]) -> dict[tuple[int, str], Latest | None]:
+    """The last runs of each of these jobs in each district; None where it never ran."""
+    rows = await conn.fetch(LATEST, jobs, FAILURES)
+    return {
+        (row["district"], row["job"]): Latest(row["started_at"], row["outcomes"]) if row["outcomes"] else None
+        for row in rows
+    }
 
 
-# The newest run of each job, and of each the newest that did not fail.
+# The newest runs of each job.
 NEWEST = """
 select r.job, r.started_at, r.ended_at, r.outcome, r.facts
 from unnest($2::text[]) as j(job), lateral (

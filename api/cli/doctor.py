@@ -175,6 +175,13 @@ SENTENCES: Mapping[str, Sentences] = {
         "后台任务失败：{names}。查看日志，修复后运行 `zoufang jobs --once 名称`",
         "Background jobs fail: {names}. See the log, and when mended run `zoufang jobs --once NAME`",
     ),
+    "errands_parked": Sentences(
+        "没有搁置的通知或推送",
+        "No message was given up",
+        "{count} 条通知或推送多次失败后搁置：`zoufang jobs --list` 列出，排除原因后运行 `zoufang jobs --retry 编号`",
+        "{count} messages failed too often and are parked: `zoufang jobs --list` names them; when what kept them is "
+        "mended, `zoufang jobs --retry ID`",
+    ),
 }
 LEVELS: Mapping[Language, Mapping[str, str]] = {
     "zh": {"ok": "正常", "warning": "注意", "unsafe": "危险"},

@@ -246,6 +246,12 @@ async def test_a_job_whose_last_run_failed_is_told(owner: asyncpg.Connection, se
         assert (await of_rows(owner, settings))["jobs_failing"] == level
 
 
+async def test_a_message_that_was_given_up_is_told(owner: asyncpg.Connection, settings: Settings) -> None:
+    assert (await of_rows(owner, settings))["errands_parked"] == "ok"
+    await owner.execute("insert into queue.pgqueuer (priority, status, entrypoint) values (0, 'failed', 'send_notice')")
+    assert (await of_rows(owner, settings))["errands_parked"] == "warning"
+
+
 async def test_a_role_that_could_change_the_history_is_told(
     owner: asyncpg.Connection, settings: Settings, server: Server
 ) -> None:
