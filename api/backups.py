@@ -348,6 +348,7 @@ from pg_database d, pg_roles r where d.datname = current_database() and r.rolnam
 CLEAR = """
 do $$ declare one record; begin
   drop extension if exists pg_trgm cascade;
+  drop schema if exists queue cascade;
   for one in select c.oid::regclass as name from pg_class c
     where c.relnamespace = 'public'::regnamespace and c.relkind in ('r', 'p')
   loop execute format('drop table if exists %s cascade', one.name); end loop;
