@@ -11,7 +11,7 @@ Where does it go? `app` puts everything together; one file per noun answers for 
 - people: `organisations` `members` `people_pages` `invitation_slips`
 - trust: `audit` `history_words` `residents` `resident_texts` `erasure_journal` `backups` `backup_files`
   `installation_checks`
-- tables that come in: `tables` `category_lists` `member_files` `ledgers`; and go out: `exports` `export_columns`
-  `export_files`
+- tables that come in: `tables` `category_lists` `holiday_lists` `member_files` `ledgers`; and go out: `exports`
+  `export_columns` `export_files`
 - `cli/`: one file per command; `demo/`: the invented district; `templates/` and `web/`: pages, and what builds them
 """

@@ -16,6 +16,7 @@ KINDS: Mapping[str, Words] = {
     "installation": ("系统维护", "Installation"),
     "boundary_version": ("社区边界", "Boundaries"),
     "category": ("问题类别", "Categories"),
+    "calendar": ("工作时间与节假日", "Office hours and holidays"),
     "ledger": ("台账导入", "Ledger"),
     "district": ("区", "District"),
 }
@@ -51,6 +52,7 @@ EVENTS: Mapping[str, Words] = {
     "issue.reject": ("不予受理", "Rejected"),
     "issue.reopen": ("重新办理", "Reopened"),
     "issue.correct": ("更正问题", "Issue corrected"),
+    "issue.reckon": ("重算期限", "Due time counted anew"),
     "issue.hand_on": ("移交责任人", "Handed on"),
     "member.join": ("加入", "Joined"),
     "member.return": ("重新加入", "Came back"),
@@ -94,6 +96,8 @@ EVENTS: Mapping[str, Words] = {
     "installation.restored": ("恢复备份", "Restored"),
     "boundary_version.imported": ("导入社区边界", "Boundaries imported"),
     "category.imported": ("导入问题类别", "Categories imported"),
+    "calendar.holidays": ("公布节假日", "Holidays changed"),
+    "calendar.office_hours": ("调整工作时间", "Office hours changed"),
     "ledger.imported": ("导入台账", "Ledger imported"),
 }
 

@@ -7,7 +7,7 @@ from typing import Any, Literal, TypeVar, get_args
 from uuid import UUID, uuid5
 
 import msgspec
-from asyncpg import Connection
+from asyncpg import Connection, Record
 from msgspec import UNSET, Struct, UnsetType
 
 from surveys import history
@@ -69,7 +69,11 @@ async def in_force(
     conn: Connection, district: int, now: datetime, codes: Sequence[str] | None = None
 ) -> dict[str, Category]:
     """The categories that can hold issues, by code; all of them, or those asked for that exist."""
-    rows = await conn.fetch(IN_FORCE, district, None if codes is None else list(set(codes)), now)
+    return read(await conn.fetch(IN_FORCE, district, None if codes is None else list(set(codes)), now))
+
+
+def read(rows: Sequence[Record]) -> dict[str, Category]:
+    """The categories that rows of IN_FORCE tell."""
     return {
         row["code"]: Category(
             code=row["code"],

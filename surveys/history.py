@@ -24,6 +24,7 @@ Kind = Literal[
     "issue",
     "boundary_version",
     "category",
+    "calendar",  # office hours and holidays
     "district",
     "organisation",
     "member",

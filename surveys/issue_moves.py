@@ -1,7 +1,7 @@
 """How issues move: each move is one event by one actor, and closes one span and opens the next."""
 
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
@@ -9,7 +9,19 @@ import msgspec
 from asyncpg import Connection
 from msgspec import Meta, Struct
 
-from surveys import categories, contacts, history, issue_changes, issues, people, placing, scopes, workflow
+from surveys import (
+    calendars,
+    categories,
+    contacts,
+    deadlines,
+    history,
+    issue_changes,
+    issues,
+    people,
+    placing,
+    scopes,
+    workflow,
+)
 from surveys.categories import Urgency
 from surveys.contacts import Contact
 from surveys.history import Actor, request_digest
@@ -212,10 +224,10 @@ async def _apply(
         case "assign":
             return await _assign(conn, row, draft.to or ""), None
         case "reopen":
-            due_at = now + timedelta(hours=row.limit_amount)
+            clock = deadlines.of_reopened(await calendars.in_force(conn, row.district, now), row, now)
             there = await people.present(conn, row.district, [row.owner], now)
             owner = row.owner if row.owner in there else await _on_duty(conn, row, now)
-            return msgspec.structs.replace(row, owner=owner, clock_started_at=now, due_at=due_at), None
+            return msgspec.structs.replace(row, owner=owner, **clock), None
         case "correct":
             return await _correct(conn, atlas, row, draft.correction or Correction(), now)
         case _:
@@ -265,16 +277,10 @@ async def _correct_limit(conn: Connection, row: IssueRow, correction: Correction
     if code not in known or urgency not in known[code].limits:
         raise UnknownCategory("correction.category", given=code)
     limit = known[code].limits[urgency]
-    return msgspec.structs.replace(
-        row,
-        category=code,
-        urgency=urgency,
-        limit_version=limit.version,
-        limit_amount=limit.amount,
-        limit_unit=limit.unit,
-        due_at=row.clock_started_at + timedelta(hours=limit.amount),
-        response_due_at=row.clock_started_at + timedelta(hours=limit.response_amount),
-    )
+    calendar = await calendars.in_force(conn, row.district, now)
+    pauses = await deadlines.pauses_of(conn, row.district, [row.id])
+    changed = deadlines.of_other_limit(calendar, row, limit, pauses.get(row.id, ()))
+    return msgspec.structs.replace(row, category=code, urgency=urgency, **changed)
 
 
 async def _correct_place(

@@ -7,16 +7,18 @@ and a row that is there already is never written again: an import that was cut o
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from hashlib import shake_256
+from typing import Any
 from uuid import UUID, uuid5
 
 import msgspec
 from asyncpg import Connection
 from msgspec import Struct
 
-from surveys import categories, contacts, history, issues, people, placing, workflow
-from surveys.categories import CategoryDraft
+from surveys import calendars, categories, contacts, deadlines, history, issues, people, placing, workflow
+from surveys.categories import CategoryDraft, Limit
+from surveys.clock import Calendar
 from surveys.history import Actor, event_row
 from surveys.issues import IssueRow, NewIssue, Step
 from surveys.ledger_mapping import LedgerMapping, UnusableMapping
@@ -48,6 +50,7 @@ class Known(Struct, frozen=True):
 
     district: District
     words: Words
+    calendar: Calendar
     handlers: Mapping[str | None, Handler]
 
 
@@ -69,7 +72,8 @@ async def known(conn: Connection, district: int, now: datetime) -> Known:
         departments=_by_word(departments),
         communities=_by_word(communities),
     )
-    return Known(found, words, await people.first_handlers(conn, district, [None, *communities], now))
+    calendar = await calendars.in_force(conn, district, now)
+    return Known(found, words, calendar, await people.first_handlers(conn, district, [None, *communities], now))
 
 
 def _by_word(names: Mapping[str, str]) -> dict[str, str]:
@@ -281,16 +285,11 @@ def _issue(ledger: Ledger, report: Report, place: Placed, number: int, now: date
         reported_at=report.reported_at,
         category=report.category,
         urgency=report.urgency,
-        channel=category.channel,
+        channel=limit.channel or category.channel,
         state=report.state,
         owner=owner.id,
         department=department,
-        clock_started_at=report.reported_at,
-        limit_version=limit.version,
-        limit_amount=limit.amount,
-        limit_unit=limit.unit,
-        due_at=report.due_at or report.reported_at + timedelta(hours=limit.amount),
-        response_due_at=report.reported_at + timedelta(hours=limit.response_amount),
+        **_deadlines(ledger, limit, report),
         held_since=report.reported_at,
         position_lon=place.position_lon,
         position_lat=place.position_lat,
@@ -307,6 +306,14 @@ def _issue(ledger: Ledger, report: Report, place: Placed, number: int, now: date
         recorded_at=now,
     )
     return issues.new(row=row, title=report.title, description=report.description, steps=steps)
+
+
+def _deadlines(ledger: Ledger, limit: Limit, report: Report) -> dict[str, Any]:
+    """When a report was due: as the ledger says, or else by our own limit; what a ledger says is never counted anew."""
+    columns = deadlines.of_new(ledger.known.calendar, limit, report.reported_at)
+    if report.due_at is None:
+        return columns
+    return columns | {"due_at": report.due_at, "due_provisional": False}
 
 
 def _ids(district: int, source_id: str, count: int) -> list[UUID]:

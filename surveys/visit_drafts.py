@@ -11,6 +11,7 @@ from msgspec import Meta, Struct
 
 from surveys import contacts, placing
 from surveys.categories import Category, Urgency
+from surveys.clock import Calendar
 from surveys.contacts import Contact, Sealed
 from surveys.history import request_digest
 from surveys.issues import Description, Photo, Title
@@ -135,6 +136,7 @@ class Known(Struct, frozen=True):
     """What the district has, of all that a set of drafts names."""
 
     categories: Mapping[str, Category]
+    calendar: Calendar  # by which their limits count; any, where no category is named
     campaigns: Mapping[str, datetime]
     communities: frozenset[str]
     members: Mapping[UUID, UUID]

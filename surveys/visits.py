@@ -2,17 +2,18 @@
 same function with more rows."""
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Literal
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 import msgspec
 from asyncpg import Connection, UniqueViolationError
 from msgspec import Struct
 
 from maps.coordinates import System
-from surveys import categories, contacts, history, issues, people, placing, receipts
-from surveys.categories import Category
+from surveys import calendars, categories, contacts, deadlines, history, issues, people, placing, receipts
+from surveys.clock import Calendar
 from surveys.history import Actor, Row, bytea, event_row, text_row
 from surveys.issues import IssueRow, NewIssue, Step, event_id
 from surveys.people import Duty, Handler
@@ -157,7 +158,14 @@ def _checked(filings: Sequence[Filing], known: Known, now: datetime) -> list[_Re
 
 
 CAMPAIGNS = "select id, ends_at from campaign where district = $1 and id = any($2)"
+# The categories that a set names, and by which calendar their limits count: one question, since every filing asks it.
+RULES = f"""
+select e.*, c.* from ({calendars.EDITION.format(now="$3")}) e left join ({categories.IN_FORCE}) c on true
+"""
 COMMUNITIES = "select code from community where district = $1 and code = any($2)"
+
+
+ANY_CALENDAR = Calendar(zone=ZoneInfo("UTC"))
 
 
 async def _known(conn: Connection, district: int, drafts: Sequence[VisitDraft], now: datetime) -> Known:
@@ -165,8 +173,10 @@ async def _known(conn: Connection, district: int, drafts: Sequence[VisitDraft], 
     campaigns = {draft.campaign for draft in drafts} - {None}
     communities = {draft.community for draft in drafts} - {None}
     companions = [companion for draft in drafts for companion in draft.companions or ()]
+    rules = await conn.fetch(RULES, district, list(codes), now) if codes else []
     return Known(
-        await categories.in_force(conn, district, now, list(codes)) if codes else {},
+        categories.read([row for row in rules if row["code"] is not None]),
+        await calendars.made(conn, district, calendars.edition(rules[0])) if rules else ANY_CALENDAR,
         {row["id"]: row["ends_at"] for row in await conn.fetch(CAMPAIGNS, district, list(campaigns))}
         if campaigns
         else {},
@@ -327,21 +337,21 @@ def _issues(
     now: datetime,
 ) -> Iterator[NewIssue]:
     for draft, place in zip(one.filing.draft.issues, one.places[1:], strict=True):
-        category = known.categories[draft.category]
-        yield _issue(one, draft, place, category, duties[place.community].handler, next(numbers), now)
+        yield _issue(one, draft, place, known, duties[place.community].handler, next(numbers), now)
 
 
 def _issue(
     one: _Placing,
     draft: IssueDraft,
     place: Placed,
-    category: Category,
+    known: Known,
     handler: Handler,
     number: int,
     now: datetime,
 ) -> NewIssue:
     """A new issue: the clock starts when we learn of it, and who solved it at the door owns it."""
     filer, solved = one.filing.filer, draft.solved_on_spot
+    category = known.categories[draft.category]
     owner = filer.member if solved else handler.id
     reported_at = min(one.times.ended_at, now)
     limit = category.limits[draft.how_urgent]
@@ -367,16 +377,11 @@ def _issue(
         reported_at=reported_at,
         category=draft.category,
         urgency=draft.how_urgent,
-        channel="on_the_spot" if solved else category.channel,
+        channel="on_the_spot" if solved else limit.channel or category.channel,
         state=steps[-1].state,
         owner=owner,
         department=category.department,
-        clock_started_at=now,
-        limit_version=limit.version,
-        limit_amount=limit.amount,
-        limit_unit=limit.unit,
-        due_at=now + timedelta(hours=limit.amount),
-        response_due_at=now + timedelta(hours=limit.response_amount),
+        **deadlines.of_new(known.calendar, limit, now),
         held_since=reported_at,
         text_version=1,
         recorded_at=now,

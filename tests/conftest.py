@@ -16,7 +16,7 @@ import pytest
 import shapely
 from msgspec import Struct
 
-from api import database, migrations
+from api import database, holiday_lists, migrations
 from api.app import create_app
 from api.embedded_postgres import Cluster
 from api.settings import Settings
@@ -188,6 +188,7 @@ async def found_district(conn: asyncpg.Connection, district: int = DISTRICT) -> 
     """Write the small district of the tests, or its twin under another number."""
     long_ago = NOW - timedelta(days=365)
     async with conn.transaction():
+        await holiday_lists.seed(conn, long_ago, last=NOW.year)
         await conn.execute(
             "insert into district (district, code, name, time_zone, dispatcher, created_at)"
             " values ($1, $1::int::text, '二七区', 'Asia/Shanghai', $2, $3)",

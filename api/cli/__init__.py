@@ -83,12 +83,13 @@ def main(context: click.Context) -> None:
     places={
         "communities": "api.cli.communities:communities",
         "categories": "api.cli.categories:categories",
+        "holidays": "api.cli.holidays:holidays",
         "issues": "api.cli.issues:issues",
         "members": "api.cli.members:members",
     },
 )
 def import_group() -> None:
-    """Bring in communities, categories, members, or a ledger of issues."""
+    """Bring in communities, categories, holidays, members, or a ledger of issues."""
 
 
 @click.group("members", cls=Commands, places={"invite": "api.cli.invitations:invite"})

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 import asyncpg
 import click
 
-from api import key_ring
+from api import holiday_lists, key_ring
 from api.cli.database import with_connection
 from api.settings import Settings
 from surveys import one_time_codes, people, sessions
@@ -88,6 +88,7 @@ def init(
 
     async def work(conn: asyncpg.Connection) -> None:
         now = datetime.now(UTC)
+        await holiday_lists.seed(conn, now)
         token = await found(conn, founding, now)
         hand_over(token, token_file)  # before the commit: a token that could not be handed over was never made
         if token_file is None:

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from datetime import timedelta
 from itertools import accumulate
 from random import Random
 from uuid import UUID
@@ -12,8 +11,9 @@ import msgspec
 from api.demo.doors import Visit
 from api.demo.words import words
 from api.demo.workdays import DAYS, Workdays, working
-from surveys import issues, workflow
+from surveys import deadlines, issues, workflow
 from surveys.categories import Category
+from surveys.clock import Calendar
 from surveys.history import Actor
 from surveys.issues import IssueRow, NewIssue, Step, event_id
 from surveys.placing import Placed
@@ -56,22 +56,37 @@ class Found:
 
 
 def live(
-    found: Found, number: int, district: int, category: Category, desk: Desk, days: Workdays, rng: Random
+    found: Found,
+    number: int,
+    district: int,
+    category: Category,
+    calendar: Calendar,
+    desk: Desk,
+    days: Workdays,
+    rng: Random,
 ) -> NewIssue:
     """The issue with its whole life up to the last working day."""
-    row = _reported(found, number, district, category, desk, days)
+    first = row = _reported(found, number, district, category, calendar, desk, days)
     steps = [_report(row)]
     plan = _solved_at_the_door(found, rng) if found.draft.solved_on_spot else _handled(found, row, rng)
     for planned in plan:
         if planned.at < DAYS:
-            row, step = _moved(row, planned, desk, days, rng)
+            row, step = _moved(row, planned, calendar, desk, days, rng)
             steps.append(step)
     if any(step.event == "reopen" for step in steps):
-        steps = _with_clocks(steps, _reported(found, number, district, category, desk, days))
+        steps = _with_clocks(steps, first, calendar)
     return issues.new(row=row, title=found.draft.title, description=found.draft.description, steps=tuple(steps))
 
 
-def _reported(found: Found, number: int, district: int, category: Category, desk: Desk, days: Workdays) -> IssueRow:
+def _reported(
+    found: Found,
+    number: int,
+    district: int,
+    category: Category,
+    calendar: Calendar,
+    desk: Desk,
+    days: Workdays,
+) -> IssueRow:
     """The row as filing writes it."""
     sent_at = days.moment(found.visit.sent, weekend=found.visit.weekend)
     limit = category.limits[found.draft.how_urgent]
@@ -89,16 +104,11 @@ def _reported(found: Found, number: int, district: int, category: Category, desk
         reported_at=found.filed.ended_at,
         category=category.code,
         urgency=found.draft.how_urgent,
-        channel="on_the_spot" if at_the_door else category.channel,
+        channel="on_the_spot" if at_the_door else limit.channel or category.channel,
         state="reported",
         owner=found.visit.member.id if at_the_door else desk.owners[found.place.community],
         department=category.department,
-        clock_started_at=sent_at,
-        limit_version=limit.version,
-        limit_amount=limit.amount,
-        limit_unit=limit.unit,
-        due_at=sent_at + timedelta(hours=limit.amount),
-        response_due_at=sent_at + timedelta(hours=limit.response_amount),
+        **deadlines.of_new(calendar, limit, sent_at),
         held_since=found.filed.ended_at,
         text_version=1,
         recorded_at=sent_at,
@@ -128,7 +138,7 @@ def _solved_at_the_door(found: Found, rng: Random) -> list[Planned]:
 def _handled(found: Found, row: IssueRow, rng: Random) -> list[Planned]:
     """The moves in their order, most of them within the limit, some late, some left lying for weeks."""
     start = found.visit.until + _SOON
-    needed = working(timedelta(hours=row.limit_amount)) * rng.lognormvariate(-0.3, 0.5)
+    needed = working(row.due_at - row.clock_started_at) * rng.lognormvariate(-0.3, 0.5)
     if rng.random() < REJECTED:
         return _rejected(start, needed, rng)
     plan = _solving(found.how, start, needed, row, rng, again=False)
@@ -167,7 +177,9 @@ def _delayed(plan: list[Planned], rng: Random) -> Iterator[Planned]:
         yield replace(planned, at=planned.at + delay) if number >= stuck else planned
 
 
-def _moved(row: IssueRow, planned: Planned, desk: Desk, days: Workdays, rng: Random) -> tuple[IssueRow, Step]:
+def _moved(
+    row: IssueRow, planned: Planned, calendar: Calendar, desk: Desk, days: Workdays, rng: Random
+) -> tuple[IssueRow, Step]:
     """The row and the step after one move."""
     at_the_door = row.channel == "on_the_spot" and planned.move == "resolve" and row.version == 1
     at = row.reported_at if at_the_door else days.moment(planned.at)
@@ -179,7 +191,7 @@ def _moved(row: IssueRow, planned: Planned, desk: Desk, days: Workdays, rng: Ran
         owner=actor if planned.move == "accept" else row.owner,
     )
     if planned.move == "reopen":
-        changed = msgspec.structs.replace(changed, clock_started_at=at, due_at=at + timedelta(hours=row.limit_amount))
+        changed = msgspec.structs.replace(changed, **deadlines.of_reopened(calendar, row, at))
     step = Step(
         id=event_id(row.id, f"{row.version} {planned.move}"),
         event=planned.move,
@@ -210,12 +222,13 @@ def _actor(row: IssueRow, move: Move, desk: Desk, rng: Random) -> UUID:
             return row.owner
 
 
-def _with_clocks(steps: list[Step], first: IssueRow) -> list[Step]:
+def _with_clocks(steps: list[Step], first: IssueRow, calendar: Calendar) -> list[Step]:
     """The steps of a reopened issue, each with the clock that ran from then on."""
     started_at, due_at = first.clock_started_at, first.due_at
     told = []
     for step in steps:
         if step.event == "reopen":
-            started_at, due_at = step.happened_at, step.happened_at + timedelta(hours=first.limit_amount)
+            started_at = step.happened_at
+            due_at = deadlines.of_reopened(calendar, first, started_at)["due_at"]
         told.append(msgspec.structs.replace(step, clock_started_at=started_at, due_at=due_at))
     return told

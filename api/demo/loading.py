@@ -15,6 +15,7 @@ import msgspec
 import shapely
 from asyncpg import Connection
 
+from api import holiday_lists
 from api.category_lists import read_drafts
 from api.demo import doors, people, places
 from api.demo.doors import Filed
@@ -22,11 +23,11 @@ from api.demo.lives import Desk, Found, live
 from api.demo.people import Population
 from api.demo.places import Place
 from api.demo.words import SOURCES, chances, person_name
-from api.demo.workdays import ZONE, Workdays
+from api.demo.workdays import ZONE, Workdays, midnight
 from maps import boundaries
 from maps.boundaries import Area
 from maps.locator import Atlas
-from surveys import categories, contacts, issues, placing, sessions, visits, workflow
+from surveys import calendars, categories, contacts, issues, placing, sessions, visits, workflow
 from surveys.categories import CategoryDraft, Defaults
 from surveys.contacts import Contact
 from surveys.history import request_digest
@@ -85,10 +86,11 @@ async def load(conn: Connection, ring: KeyRing, today: date, report: Report = la
     found = list(_found(atlas, invented.filed))
     numbers = await issues.reserve_numbers(conn, DISTRICT, len(found))
     in_force = await categories.in_force(conn, DISTRICT, days.first)
+    calendar = await calendars.in_force(conn, DISTRICT, midnight(today + timedelta(days=1)))
     desk = await _desk(conn, invented, found, days.first)
     rng = chances("lives")
     lives = [
-        live(one, number, DISTRICT, in_force[one.draft.category], desk, days, rng)
+        live(one, number, DISTRICT, in_force[one.draft.category], calendar, desk, days, rng)
         for one, number in zip(found, numbers, strict=True)
     ]
     await _record(conn, lives, report)
@@ -112,6 +114,7 @@ async def _found_district(conn: Connection, invented: Invented, days: Workdays, 
     founded_at = days.first - timedelta(days=90)
     count = len(invented.everybody.members)
     report(PEOPLE, 0, count)
+    await holiday_lists.seed(conn, founded_at)
     await conn.execute(FOUND, DISTRICT, "二七区", ZONE.key, invented.everybody.dispatcher, founded_at)
     await people.write(conn, DISTRICT, invented.everybody, founded_at)
     report(PEOPLE, count, count)

@@ -46,5 +46,5 @@ def midnight(day: date) -> datetime:
 
 
 def working(duration: timedelta) -> float:
-    """About how many working days an hour limit is, as the handlers of the demo keep it."""
+    """About how many working days a limit is, as the handlers of the demo keep it."""
     return duration / timedelta(days=1) * 0.75

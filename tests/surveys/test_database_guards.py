@@ -16,11 +16,12 @@ from tests.conftest import MEMBER, WORKER, Client
 pytestmark = pytest.mark.anyio
 
 # Kept for good: nothing of it is changed or taken away.
-APPEND_ONLY = ["history", "history_seal", "card_binding", "boundary_version", "community_boundary"]
+APPEND_ONLY = ["history", "history_seal", "card_binding", "boundary_version", "community_boundary", "office_hours"]
 # Rows that change and are never taken away.
 NEVER_DELETED = ["visit", "issue", "issue_spans", "text_version", "visit_flag", "issue_photo", "member", "category"]
-# Kept by the migrations, and of no district.
-OF_NO_DISTRICT = {"schema_migrations", "schema_migration_digest"}
+# Kept by the migrations, or a country's: of no district.
+HOLIDAYS = ["holiday_calendar", "holiday_year", "holiday"]
+OF_NO_DISTRICT = {"schema_migrations", "schema_migration_digest", *HOLIDAYS}
 
 
 @pytest.fixture
@@ -82,6 +83,13 @@ async def test_history_is_written_once(shared: Client, conn: asyncpg.Connection)
 @pytest.mark.parametrize("table", APPEND_ONLY)
 async def test_what_is_kept_for_good_cannot_be_changed(conn: asyncpg.Connection, table: str) -> None:
     await forbidden(conn, f"update {table} set district = 1")
+    await forbidden(conn, f"delete from {table}")
+    await forbidden(conn, f"truncate {table}")
+
+
+@pytest.mark.parametrize("table", HOLIDAYS)
+async def test_holidays_are_added_in_versions_alone(conn: asyncpg.Connection, table: str) -> None:
+    await forbidden(conn, f"update {table} set version = 1")
     await forbidden(conn, f"delete from {table}")
     await forbidden(conn, f"truncate {table}")
 
