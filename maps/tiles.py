@@ -14,6 +14,7 @@ Bbox: TypeAlias = tuple[float, float, float, float]
 Range: TypeAlias = tuple[int, int]
 
 LEVELS = 31
+METRES_PER_DEGREE = 111_320.0  # of latitude
 NORTHERNMOST = 85.05112877980659  # where web mercator's square ends
 FINER_THAN_A_TILE = 1  # a 256-pixel tile is parted into 2 × 2 cluster cells of 128 pixels
 
@@ -49,6 +50,13 @@ def covering(bbox: Bbox, max_ranges: int = 16) -> list[Range]:
     left, top = (int(axis) for axis in _grid(west, north))
     right, bottom = (int(axis) for axis in _grid(east, south))
     return _at_most(max_ranges, _joined(_quads(left, top, right, bottom, 4 * max_ranges)))
+
+
+def around(lon: float, lat: float, metres: float) -> Bbox:
+    """Return the box that holds everything no further than so many metres from a position, and some corners."""
+    north = metres / METRES_PER_DEGREE
+    east = north / math.cos(math.radians(min(abs(lat), NORTHERNMOST)))
+    return lon - east, lat - north, lon + east, lat + north
 
 
 def _grid(lon: npt.ArrayLike, lat: npt.ArrayLike) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
