@@ -37,6 +37,7 @@ from api import (
     residents,
     second_factor,
     sign_in,
+    twins,
     visits,
 )
 from api import settings as settings_
@@ -68,6 +69,7 @@ ROUTES: list[Any] = [
     *devices.ROUTES,
     *visits.ROUTES,
     *issues.ROUTES,
+    *twins.ROUTES,
     *exports.ROUTES,
     *audit.ROUTES,
     *jobs.ROUTES,

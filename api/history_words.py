@@ -33,6 +33,7 @@ JOBS: Mapping[str, Words] = {
     "seal_history": ("封存历史记录", "Seal the history"),
     "verify_history": ("核对历史记录", "Verify the history"),
     "begin_absences": ("移交请假人的问题", "Hand on for those who are away"),
+    "propose_twins": ("查找重复问题", "Look for twins of new issues"),
     "reseal": ("用新密钥重新加密", "Seal anew under the newest key"),
     "retention": ("按留存规则删除", "Forget by the rules"),
     "forget_sign_ins": ("清理过期登录", "Clear old sign-ins"),

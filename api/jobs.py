@@ -32,6 +32,7 @@ from surveys import (
     resealing,
     retention,
     sign_ins,
+    twin_proposals,
 )
 from surveys.job_runs import JobRun, Latest
 from surveys.people import Reader
@@ -102,6 +103,11 @@ async def forget_sign_ins(conn: asyncpg.Connection, work: Work) -> Mapping[str, 
     return {**removed, "failures_and_browsers": await sign_ins.forget(conn, work.district, work.now)}
 
 
+async def propose_twins(conn: asyncpg.Connection, work: Work) -> Mapping[str, object]:
+    """Look for likely twins of what was reported since the last time."""
+    return await twin_proposals.propose(conn, work.district, work.now)
+
+
 async def seal_history(conn: asyncpg.Connection, work: Work) -> Mapping[str, object]:
     """Seal what the history holds since the last seal."""
     return msgspec.structs.asdict(await history_seals.seal(conn, work.district, work.now))
@@ -119,6 +125,7 @@ JOBS: list[Job] = [
     Job(name="seal_history", every=timedelta(hours=1), run=seal_history),
     Job(name="verify_history", every=timedelta(days=1), run=verify_history),
     Job(name="begin_absences", every=timedelta(minutes=1), run=begin_absences),
+    Job(name="propose_twins", every=timedelta(minutes=1), run=propose_twins),
     Job(name="reseal", every=timedelta(minutes=1), run=reseal),
     Job(name="retention", every=timedelta(hours=1), run=retain),
     Job(name="forget_sign_ins", every=timedelta(hours=1), run=forget_sign_ins),

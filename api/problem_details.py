@@ -150,6 +150,8 @@ TEXTS: Mapping[str, Text] = {
     "id_taken": Text(409, "这个编号已被使用", "This id has been used already"),
     "stale_version": Text(409, "别人刚刚改动过，请看最新状态", "Somebody else was faster; see the present state"),
     "move_not_possible": Text(409, "现在的状态不能这样办理", "The present state does not allow this move"),
+    "already_merged": Text(409, "这个问题已经合并", "The issue has been merged already"),
+    "same_issue": Text(422, "问题不能合并到自己", "An issue cannot be merged into itself"),
     "already_withdrawn": Text(409, "这次走访已经撤回", "The visit has been withdrawn already"),
     "body_too_slow": Text(408, "请求内容传得太慢，请重新发送", "The body came too slowly; send it again"),
     "took_too_long": Text(503, "处理时间太长，已停止，请稍后再试", "It took too long and was given up; try again"),

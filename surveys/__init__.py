@@ -16,7 +16,7 @@ Where does it go? From low to high, by what it is about:
 - issues: `categories` `placing` `workflow` (the table of moves) `measures` (what the rates are counted
   from) `issues` (how they come to be) `issue_changes` (how they are written) `issue_moves`
   `issue_query` (the one query) `issue_lists` `issue_counts` `issue_rows` `choices`
-- the same thing reported twice: `likeness` (how alike, and why)
+- the same thing reported twice: `merging` `likeness` (how alike, and why) `twins` `twin_proposals`
 - visits: `visit_drafts` `visits` (filing) `receipts` `visit_corrections` `visit_query` `visit_rows`
 - taking over what others kept: `ledgers` `ledger_mapping` `ledger_rows` `ledger_dates` `ledger_lives`
 """

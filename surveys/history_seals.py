@@ -81,13 +81,17 @@ CANONICAL = """jsonb_build_array(district, id, kind, thing, version, event, acto
   encode(request, 'hex'), facts, epoch, written_in)"""
 ENTRY = f"uuid_send(id) || uuid_send(thing) || sha256(convert_to({CANONICAL}::text, 'UTF8'))"
 
-# Where the chain ends, which epoch rows are written in, and the first transaction that is not known to have ended.
-STATE = """
-select (select (regexp_match(pg_get_expr(d.adbin, d.adrelid), '\\d+'))[1]::int
-          from pg_attrdef d join pg_attribute a on a.attrelid = d.adrelid and a.attnum = d.adnum
-         where d.adrelid = 'history'::regclass and a.attname = 'epoch') as writing,
-       pg_snapshot_xmin(pg_current_snapshot())::text::bigint as unfinished,
-       s.number, s.epoch, s.to_written, s.to_id, s.digest
+# The epoch that rows are written in, and the first transaction that is not known to have ended: what is written in
+# those before it is finished, and nothing can come in among it any more.
+WRITING = """(
+  select (regexp_match(pg_get_expr(d.adbin, d.adrelid), '\\d+'))[1]::int
+  from pg_attrdef d join pg_attribute a on a.attrelid = d.adrelid and a.attnum = d.adnum
+  where d.adrelid = 'history'::regclass and a.attname = 'epoch')"""
+UNFINISHED = "pg_snapshot_xmin(pg_current_snapshot())::text::bigint"
+
+# Where the chain ends.
+STATE = f"""
+select {WRITING} as writing, {UNFINISHED} as unfinished, s.number, s.epoch, s.to_written, s.to_id, s.digest
 from (values (1)) as one left join lateral (
   select * from history_seal where district = $1 order by number desc limit 1) s on true
 """

@@ -187,6 +187,7 @@ class Detail(Struct, frozen=True, kw_only=True):
     limit_amount: int
     limit_version: int
     moves: list[Move]
+    twins_proposed: int  # and undecided, among those within the reader's reach
     history: list[Entry]
     names: dict[str, str]  # of the members that the history names by id
 
@@ -198,6 +199,13 @@ select i.reporter, i.clock_started_at, i.limit_amount, i.limit_version, t.body->
 from issue i
 left join text_version t on t.district = i.district and t.subject = i.id and t.version = i.text_version
 where i.district = $1 and i.id = $2
+"""
+
+# The proposals of a twin on which nobody has decided, as far as the other issue is within reach.
+PROPOSED = """
+select count(*) from twin_proposal p join seen s on s.id = case when p.issue = {issue} then p.twin else p.issue end
+where p.district = $1 and (p.issue = {issue} or p.twin = {issue}) and p.state = 'proposed'
+  and s.state not in ('rejected', 'merged')
 """
 
 MEMBERS_IN_HISTORY = """
@@ -230,6 +238,7 @@ async def one(
     if found is None or beside is None:
         raise NotFound
     item = _item(found)
+    proposed = 0 if past else await _proposed(conn, query, issue)
     names = {str(row["id"]): row["name"] for row in await conn.fetch(MEMBERS_IN_HISTORY, reader.district, issue)}
     stands = issue_moves.standings(
         reader,
@@ -253,6 +262,13 @@ async def one(
         limit_amount=beside["limit_amount"],
         limit_version=beside["limit_version"],
         moves=[] if past else workflow.allowed(item.state, stands),
+        twins_proposed=proposed,
         history=[entry for entry in entries if entry.happened_at <= about.at],
         names=names,
     )
+
+
+async def _proposed(conn: Connection, query: Query, issue: UUID) -> int:
+    proposed = PROPOSED.format(issue=f"${len(query.parameters) + 1}")
+    count: int = await conn.fetchval(f"{query.text} {proposed}", *query.parameters, issue)
+    return count

@@ -63,6 +63,18 @@ class MoveNotPossible(Conflict):
     code = "move_not_possible"
 
 
+class AlreadyMerged(Conflict):
+    """An issue that was merged into another is no twin to choose any more; `facts` name what it was merged into."""
+
+    code = "already_merged"
+
+
+class SameIssue(Invalid):
+    """An issue cannot be merged into itself."""
+
+    code = "same_issue"
+
+
 class AlreadyWithdrawn(Conflict):
     code = "already_withdrawn"
 

@@ -63,6 +63,9 @@ MOVES: Mapping[Move, Rule] = {
     ),
 }
 
+# Who may say that two issues are the same thing, or are not.
+MATCHING: frozenset[Standing] = _DESK
+
 # Who may have a resident's name and phone shown, for a purpose: those who have something to ask them.
 REVEALING: frozenset[Standing] = frozenset({"owner", "handler", "community_worker", "dispatcher", "administrator"})
 

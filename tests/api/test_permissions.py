@@ -115,6 +115,7 @@ VALUES: dict[str, Callable[[Things], str]] = {
     "visit:uuid": lambda things: things.visit,
     "erasure:uuid": lambda _: str(uuid4()),
     "issue:uuid": lambda things: things.issue,
+    "other:uuid": lambda _: str(uuid4()),
     "member:uuid": lambda _: str(ROLELESS.id),
     "organisation:uuid": lambda _: str(LEAF),
     "device:uuid": lambda _: str(uuid4()),
@@ -241,6 +242,7 @@ def _absence(_: Things) -> Any:
 
 
 PHONE = "13800001234"
+_TWIN = {"category": "0102", "title": "门口垃圾成堆", "position": drafts.NEAR_DOOR}
 RESIDENT = {"phone": PHONE, "purpose": "居民申请"}
 
 ROUTES: dict[str, Row] = {
@@ -307,6 +309,10 @@ ROUTES: dict[str, Row] = {
     "POST /api/issues/{issue:uuid}/contact": Row(
         may=DESK | DEPARTMENT, sees=LOOKERS | {"member"}, other=404, body=lambda _: {"purpose": "回访"}
     ),
+    # a thing alone has no twin; of one that is not there nobody says more than that
+    "GET /api/issues/{issue:uuid}/twins": Row(other=404),
+    "POST /api/issues/twins": Row(body=lambda _: _TWIN, shown=_items),
+    "POST /api/issues/{issue:uuid}/twins/{other:uuid}/dismiss": Row(ok=404, other=404, body=lambda _: {}),
     "POST /api/contacts/search": Row(may=DESK | DEPARTMENT | {"member"}, body=lambda _: {"phone": PHONE}, shown=_items),
     # files of what the lists show
     "GET /api/issues.csv": Row(shown=_csv_rows),

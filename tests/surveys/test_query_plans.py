@@ -14,6 +14,7 @@ import pytest
 from api import database
 from api.settings import Settings
 from maps import tiles
+from maps.locator import Atlas
 from surveys import (
     audit,
     contacts,
@@ -27,12 +28,15 @@ from surveys import (
     residents,
     reveals,
     sessions,
+    twin_proposals,
+    twins,
     visit_query,
 )
 from surveys.contacts import Contact
 from surveys.history import Actor
 from surveys.issue_query import Filters
 from surveys.people import Grant, Reader
+from surveys.twins import TwinDraft
 from tests import doors, drafts
 from tests.conftest import (
     ADMINISTRATOR,
@@ -247,6 +251,31 @@ async def test_receipts_and_visits_are_looked_up(conn: asyncpg.Connection) -> No
     used = await indexes(conn, lambda conn: receipts.of_visits(conn, DISTRICT, [visit]))
     assert {"visit_pkey", "issue_by_visit"} <= used, used
     assert "visit_pkey" in await indexes(conn, lambda conn: visit_query.one(conn, who, visit))
+
+
+async def test_twins_are_looked_for_near_by_and_nowhere_else(conn: asyncpg.Connection) -> None:
+    """Around a place, in a community, at a door, through a card: what a text is like is asked of what is found there
+    alone."""
+    who = await reader(conn, LEADER)
+    issue = await conn.fetchval("select id from issue where number = 20003")
+    used = await indexes(conn, lambda conn: twins.of_issue(conn, who, issue, ZONE, NOW))
+    assert {"issue_pkey", "issue_in_view", "issue_by_premises", "text_version_pkey"} <= used, used
+    assert not used & {"issue_newest", "text_version_by_bigram"}
+    unplaced = TwinDraft(category="0102", title="路灯不亮", community=FAR, card="EQ-000123-K")
+    used = await indexes(conn, lambda conn: twins.of_draft(conn, Atlas(), who, unplaced, ZONE, NOW))
+    assert {"issue_by_community", "issue_by_card", "text_version_pkey"} <= used, used
+    assert not used & {"issue_newest", "text_version_by_bigram"}
+
+
+async def test_new_issues_are_followed_by_the_history(conn: asyncpg.Connection) -> None:
+    async with conn.transaction():
+        await twin_proposals.propose(conn, DISTRICT, NOW)
+        row = await conn.fetchrow("select epoch, written_in, id from twin_search")
+        assert row is not None
+        plan = (await conn.fetchval(f"explain (format json) {twin_proposals.FRESH}", DISTRICT, *row, row[1] + 1, 10))[
+            0
+        ]["Plan"]
+        assert "history_written" in {node.get("Index Name") for node in nodes(plan)}, plan
 
 
 async def test_an_issue_is_locked_by_its_key(conn: asyncpg.Connection) -> None:
