@@ -11,7 +11,7 @@ import msgspec
 from asyncpg import Connection
 from msgspec import Struct
 
-from surveys import contacts, cursors, history, issue_moves, workflow
+from surveys import contacts, cursors, history, issue_moves, merging, workflow
 from surveys.categories import Channel, Urgency
 from surveys.contacts import Masked
 from surveys.history import Entry
@@ -171,8 +171,17 @@ def _read_cursor(text: str, filters: Filters) -> _Cursor:
     return cursor
 
 
+class Related(Struct, frozen=True, kw_only=True):
+    """Another issue that this one was merged into, or that was merged into this one."""
+
+    id: UUID
+    number: str
+    state: State
+
+
 class Detail(Struct, frozen=True, kw_only=True):
-    """One issue with everything that its page needs, and the moves that this reader may make.
+    """One issue with everything that its page needs, and the moves that this reader may make. What it was merged into
+    in the end, and what was merged into it, is named as far as it is within reach.
 
     `may_reveal` says whether they may ask for the contact; `erased_at` is when its texts were forgotten, and
     `contact_erased_at` when its contact was."""
@@ -187,6 +196,8 @@ class Detail(Struct, frozen=True, kw_only=True):
     limit_amount: int
     limit_version: int
     moves: list[Move]
+    merged_into: Related | None
+    merged: list[Related]
     twins_proposed: int  # and undecided, among those within the reader's reach
     history: list[Entry]
     names: dict[str, str]  # of the members that the history names by id
@@ -200,6 +211,10 @@ from issue i
 left join text_version t on t.district = i.district and t.subject = i.id and t.version = i.text_version
 where i.district = $1 and i.id = $2
 """
+
+MERGED = (
+    "select s.id, s.number, s.state from seen s where s.id = {survivor} or s.merged_into = {issue} order by s.number"
+)
 
 # The proposals of a twin on which nobody has decided, as far as the other issue is within reach.
 PROPOSED = """
@@ -239,6 +254,7 @@ async def one(
         raise NotFound
     item = _item(found)
     proposed = 0 if past else await _proposed(conn, query, issue)
+    merged_into, merged = (None, []) if past else await _merged(conn, query, item)
     names = {str(row["id"]): row["name"] for row in await conn.fetch(MEMBERS_IN_HISTORY, reader.district, issue)}
     stands = issue_moves.standings(
         reader,
@@ -262,6 +278,8 @@ async def one(
         limit_amount=beside["limit_amount"],
         limit_version=beside["limit_version"],
         moves=[] if past else workflow.allowed(item.state, stands),
+        merged_into=merged_into,
+        merged=merged,
         twins_proposed=proposed,
         history=[entry for entry in entries if entry.happened_at <= about.at],
         names=names,
@@ -272,3 +290,15 @@ async def _proposed(conn: Connection, query: Query, issue: UUID) -> int:
     proposed = PROPOSED.format(issue=f"${len(query.parameters) + 1}")
     count: int = await conn.fetchval(f"{query.text} {proposed}", *query.parameters, issue)
     return count
+
+
+async def _merged(conn: Connection, query: Query, item: Item) -> tuple[Related | None, list[Related]]:
+    """What an issue was merged into in the end, and what was merged into it."""
+    survivor = None
+    if item.state == "merged":
+        survivor = (await merging.survivors(conn, query.parameters[0], [item.id]))[item.id]
+    asked = MERGED.format(survivor=f"${len(query.parameters) + 1}", issue=f"${len(query.parameters) + 2}")
+    rows = await conn.fetch(f"{query.text} {asked}", *query.parameters, survivor, item.id)
+    related = [Related(id=row["id"], number=str(row["number"]), state=row["state"]) for row in rows]
+    into = next((one for one in related if one.id == survivor), None)
+    return into, [one for one in related if one.id != survivor]

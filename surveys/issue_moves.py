@@ -17,6 +17,7 @@ from surveys import (
     history,
     issue_changes,
     issues,
+    merging,
     people,
     placing,
     scopes,
@@ -106,6 +107,8 @@ async def move(
     """Make one move; the same draft again gets its first answer.
 
     Raises NotFound, IdTaken, StaleVersion, MoveNotPossible, NotAllowed, or Invalid with the field."""
+    if draft.move in ("merge", "unmerge"):
+        await merging.hold(conn, reader.district, issue, draft.to)
     locked = await _lock(conn, reader, issue)
     request = _request(draft, ring)
     before = await _moved_before(conn, reader, issue, draft, request)
@@ -115,8 +118,9 @@ async def move(
         raise NotFound
     row, street = locked
     _refuse_wrong_move(reader, row, street, draft)
-    changed, texts = await _apply(conn, atlas, reader, row, draft, now)
-    changed = await _write(conn, reader, row, changed, draft, texts, now, request)
+    joined = await _join(conn, reader, row, draft, now)
+    changed, texts = (joined.row, None) if joined else await _apply(conn, atlas, reader, row, draft, now)
+    changed = await _write(conn, reader, row, changed, draft, texts, now, request, joined)
     if draft.move == "correct" and draft.correction is not None and draft.correction.contact is not None:
         await contacts.replace(conn, ring, row.district, row.id, draft.correction.contact, now)
     return _moved(draft.id, changed)
@@ -170,7 +174,16 @@ def _refuse_wrong_move(reader: Reader, row: IssueRow, street: str | None, draft:
     rule = workflow.MOVES[draft.move]
     if row.state not in rule.starts:
         raise MoveNotPossible("move", state=row.state, version=row.version, possible=workflow.possible(row.state))
-    stands = standings(
+    if not rule.who & _stands(reader, row, street):
+        raise NotAllowed("move", move=draft.move)
+    for need in rule.needs:
+        given = getattr(draft, need)
+        if given is None or (isinstance(given, str) and not given.strip()):
+            raise Missing(need, move=draft.move)
+
+
+def _stands(reader: Reader, row: IssueRow, street: str | None) -> frozenset[Standing]:
+    return standings(
         reader,
         owner=row.owner,
         reporter=row.reporter,
@@ -178,12 +191,6 @@ def _refuse_wrong_move(reader: Reader, row: IssueRow, street: str | None, draft:
         street=street,
         department=row.department,
     )
-    if not rule.who & stands:
-        raise NotAllowed("move", move=draft.move)
-    for need in rule.needs:
-        given = getattr(draft, need)
-        if given is None or (isinstance(given, str) and not given.strip()):
-            raise Missing(need, move=draft.move)
 
 
 def standings(
@@ -225,13 +232,50 @@ async def _apply(
             return await _assign(conn, row, draft.to or ""), None
         case "reopen":
             clock = deadlines.of_reopened(await calendars.in_force(conn, row.district, now), row, now)
-            there = await people.present(conn, row.district, [row.owner], now)
-            owner = row.owner if row.owner in there else await _on_duty(conn, row, now)
-            return msgspec.structs.replace(row, owner=owner, **clock), None
+            return msgspec.structs.replace(row, owner=await _owner_now(conn, row, now), **clock), None
         case "correct":
             return await _correct(conn, atlas, row, draft.correction or Correction(), now)
         case _:
             return row, None
+
+
+async def _join(
+    conn: Connection, reader: Reader, row: IssueRow, draft: MoveDraft, now: datetime
+) -> merging.Joined | None:
+    """What merging or taking apart leads to; None for every other move. Raises NotFound for a survivor out of reach,
+    and NotAllowed for one about which the reader may not decide."""
+    actor = Actor("member", str(reader.member))
+    match draft.move:
+        case "merge":
+            into = await _survivor(conn, reader, draft.to)
+            merging.refuse_unfit(row, into)
+            joined = await merging.merged(conn, row, into, draft.id, actor, now)
+            await merging.decide(conn, joined, "merged", reader.member, now)
+            return joined
+        case "unmerge":
+            joined = await merging.taken_apart(conn, row, draft.id, actor)
+            await merging.decide(conn, joined, "dismissed", reader.member, now)
+            owner = await _owner_now(conn, joined.row, now)
+            return msgspec.structs.replace(joined, row=msgspec.structs.replace(joined.row, owner=owner))
+        case _:
+            return None
+
+
+async def _survivor(conn: Connection, reader: Reader, to: str | None) -> IssueRow:
+    named = merging.named(to)
+    locked = await _lock(conn, reader, named) if named else None
+    if locked is None:
+        raise NotFound("to")
+    row, street = locked
+    if not workflow.MATCHING & _stands(reader, row, street):
+        raise NotAllowed("to", move="merge")
+    return row
+
+
+async def _owner_now(conn: Connection, row: IssueRow, now: datetime) -> UUID:
+    """Who answered for an issue that is taken up again; who is on duty now, if they have left or are away."""
+    there = await people.present(conn, row.district, [row.owner], now)
+    return row.owner if row.owner in there else await _on_duty(conn, row, now)
 
 
 async def _assign(conn: Connection, row: IssueRow, to: str) -> IssueRow:
@@ -320,8 +364,9 @@ async def _write(
     texts: Mapping[str, str | None] | None,
     now: datetime,
     request: bytes,
+    joined: merging.Joined | None = None,
 ) -> IssueRow:
-    facts: dict[str, object] = {}
+    facts: dict[str, object] = dict(joined.facts) if joined else {}
     if draft.correction is not None and draft.correction.contact is not None:
         facts["contact"] = "removed" if draft.correction.contact.blank else "told"
     change = Change(
@@ -336,8 +381,7 @@ async def _write(
         evidence=draft.evidence,
         request=request,
     )
-    (written,) = await issue_changes.write(conn, [change], now)
-    return written
+    return (await issue_changes.write(conn, [change, *([joined.survivor] if joined else [])], now))[0]
 
 
 # The issues of a visit that nobody has taken on yet.

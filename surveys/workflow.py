@@ -7,11 +7,11 @@ from msgspec import Struct
 
 State = Literal["reported", "accepted", "assigned", "in_progress", "paused", "resolved", "closed", "rejected", "merged"]
 Group = Literal["reported", "in_hand", "overdue", "solved", "other"]
-Move = Literal["accept", "assign", "start", "resolve", "close", "reject", "reopen", "correct"]
+Move = Literal["accept", "assign", "start", "resolve", "close", "reject", "reopen", "correct", "merge", "unmerge"]
 # What happens to an issue: by a move, or by itself.
 Event = (
-    Literal["report", "hand_on", "invite", "answer", "lapse", "reckon", "escalate"]
-    | Literal["decline", "return", "pause", "resume", "extend", "approve", "refuse", "merge", "unmerge"]
+    Literal["report", "hand_on", "invite", "answer", "lapse", "reckon", "escalate", "absorb", "release"]
+    | Literal["decline", "return", "pause", "resume", "extend", "approve", "refuse"]
     | Literal["change_channel", "follow", "appoint", "opine", "meet"]
     | Move
 )
@@ -34,6 +34,9 @@ class Rule(Struct, frozen=True, kw_only=True):
 
 
 _DESK: frozenset[Standing] = frozenset({"owner", "community_worker", "dispatcher"})
+
+# Who may say that two issues are the same thing, or are not; to merge them one must be it of both.
+MATCHING: frozenset[Standing] = _DESK
 
 MOVES: Mapping[Move, Rule] = {
     "accept": Rule(starts=frozenset({"reported"}), leads="accepted", who=_DESK),
@@ -61,10 +64,10 @@ MOVES: Mapping[Move, Rule] = {
         who=_DESK | {"reporter", "administrator"},
         needs=frozenset({"reason", "correction"}),
     ),
+    "merge": Rule(starts=OPEN, leads="merged", who=MATCHING, needs=frozenset({"to", "reason"})),
+    # back to the state that it was in
+    "unmerge": Rule(starts=frozenset({"merged"}), leads=None, who=MATCHING, needs=frozenset({"reason"})),
 }
-
-# Who may say that two issues are the same thing, or are not.
-MATCHING: frozenset[Standing] = _DESK
 
 # Who may have a resident's name and phone shown, for a purpose: those who have something to ask them.
 REVEALING: frozenset[Standing] = frozenset({"owner", "handler", "community_worker", "dispatcher", "administrator"})
