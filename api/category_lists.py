@@ -1,5 +1,6 @@
 """A list of categories as a district keeps it, in our columns or in those of the city-management list."""
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import get_args
@@ -7,7 +8,16 @@ from typing import get_args
 from msgspec import UNSET
 
 from api.tables import Row, UnusableTable, read_table
-from surveys.categories import URGENCIES, BadCategory, CategoryDraft, Channel, UnusableCategories
+from surveys.categories import (
+    URGENCIES,
+    BadCategory,
+    CategoryDraft,
+    Channel,
+    LimitDraft,
+    UnusableCategories,
+    Urgency,
+)
+from surveys.clock import Span, Unit
 
 # What the columns are called: in files of ours, and in Chinese.
 COLUMNS: Mapping[str, tuple[str, ...]] = {
@@ -18,8 +28,20 @@ COLUMNS: Mapping[str, tuple[str, ...]] = {
     "department": ("department", "部门编码", "责任部门编码"),
     "department_name": ("department_name", "部门", "部门名称", "责任部门"),
     "normal": ("normal", "normal_hours", "一般", "一般时限"),
+    "normal_unit": ("normal_unit", "一般单位", "一般时限单位"),
+    "normal_response": ("normal_response", "一般响应", "一般响应时限"),
+    "normal_response_unit": ("normal_response_unit", "一般响应单位", "一般响应时限单位"),
+    "normal_channel": ("normal_channel", "一般办理方式"),
     "urgent": ("urgent", "urgent_hours", "紧急", "紧急时限"),
+    "urgent_unit": ("urgent_unit", "紧急单位", "紧急时限单位"),
+    "urgent_response": ("urgent_response", "紧急响应", "紧急响应时限"),
+    "urgent_response_unit": ("urgent_response_unit", "紧急响应单位", "紧急响应时限单位"),
+    "urgent_channel": ("urgent_channel", "紧急办理方式"),
     "emergency": ("emergency", "emergency_hours", "特急", "特急时限"),
+    "emergency_unit": ("emergency_unit", "特急单位", "特急时限单位"),
+    "emergency_response": ("emergency_response", "特急响应", "特急响应时限"),
+    "emergency_response_unit": ("emergency_response_unit", "特急响应单位", "特急响应时限单位"),
+    "emergency_channel": ("emergency_channel", "特急办理方式"),
     "retired": ("retired", "停用"),
 }
 CITY_MANAGEMENT = ("code", "major_code", "major_name", "minor_code", "minor_name")
@@ -35,8 +57,29 @@ CHANNELS: Mapping[str, Channel] = {
 }
 YES_OR_NO = {"1": True, "true": True, "yes": True, "是": True, "0": False, "false": False, "no": False, "否": False}
 
+UNITS: Mapping[str, Unit] = {
+    "工作日": "working_days",
+    "个工作日": "working_days",
+    "working days": "working_days",
+    "working day": "working_days",
+    "工作时": "working_hours",
+    "个工作时": "working_hours",
+    "工作小时": "working_hours",
+    "个工作小时": "working_hours",
+    "working hours": "working_hours",
+    "working hour": "working_hours",
+    "小时": "calendar_hours",
+    "个小时": "calendar_hours",
+    "自然小时": "calendar_hours",
+    "calendar hours": "calendar_hours",
+    "hours": "calendar_hours",
+    "hour": "calendar_hours",
+    "h": "calendar_hours",
+}
+
 LONGEST_CODE = 20
-LONGEST_LIMIT = 87_600  # hours: ten years
+LONGEST_LIMIT: Mapping[Unit, int] = {"calendar_hours": 87_600, "working_hours": 20_000, "working_days": 2_500}
+_LIMIT = re.compile(r"([0-9]{1,6})\s*(\D*)")
 
 
 def read_drafts(file: Path, sheet: str | None = None, header_row: int | None = None) -> list[CategoryDraft]:
@@ -104,9 +147,46 @@ def _choice_faults(texts: Mapping[str, str]) -> Iterator[tuple[str, str]]:
     if (retired := texts.get("retired")) and retired.casefold() not in YES_OR_NO:
         yield "retired_unusable", retired
     for urgency in URGENCIES:
-        hours = texts.get(urgency)
-        if hours and not (hours.isdecimal() and 1 <= int(hours) <= LONGEST_LIMIT):
-            yield "hours_unusable", hours
+        yield from _limit_faults(urgency, texts)
+
+
+def _limit_faults(urgency: Urgency, texts: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    for name in (urgency, f"{urgency}_response"):
+        text, unit = texts.get(name, ""), texts.get(f"{name}_unit", "")
+        if unit and _unit(unit) is None:
+            yield "unit_unknown", unit
+        elif unit and not text:
+            yield "limit_missing", unit
+        elif text and limit(text, unit) is None:
+            yield "limit_unusable", f"{text} {unit}".strip()
+    if (channel := texts.get(f"{urgency}_channel")) and channel not in CHANNELS:
+        yield "channel_unknown", channel
+
+
+def limit(text: str, unit: str = "") -> Span | None:
+    """A limit as people write it: 5 with its unit beside it, 5个工作日, 8 working hours, or just hours; None if it is
+    none."""
+    parts = _LIMIT.fullmatch(text.strip())
+    named = [word for word in (parts[2] if parts else "", unit) if word.strip()]
+    units = {_unit(word) for word in named} or {"calendar_hours"}
+    found = units.pop()
+    if parts is None or found is None or units or not 1 <= int(parts[1]) <= LONGEST_LIMIT[found]:
+        return None
+    return Span(int(parts[1]), found)
+
+
+def _unit(text: str) -> Unit | None:
+    return UNITS.get(" ".join(text.casefold().replace("_", " ").split()))
+
+
+def _limit(urgency: Urgency, texts: Mapping[str, str]) -> LimitDraft:
+    """What a row says of one urgency; the unit of its limit holds for the first contact too, unless that has one."""
+    span = limit(texts.get(urgency, ""), texts.get(f"{urgency}_unit", ""))
+    response, unit = texts.get(f"{urgency}_response", ""), texts.get(f"{urgency}_response_unit", "")
+    if span and response.isdecimal() and not unit:
+        unit = span.unit
+    channel = texts.get(f"{urgency}_channel")
+    return LimitDraft(span or UNSET, limit(response, unit) or UNSET, CHANNELS[channel] if channel else UNSET)
 
 
 def _draft(row: int, texts: Mapping[str, str]) -> CategoryDraft:
@@ -119,7 +199,7 @@ def _draft(row: int, texts: Mapping[str, str]) -> CategoryDraft:
         channel=CHANNELS[texts["channel"]] if texts.get("channel") else UNSET,
         department=(texts["department"] or None) if "department" in texts else UNSET,
         department_name=texts.get("department_name") or None,
-        hours={urgency: int(texts[urgency]) for urgency in URGENCIES if texts.get(urgency)},
+        limits={urgency: told for urgency in URGENCIES if (told := _limit(urgency, texts)) != LimitDraft()},
         retired=YES_OR_NO[texts["retired"].casefold()] if texts.get("retired") else UNSET,
     )
 

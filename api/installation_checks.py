@@ -20,6 +20,7 @@ from msgspec import Struct
 from api import key_ring, migrations
 from api.key_ring import KeyRingError
 from api.settings import Settings, variable
+from surveys.workflow import OPEN
 
 Level = Literal["ok", "warning", "unsafe"]
 
@@ -316,6 +317,24 @@ async def of_parked(conn: asyncpg.Connection, _settings: Settings, _now: datetim
     return found("errands_parked", count > 0, "warning", count=count)
 
 
+# Open issues whose due times wait for a year, this one or the next, that is not published in their country yet.
+UNPUBLISHED = """
+select count(distinct i.id) as issues, min(y.year) as year
+from district d
+cross join unnest($1::int[]) as y(year)
+join issue i on i.district = d.district and i.due_provisional and i.state = any($2)
+where not coalesce((select published from holiday_year h
+  where h.calendar = d.calendar and h.year = y.year order by h.version desc limit 1), false)
+"""
+
+
+async def of_holidays(conn: asyncpg.Connection, _settings: Settings, now: datetime) -> Finding:
+    row = await conn.fetchrow(UNPUBLISHED, [now.year, now.year + 1], list(OPEN))
+    issues, year = (row["issues"], row["year"]) if row else (0, None)
+    return found("holidays_unpublished", issues > 0, "warning", issues=issues, year=year or now.year + 1)
+
+
 IN_DATABASE: Sequence[Check] = (
     of_demo, of_second_factors, of_tokens, of_codes, of_backups, of_seals, of_verification, of_jobs, of_parked,
+    of_holidays,
 )  # fmt: skip

@@ -11,7 +11,7 @@ from asyncpg import Connection, Record
 from msgspec import UNSET, Struct, UnsetType
 
 from surveys import history
-from surveys.clock import Unit
+from surveys.clock import Span, Unit
 from surveys.history import Actor, event_row
 from surveys.refusals import Invalid, NotFound
 
@@ -87,6 +87,19 @@ def read(rows: Sequence[Record]) -> dict[str, Category]:
     }
 
 
+class LimitDraft(Struct, frozen=True):
+    """A limit as a list gives it; what is left out stays as it is. Of a new limit the first contact has a share."""
+
+    span: Span | UnsetType = UNSET
+    response: Span | UnsetType = UNSET
+    channel: Channel | UnsetType | None = UNSET
+
+
+def in_hours(hours: Mapping[Urgency, int]) -> dict[Urgency, LimitDraft]:
+    """Limits as lists without units give them: in calendar hours."""
+    return {urgency: LimitDraft(Span(amount, "calendar_hours")) for urgency, amount in hours.items()}
+
+
 class CategoryDraft(Struct, frozen=True, kw_only=True):
     """A category as a list of the district's gives it; what is left out stays as it is, or is the default if new.
 
@@ -99,7 +112,7 @@ class CategoryDraft(Struct, frozen=True, kw_only=True):
     channel: Channel | UnsetType = UNSET
     department: str | UnsetType | None = UNSET
     department_name: str | None = None
-    hours: Mapping[Urgency, int] = {}
+    limits: Mapping[Urgency, LimitDraft] = {}
     retired: bool | UnsetType = UNSET
 
 
@@ -107,10 +120,18 @@ class Defaults(Struct, frozen=True, kw_only=True):
     """What a category is given when it is new and its list does not say."""
 
     channel: Channel = "joint_review"
-    hours: Mapping[Urgency, int] = msgspec.field(default_factory=lambda: {"normal": 72, "urgent": 24, "emergency": 4})
+    limits: Mapping[Urgency, LimitDraft] = msgspec.field(default_factory=lambda: LIMITS)
 
 
+LIMITS: Mapping[Urgency, LimitDraft] = {
+    "normal": LimitDraft(Span(5, "working_days"), Span(1, "working_days")),
+    "urgent": LimitDraft(Span(8, "working_hours"), Span(2, "working_hours")),
+    "emergency": LimitDraft(Span(4, "calendar_hours"), Span(1, "calendar_hours")),
+}
 DEFAULTS = Defaults()
+
+# How much of a limit the first contact has at most, where nobody says.
+MOST_OF_FIRST_CONTACT: Mapping[Unit, int] = {"working_days": 1, "working_hours": 2, "calendar_hours": 24}
 
 
 class BadCategory(Struct, frozen=True):
@@ -264,8 +285,11 @@ def _refuse_unusable(drafts: Sequence[CategoryDraft], present: _Present) -> None
             bad.append(BadCategory(draft.row, "parent_in_circle", draft.parent))
         if draft.department and draft.department not in named:
             bad.append(BadCategory(draft.row, "department_unknown", draft.department))
+        spans = [span for limit in draft.limits.values() for span in (limit.span, limit.response)]
         bad += [
-            BadCategory(draft.row, "hours_not_positive", str(hours)) for hours in draft.hours.values() if hours <= 0
+            BadCategory(draft.row, "limit_not_positive", str(span.amount))
+            for span in spans
+            if span is not UNSET and span.amount <= 0
         ]
     if bad:
         raise UnusableCategories(bad)
@@ -326,16 +350,40 @@ def _missing(drafts: Sequence[CategoryDraft], present: _Present, now: datetime) 
 
 
 def _changed_limits(drafts: Sequence[CategoryDraft], present: _Present, defaults: Defaults) -> Iterator[dict[str, Any]]:
-    """The next version of every limit whose hours change; a group has none, unless the list gives it some."""
+    """The next version of every limit that changes; a group has none, unless the list gives it some."""
     groups = {draft.parent for draft in drafts} | {row.parent for row in present.rows.values()}
     for draft in drafts:
-        otherwise = {} if draft.code in groups else defaults.hours
+        otherwise = {} if draft.code in groups else defaults.limits
         for urgency in URGENCIES:
             before = present.limits.get((draft.code, urgency))
-            hours = draft.hours.get(urgency) or (before.amount if before else otherwise.get(urgency))
-            if hours is not None and (before is None or hours != before.amount):
-                limit = Limit(before.version + 1 if before else 1, hours, response_amount=min(hours, 24))
+            told = draft.limits.get(urgency, LimitDraft())
+            limit = _limit(before, told, _told(before) if before else otherwise.get(urgency, LimitDraft()))
+            if limit is not None and limit != before:
+                limit = msgspec.structs.replace(limit, version=before.version + 1 if before else 1)
                 yield {"category": draft.code, "urgency": urgency} | msgspec.structs.asdict(limit)
+
+
+def _told(limit: Limit) -> LimitDraft:
+    """A limit as a list would give it."""
+    return LimitDraft(Span(limit.amount, limit.unit), Span(limit.response_amount, limit.response_unit), limit.channel)
+
+
+def _limit(before: Limit | None, told: LimitDraft, otherwise: LimitDraft) -> Limit | None:
+    """What a list makes of a limit, or of the default of a new one; None where there is neither."""
+    span = _said(told.span, otherwise.span)
+    if span is UNSET:
+        return None
+    share = Span(min(span.amount, MOST_OF_FIRST_CONTACT[span.unit]), span.unit)
+    response = _said(told.response, otherwise.response if otherwise.span == span else UNSET)
+    response = _said(response, share)
+    return Limit(
+        before.version if before else 0,
+        span.amount,
+        span.unit,
+        response.amount,
+        response.unit,
+        _said(_said(told.channel, otherwise.channel), None),
+    )
 
 
 async def _tell(

@@ -269,7 +269,10 @@ class Interpreter:
                 channel=defaults.channel,
                 department=None,
                 retired=False,
-                limits={urgency: Limit(1, hours) for urgency, hours in hours_of(self.mapping).items()},
+                limits={
+                    urgency: Limit(1, hours, response_amount=min(hours, 24))
+                    for urgency, hours in hours_of(self.mapping).items()
+                },
             )
         self._category_words[given.casefold()] = code
         return code

@@ -17,7 +17,7 @@ from asyncpg import Connection
 from msgspec import Struct
 
 from surveys import calendars, categories, contacts, deadlines, history, issues, people, placing, workflow
-from surveys.categories import CategoryDraft, Limit
+from surveys.categories import CategoryDraft, Limit, in_hours
 from surveys.clock import Calendar
 from surveys.history import Actor, event_row
 from surveys.issues import IssueRow, NewIssue, Step
@@ -203,7 +203,7 @@ async def add_words(conn: Connection, ledger: Ledger, chunk: Chunk, now: datetim
     of its own, so that chunks that are written side by side never wait for one another's."""
     if not chunk.new_categories and not chunk.new_departments:
         return
-    defaults = categories.Defaults(channel=ledger.mapping.defaults.channel, hours=hours_of(ledger.mapping))
+    defaults = categories.Defaults(channel=ledger.mapping.defaults.channel, limits=in_hours(hours_of(ledger.mapping)))
     drafts = [
         CategoryDraft(row=number, code=code, name=name)
         for number, (code, name) in enumerate(chunk.new_categories.items(), start=1)

@@ -8,12 +8,21 @@ from typing import get_args
 import asyncpg
 import click
 
-from api.category_lists import LONGEST_LIMIT, read_drafts
+from api.category_lists import limit, read_drafts
 from api.cli.database import with_connection
 from api.settings import Settings
 from api.tables import UnusableTable
 from surveys import categories as rules
-from surveys.categories import BadCategory, CategoryDraft, Channel, Defaults, UnusableCategories
+from surveys.categories import (
+    BadCategory,
+    CategoryDraft,
+    Channel,
+    Defaults,
+    LimitDraft,
+    UnusableCategories,
+    Urgency,
+)
+from surveys.clock import Span
 from surveys.refusals import NotFound
 
 REASONS: Mapping[str, str] = {
@@ -23,8 +32,12 @@ REASONS: Mapping[str, str] = {
     "name_missing": "has no name 缺名称: {value}",
     "text_unusable": "has a character that no text has 含有非法字符: {value}",
     "channel_unknown": "has an unknown channel 办理方式不明: {value}",
-    "hours_unusable": "has a limit that is not a whole number of hours from 1 to 87600 时限须为整小时: {value}",
-    "hours_not_positive": "has a limit that is not above 0 时限须大于 0: {value}",
+    "limit_unusable": "has a limit that is none, as 5 working days or 72 (hours) are "
+    "时限无效，应如 5个工作日、8工作时、72（小时）: {value}",
+    "limit_not_positive": "has a limit that is not above 0 时限须大于 0: {value}",
+    "limit_missing": "has a unit and no limit 有单位而缺时限: {value}",
+    "unit_unknown": "has an unknown unit; there are 工作日 working days, 工作时 working hours, 小时 hours "
+    "单位不明: {value}",
     "retired_unusable": "says neither yes nor no to retired 停用须填是或否: {value}",
     "code_repeated": "repeats the code 编码重复: {value}",
     "parent_unknown": "names a parent that does not exist 上级不存在: {value}",
@@ -35,15 +48,27 @@ REASONS: Mapping[str, str] = {
 }
 
 
+class Limit(click.ParamType[Span]):
+    """How long a limit is, as a list of categories writes it."""
+
+    name = "limit"
+
+    def convert(self, value: str | Span, param: click.Parameter | None, ctx: click.Context | None) -> Span:
+        span = value if isinstance(value, Span) else limit(value)
+        if span is None:
+            self.fail(f"{value!r} is no limit as 72 (hours), 8 working hours or 5 working days are.", param, ctx)
+        return span
+
+
 @click.command()
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--district", type=int, required=True, help="Number of the district whose list it is.")
 @click.option("--sheet", help="Sheet of a spreadsheet; the first one that holds anything if not given.")
 @click.option("--header-row", type=click.IntRange(1), help="Row of the header, if it is not found.")
 @click.option("--channel", type=click.Choice(get_args(Channel)), default="joint_review", show_default=True)
-@click.option("--normal", type=click.IntRange(1, LONGEST_LIMIT), default=72, show_default=True)
-@click.option("--urgent", type=click.IntRange(1, LONGEST_LIMIT), default=24, show_default=True)
-@click.option("--emergency", type=click.IntRange(1, LONGEST_LIMIT), default=4, show_default=True)
+@click.option("--normal", type=Limit(), help="Limit of new categories.  [default: 5 working days]")
+@click.option("--urgent", type=Limit(), help="Their limit for what is urgent.  [default: 8 working hours]")
+@click.option("--emergency", type=Limit(), help="Their limit in an emergency.  [default: 4 hours]")
 @click.option("--retire-missing", is_flag=True, help="Retire the categories that the file does not have.")
 @click.pass_obj
 def categories(
@@ -53,18 +78,22 @@ def categories(
     sheet: str | None,
     header_row: int | None,
     channel: Channel,
-    normal: int,
-    urgent: int,
-    emergency: int,
+    normal: Span | None,
+    urgent: Span | None,
+    emergency: Span | None,
     retire_missing: bool,
 ) -> None:
     """Bring a district's categories in line with a CSV or XLSX file; a second time changes nothing.
 
-    Columns: code, name, parent, channel, department, department_name, normal, urgent, emergency (limits in calendar
-    hours), retired; or those of the city-management list: code, major_code, major_name, minor_code, minor_name.
-    What a file does not say stays, and a new category gets the channel and the limits of the options.
+    Columns: code, name, parent, channel, department, department_name, retired; normal, urgent and emergency (limits as
+    5 working days 5个工作日, 8 working hours 8工作时, or just calendar hours), each with a …_unit, …_response,
+    …_response_unit and …_channel of its own if need be; or those of the city-management list: code, major_code,
+    major_name, minor_code, minor_name. What a file does not say stays, and a new category gets the channel and the
+    limits of the options.
     """
-    defaults = Defaults(channel=channel, hours={"normal": normal, "urgent": urgent, "emergency": emergency})
+    given: dict[Urgency, Span | None] = {"normal": normal, "urgent": urgent, "emergency": emergency}
+    chosen = {urgency: LimitDraft(span) for urgency, span in given.items() if span is not None}
+    defaults = Defaults(channel=channel, limits={**rules.LIMITS, **chosen})
     drafts = drafts_or_reasons(file, sheet, header_row)
 
     async def work(conn: asyncpg.Connection) -> rules.Stored:

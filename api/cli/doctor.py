@@ -175,6 +175,14 @@ SENTENCES: Mapping[str, Sentences] = {
         "后台任务失败：{names}。查看日志，修复后运行 `zoufang jobs --once 名称`",
         "Background jobs fail: {names}. See the log, and when mended run `zoufang jobs --once NAME`",
     ),
+    "holidays_unpublished": Sentences(
+        "没有期限在等待公布放假安排",
+        "No due time waits for holidays to be published",
+        "{issues} 个未办结问题的期限是暂定的，因为 {year} 年的放假和调休安排尚未导入：公布后运行 "
+        "`zoufang import holidays FILE.csv`，或升级程序后加 --from-library",
+        "{issues} open issues have provisional due times, since the holidays of {year} are not known: once they are "
+        "announced, `zoufang import holidays FILE.csv`, or --from-library after an update of the program",
+    ),
     "errands_parked": Sentences(
         "没有搁置的通知或推送",
         "No message was given up",

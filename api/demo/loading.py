@@ -120,7 +120,7 @@ async def _found_district(conn: Connection, invented: Invented, days: Workdays, 
     report(PEOPLE, count, count)
     await boundaries.store(conn, DISTRICT, invented.areas, valid_from=founded_at, source="demo", now=founded_at)
     for drafts in invented.lists:
-        await categories.store(conn, DISTRICT, drafts, founded_at, defaults=Defaults(hours={}))
+        await categories.store(conn, DISTRICT, drafts, founded_at, defaults=Defaults(limits={}))
     ends_at = days.first + timedelta(days=365)
     await conn.execute(START_CAMPAIGN, DISTRICT, doors.CAMPAIGN, "万名党员大走访", days.first, ends_at)
 

@@ -17,7 +17,8 @@ from api import database, demo, migrations
 from api.demo import loading, people, words
 from api.demo.workdays import DAYS, ZONE, Workdays, midnight
 from maps.locator import Atlas
-from surveys import contacts, issues, sessions, visit_drafts, visits, workflow
+from surveys import calendars, clock, contacts, issues, sessions, visit_drafts, visits, workflow
+from surveys.clock import Due, Span
 from surveys.issues import IssueRow
 from surveys.refusals import NotSignedIn, Refusal
 from tests.conftest import RING, Server
@@ -164,9 +165,21 @@ async def test_every_issue_has_an_owner_a_channel_and_a_limit_of_its_category(co
         "select count(*) from issue i left join category_limit l on (l.district, l.category, l.urgency, l.version)"
         " = (i.district, i.category, i.urgency, i.limit_version) left join member m on m.id = i.owner"
         " where m.id is null or l.amount is distinct from i.limit_amount"
-        " or i.due_at <> i.clock_started_at + make_interval(hours => i.limit_amount)"
     )
     assert wrong == 0
+
+
+async def test_every_issue_is_due_in_working_time(conn: asyncpg.Connection) -> None:
+    calendar = await calendars.in_force(conn, DISTRICT, NOW)
+    rows = await conn.fetch(
+        "select clock_started_at, limit_amount, limit_unit, due_at, due_provisional, state from issue"
+    )
+    for row in rows:
+        due = clock.due(calendar, Span(row["limit_amount"], row["limit_unit"]), row["clock_started_at"])
+        assert due == Due(row["due_at"], row["due_provisional"])
+    assert {row["limit_unit"] for row in rows} == {"working_days", "working_hours", "calendar_hours"}
+    late = sum(row["due_at"] < NOW and row["state"] in OPEN for row in rows)
+    assert 0.02 < late / len(rows) < 0.3, "some are late, and most are not"
 
 
 async def test_history_rebuilds_every_issue(conn: asyncpg.Connection) -> None:

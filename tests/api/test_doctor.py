@@ -14,10 +14,13 @@ from api import installation_checks, key_ring
 from api.cli.doctor import SENTENCES, line
 from api.installation_checks import Level
 from api.settings import Settings
-from surveys import history_seals
+from surveys import calendars, history_seals
+from surveys.calendars import Year
+from surveys.history import Actor
 from surveys.sealing import KeyRing
+from tests import doors, drafts
 from tests.api.processes import Program
-from tests.conftest import ADMINISTRATOR, DISTRICT, MEMBER, NOW, Server
+from tests.conftest import ADMINISTRATOR, DISTRICT, MEMBER, NOW, Client, Server
 
 pytestmark = pytest.mark.anyio
 
@@ -250,6 +253,20 @@ async def test_a_message_that_was_given_up_is_told(owner: asyncpg.Connection, se
     assert (await of_rows(owner, settings))["errands_parked"] == "ok"
     await owner.execute("insert into queue.pgqueuer (priority, status, entrypoint) values (0, 'failed', 'send_notice')")
     assert (await of_rows(owner, settings))["errands_parked"] == "warning"
+
+
+async def test_due_times_that_wait_for_a_year_to_be_published_are_told(
+    owner: asyncpg.Connection, conn: asyncpg.Connection, settings: Settings, client: Client
+) -> None:
+    assert (await of_rows(owner, settings))["holidays_unpublished"] == "ok"
+    receipt = await doors.file(client, MEMBER, drafts.visit(issues=[drafts.issue()]))
+    assert (await of_rows(owner, settings))["holidays_unpublished"] == "ok", "as long as no issue waits for it"
+    await owner.execute("update issue set due_provisional = true where id = $1", receipt["issues"][0]["id"])
+    assert (await of_rows(owner, settings))["holidays_unpublished"] == "warning"
+    for year in (datetime.now(UTC).year, datetime.now(UTC).year + 1):
+        known = {year: Year((), published=True)}
+        await calendars.store(conn, "cn", known, "tests", Actor("import", "holidays"), NOW)
+    assert (await of_rows(owner, settings))["holidays_unpublished"] == "ok"
 
 
 async def test_a_role_that_could_change_the_history_is_told(

@@ -13,7 +13,8 @@ from api.category_lists import read_drafts
 from api.cli.categories import REASONS, categories
 from api.settings import Settings
 from api.tables import UnusableTable
-from surveys.categories import UnusableCategories
+from surveys.categories import LimitDraft, UnusableCategories, in_hours
+from surveys.clock import Span
 from tests.conftest import DISTRICT
 
 pytestmark = pytest.mark.anyio
@@ -95,7 +96,7 @@ async def test_the_city_management_layout(imported: Import, conn: asyncpg.Connec
     assert (await row(conn, "01"))["name"] == "市容环境"
     smoke = await row(conn, "0116")
     assert (smoke["name"], smoke["parent"], smoke["channel"]) == ("油烟污染", "01", "agent")
-    assert await limits(conn, "0116") == {"normal": 48, "urgent": 24, "emergency": 4}
+    assert await limits(conn, "0116") == {"normal": 48, "urgent": 8, "emergency": 4}
     assert (await row(conn, "0102"))["channel"] == "joint_review", "what stands is not moved by defaults"
 
 
@@ -113,7 +114,60 @@ async def test_a_spreadsheet_with_a_title_and_numbers_as_numbers(tmp_path: Path)
         sheet.write_row("A2", ["code", "name", "normal", "retired"])
         sheet.write_row("A4", [1101, "企业融资", 360, "否"])
     [draft] = read_drafts(path)
-    assert (draft.row, draft.code, draft.hours, draft.retired) == (4, "1101", {"normal": 360}, False)
+    assert (draft.row, draft.code, draft.limits, draft.retired) == (4, "1101", in_hours({"normal": 360}), False)
+
+
+UNITS = """编码,名称,一般时限,一般响应时限,紧急时限,紧急单位,紧急响应,紧急响应单位,紧急办理方式,特急时限,特急响应
+1101,企业融资,10个工作日,2,8,工作时,1,小时,绿色通道,4,1
+1102,企业用工,10 working days,4 工作时,2,working_days,,,,4小时,
+"""
+
+
+async def test_limits_in_working_time_with_first_contact_and_channel(tmp_path: Path) -> None:
+    path = tmp_path / "units.csv"
+    path.write_text(UNITS)
+    first, second = read_drafts(path)
+    assert first.limits == {
+        "normal": LimitDraft(Span(10, "working_days"), Span(2, "working_days")),
+        "urgent": LimitDraft(Span(8, "working_hours"), Span(1, "calendar_hours"), "green_channel"),
+        "emergency": LimitDraft(Span(4, "calendar_hours"), Span(1, "calendar_hours")),
+    }
+    assert second.limits == {
+        "normal": LimitDraft(Span(10, "working_days"), Span(4, "working_hours")),
+        "urgent": LimitDraft(Span(2, "working_days")),
+        "emergency": LimitDraft(Span(4, "calendar_hours")),
+    }
+
+
+@pytest.mark.parametrize(
+    ("cells", "reason"),
+    [
+        ("0,", "limit_unusable"),
+        ("-1,", "limit_unusable"),
+        ("3天,", "limit_unusable"),
+        ("2501,工作日", "limit_unusable"),
+        ("87601,", "limit_unusable"),
+        ("٣,", "limit_unusable"),
+        ("5个工作日,小时", "limit_unusable"),
+        ("=cmd(),", "limit_unusable"),
+        ("5,星期", "unit_unknown"),
+        ("5,<img onerror=alert(1)>", "unit_unknown"),
+        (",工作日", "limit_missing"),
+    ],
+)
+async def test_limits_that_are_none_are_named(tmp_path: Path, cells: str, reason: str) -> None:
+    path = tmp_path / "limits.csv"
+    path.write_text(f"code,name,normal,normal_unit\n91,甲,{cells}\n")
+    with pytest.raises(UnusableCategories) as refused:
+        read_drafts(path)
+    assert [(bad.row, bad.reason) for bad in refused.value.rows] == [(2, reason)]
+
+
+async def test_an_option_that_is_no_limit_is_refused(imported: Import) -> None:
+    result = await asyncio.to_thread(imported, OWN, "--normal", "soon")
+    assert result.exit_code == 2
+    assert "'soon' is no limit" in result.output
+    assert (await asyncio.to_thread(imported, OWN, "--normal", "5个工作日")).exit_code == 0
 
 
 FAULTY = """code,name,channel,department,department_name,normal,retired

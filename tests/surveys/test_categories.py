@@ -8,7 +8,17 @@ import asyncpg
 import pytest
 
 from surveys import categories
-from surveys.categories import BadCategory, CategoryDraft, Defaults, Stored, UnusableCategories
+from surveys.categories import (
+    BadCategory,
+    CategoryDraft,
+    Defaults,
+    Limit,
+    LimitDraft,
+    Stored,
+    UnusableCategories,
+    in_hours,
+)
+from surveys.clock import Span
 from surveys.refusals import NotFound
 from tests.conftest import DISTRICT, NOW
 
@@ -28,7 +38,14 @@ async def hours(conn: asyncpg.Connection, code: str, at: Any = NOW) -> Mapping[s
 
 async def test_a_list_is_stored_with_groups_departments_and_limits(conn: asyncpg.Connection) -> None:
     drafts = [
-        draft("1101", "企业融资", parent="11", channel="green_channel", department="finance", hours={"normal": 360}),
+        draft(
+            "1101",
+            "企业融资",
+            parent="11",
+            channel="green_channel",
+            department="finance",
+            limits=in_hours({"normal": 360}),
+        ),
         draft("11", "企业服务", row=3),
         draft("1102", "企业用工", row=4, parent="11", department="finance", department_name="金融局"),
     ]
@@ -37,13 +54,13 @@ async def test_a_list_is_stored_with_groups_departments_and_limits(conn: asyncpg
     found = await categories.in_force(conn, DISTRICT, NOW)
     assert "11" not in found, "a group takes no issue"
     assert (found["1101"].channel, found["1101"].department) == ("green_channel", "finance")
-    assert await hours(conn, "1101") == {"normal": (1, 360), "urgent": (1, 24), "emergency": (1, 4)}
-    assert await hours(conn, "1102") == {"normal": (1, 72), "urgent": (1, 24), "emergency": (1, 4)}
+    assert await hours(conn, "1101") == {"normal": (1, 360), "urgent": (1, 8), "emergency": (1, 4)}
+    assert await hours(conn, "1102") == {"normal": (1, 5), "urgent": (1, 8), "emergency": (1, 4)}
 
 
 async def test_the_same_list_again_changes_nothing(conn: asyncpg.Connection) -> None:
     drafts = [
-        draft("21", channel="agent", hours={"normal": 10}),
+        draft("21", channel="agent", limits=in_hours({"normal": 10})),
         draft("22", row=3, department="d", department_name="局"),
     ]
     await categories.store(conn, DISTRICT, drafts, NOW)
@@ -53,11 +70,38 @@ async def test_the_same_list_again_changes_nothing(conn: asyncpg.Connection) -> 
 
 
 async def test_a_changed_limit_is_a_new_version_from_now_on(conn: asyncpg.Connection) -> None:
-    stored = await categories.store(conn, DISTRICT, [draft("0102", "垃圾成堆", hours={"normal": 48})], LATER)
+    stored = await categories.store(conn, DISTRICT, [draft("0102", "垃圾成堆", limits=in_hours({"normal": 48}))], LATER)
     assert stored.limits == ["0102"]
     assert (await hours(conn, "0102", NOW))["normal"] == (1, 72)
     assert (await hours(conn, "0102", LATER))["normal"] == (2, 48)
     assert (await hours(conn, "0102", LATER))["urgent"] == (1, 24)
+
+
+async def test_a_new_category_counts_in_working_time_unless_told_otherwise(conn: asyncpg.Connection) -> None:
+    await categories.store(conn, DISTRICT, [draft("71")], NOW)
+    found = (await categories.in_force(conn, DISTRICT, NOW))["71"]
+    assert found.limits == {
+        "normal": Limit(1, 5, "working_days", 1, "working_days"),
+        "urgent": Limit(1, 8, "working_hours", 2, "working_hours"),
+        "emergency": Limit(1, 4, "calendar_hours", 1, "calendar_hours"),
+    }
+
+
+async def test_parts_of_a_limit_change_by_themselves(conn: asyncpg.Connection) -> None:
+    """Each what the list tells; the first contact keeps its limit unless the whole one changes."""
+    told = [
+        (LimitDraft(Span(3, "working_days"), Span(4, "working_hours")), (3, "working_days", 4, "working_hours", None)),
+        (LimitDraft(Span(3, "working_days")), (3, "working_days", 4, "working_hours", None)),
+        (LimitDraft(channel="green_channel"), (3, "working_days", 4, "working_hours", "green_channel")),
+        (LimitDraft(response=Span(1, "working_days")), (3, "working_days", 1, "working_days", "green_channel")),
+        (LimitDraft(Span(30, "calendar_hours")), (30, "calendar_hours", 24, "calendar_hours", "green_channel")),
+        (LimitDraft(channel=None), (30, "calendar_hours", 24, "calendar_hours", None)),
+    ]
+    for limit, expected in told:
+        await categories.store(conn, DISTRICT, [draft("72", limits={"normal": limit})], NOW)
+        found = (await categories.in_force(conn, DISTRICT, NOW))["72"].limits["normal"]
+        assert (found.amount, found.unit, found.response_amount, found.response_unit, found.channel) == expected
+    assert found.version == 5, "what stays the same is no new version"
 
 
 async def test_what_a_list_does_not_say_stays(conn: asyncpg.Connection) -> None:
@@ -92,7 +136,7 @@ async def test_every_bad_row_is_named_and_nothing_is_written(conn: asyncpg.Conne
         draft("43", row=4, department="nobody"),
         draft("44", row=5, parent="45"),
         draft("45", row=6, parent="44"),
-        draft("46", row=7, hours={"normal": 0}),
+        draft("46", row=7, limits=in_hours({"normal": 0})),
         draft("41", row=8),
         CategoryDraft(row=9, code="47"),
     ]
@@ -104,7 +148,7 @@ async def test_every_bad_row_is_named_and_nothing_is_written(conn: asyncpg.Conne
         BadCategory(4, "department_unknown", "nobody"),
         BadCategory(5, "parent_in_circle", "45"),
         BadCategory(6, "parent_in_circle", "44"),
-        BadCategory(7, "hours_not_positive", "0"),
+        BadCategory(7, "limit_not_positive", "0"),
         BadCategory(8, "code_repeated", "41"),
         BadCategory(9, "name_missing", "47"),
     ]
@@ -117,7 +161,7 @@ async def test_a_district_that_is_not_there_is_refused(conn: asyncpg.Connection)
 
 
 async def test_history_tells_what_a_list_changed_without_names(conn: asyncpg.Connection) -> None:
-    await categories.store(conn, DISTRICT, [draft("0102", "另一个名称", hours={"normal": 48})], NOW)
+    await categories.store(conn, DISTRICT, [draft("0102", "另一个名称", limits=in_hours({"normal": 48}))], NOW)
     row = await conn.fetchrow("select * from history where kind = 'category' order by version desc limit 1")
     assert row is not None
     assert (row["actor_kind"], row["actor"], row["facts"]["changed"]) == ("import", "categories", ["0102"])
