@@ -8,7 +8,8 @@ Where does it go? `app` puts everything together; one file per noun answers for 
   `first_access` `second_factor` `account` `devices` `limits`
 - what every door shares: `json_bodies` (in) `problem_details` (no) `documented_problems` `pages` `qr_codes`
 - work: `visits` `filing` (visits that arrive together) `issues` `twins` `maps` `communities` `contacts`
-- people: `organisations` `members` `people_pages` `invitation_slips`
+- people: `organisations` `members` `people_pages` `invitation_slips` `printed_pages`
+- contact cards: `cards` (for those who give them out) `card_sheets`
 - trust: `audit` `history_words` `residents` `resident_texts` `erasure_journal` `backups` `backup_files`
   `installation_checks`
 - tables that come in: `tables` `category_lists` `holiday_lists` `member_files` `ledgers`; and go out: `exports`

@@ -129,6 +129,8 @@ WORDS: Mapping[str, Mapping[str, tuple[str, str]]] = {
         "closed": ("关门", "Closed"),
     },
     "flags": {
+        "card_unknown": ("没有这张联系卡", "No such card"),
+        "card_revoked": ("联系卡已停用", "Card revoked"),
         "card_already_bound": ("联系卡已绑定别处", "Card bound elsewhere"),
         "campaign_ended": ("走访活动已结束", "Campaign ended"),
         "category_retired": ("类别已停用", "Category retired"),

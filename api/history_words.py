@@ -18,6 +18,7 @@ KINDS: Mapping[str, Words] = {
     "category": ("问题类别", "Categories"),
     "calendar": ("工作时间与节假日", "Office hours and holidays"),
     "ledger": ("台账导入", "Ledger"),
+    "card": ("服务联系卡", "Contact cards"),
     "district": ("区", "District"),
 }
 
@@ -104,6 +105,9 @@ EVENTS: Mapping[str, Words] = {
     "calendar.holidays": ("公布节假日", "Holidays changed"),
     "calendar.office_hours": ("调整工作时间", "Office hours changed"),
     "ledger.imported": ("导入台账", "Ledger imported"),
+    "card.make": ("制作联系卡", "Card made"),
+    "card.revoke": ("停用联系卡", "Card revoked"),
+    "card.terms": ("修改联系卡内容", "What cards say changed"),
 }
 
 

@@ -110,6 +110,17 @@ TEXTS: Mapping[str, Text] = {
     "dispatcher_needed": Text(409, "请先指定新的区级调度员", "Name another dispatcher of the district first"),
     "administrator_needed": Text(409, "请先指定另一名管理员", "Name another administrator first"),
     "absence_overlaps": Text(409, "这段时间已登记离岗", "They are away already in a part of this time"),
+    "no_card_number": Text(
+        422, "这不是服务联系卡的编号，应类似 FW-000123-0", "This is no card's number; it looks like FW-000123-0"
+    ),
+    "card_number_mistyped": Text(
+        422, "卡号有一个字符不对，请对照卡片再看一遍", "A character of the number is wrong; look at the card again"
+    ),
+    "card_revoked": Text(409, "这张联系卡已经停用", "This card has been revoked already"),
+    "series_full": Text(
+        409, "编号 {series} 已用完，请换一组字母", "All numbers of {series} are given out; choose other letters"
+    ),
+    "series_unusable": Text(422, "卡号开头应是 1 到 4 个英文字母", "A number begins with one to four letters A–Z"),
     "not_signed_in": Text(401, "请先登录", "Please sign in"),
     "wrong_credentials": Text(401, "账号或密码不正确", "The account or the password is wrong"),
     "wrong_password": Text(422, "当前密码不正确", "The present password is wrong"),

@@ -29,6 +29,7 @@ Kind = Literal[
     "organisation",
     "member",
     "ledger",
+    "card",  # a contact card
     "access",  # signing in and out, and failing to; codes, devices, second factors
     "reveal",  # a sealed field was shown to somebody
     "export",  # data left the program as a file

@@ -12,7 +12,14 @@ from msgspec import Struct
 from surveys.people import Handler
 from surveys.placing import Certainty, CommunityName
 
-Flag = Literal["card_already_bound", "campaign_ended", "category_retired", "outside_district"]
+Flag = Literal[
+    "card_unknown",
+    "card_revoked",
+    "card_already_bound",  # to another door
+    "campaign_ended",
+    "category_retired",
+    "outside_district",
+]
 
 
 class IssueReceipt(Struct, frozen=True, kw_only=True):

@@ -12,7 +12,19 @@ from asyncpg import Connection, UniqueViolationError
 from msgspec import Struct
 
 from maps.coordinates import System
-from surveys import calendars, categories, contacts, deadlines, history, issues, people, placing, receipts
+from surveys import (
+    calendars,
+    card_numbers,
+    categories,
+    contact_cards,
+    contacts,
+    deadlines,
+    history,
+    issues,
+    people,
+    placing,
+    receipts,
+)
 from surveys.clock import Calendar
 from surveys.history import Actor, Row, bytea, event_row, text_row
 from surveys.issues import IssueRow, NewIssue, Step, event_id
@@ -91,19 +103,11 @@ with filed as (
 ), photos as ({issues.INSERT_PHOTOS} where issue in (select id from found)
 ), events as ({history.INSERT_EVENTS} where thing in (select id from things) returning id
 ), texts as ({history.INSERT_TEXTS} where subject in (select id from things union all select id from events)
-), cards as (
-  select * from json_populate_recordset(null::card_binding, $7) where visit in (select id from filed)
-), bound as (
-  insert into card_binding (district, card, visit, bound_at)
-  select district, card, visit, bound_at from cards order by card, visit
-  on conflict (district, card) do nothing
-  returning visit
-), flags as (
+), {contact_cards.BIND}, flags as (
   insert into visit_flag (district, visit, flag, recorded_at)
   select district, visit, flag, recorded_at from json_populate_recordset(null::visit_flag, $8)
   where visit in (select id from filed)
-  union all
-  select district, visit, 'card_already_bound', bound_at from cards where visit not in (select visit from bound)
+  union all {contact_cards.FLAGS}
   returning visit, flag
 ), sealed as ({contacts.INSERT.format("$9")} where subject in (select id from found))
 select id, array(select flag from flags where visit = id order by flag) as flags from filed
@@ -232,7 +236,13 @@ def _columns(
     events, texts = _told(filings, now)
     visits = [_visit_row(one, now) for one in filings]
     cards = [
-        {"district": visit.district, "card": visit.contact_card, "visit": visit.id, "bound_at": now}
+        {
+            "district": visit.district,
+            "card": visit.contact_card,
+            "visit": visit.id,
+            "premises": visit.premises,
+            "bound_at": now,
+        }
         for visit in visits
         if visit.contact_card is not None
     ]
@@ -259,7 +269,7 @@ def _visit_row(one: _Placing, now: datetime) -> VisitRow:
         premises=draft.premises.id,
         premises_kind=draft.premises.kind,
         outcome=draft.outcome,
-        contact_card=draft.contact_card,
+        contact_card=card_numbers.as_printed(draft.contact_card) if draft.contact_card else None,
         started_at=one.times.started_at,
         ended_at=one.times.ended_at,
         device_started_at=draft.started_at,

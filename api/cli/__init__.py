@@ -63,6 +63,7 @@ class Commands(click.Group):
         "keys": "api.cli.keys:keys",
         "residents": "api.cli.residents:residents_group",
         "members": "api.cli:members_group",
+        "cards": "api.cli.cards:cards",
         "import": "api.cli:import_group",
     },
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},

@@ -13,11 +13,12 @@ import asyncpg
 import click
 from msgspec import Struct
 
-from api import invitation_slips
+from api import invitation_slips, printed_pages
 from api.backup_files import BackupError, written
 from api.cli.database import with_connection
 from api.cli.progress import bars
-from api.invitation_slips import Progress, Sheet, SlipsError
+from api.invitation_slips import Sheet
+from api.printed_pages import PrintError, Progress
 from api.settings import Settings
 from surveys import invitations, one_time_codes, organisations, people
 from surveys.history import Actor
@@ -48,7 +49,7 @@ def invite(
     """
     order = Order(
         settings=settings,
-        address=page_address(settings),
+        address=page_address(settings, PAGE),
         district=district,
         path=organisation,
         days=days or settings.one_time_code_days,
@@ -58,7 +59,7 @@ def invite(
     try:
         with ExitStack() as files, bars() as progress:
             made = with_connection(settings, lambda conn: carry_out(conn, order, files, progress))
-    except (SlipsError, BackupError) as error:
+    except (PrintError, BackupError) as error:
         raise click.ClickException(str(error)) from None
     for path, count in made.items():
         click.echo(f"{path}: {count} slips 张凭条", err=True)
@@ -89,7 +90,7 @@ async def carry_out(conn: asyncpg.Connection, order: Order, files: ExitStack, pr
         raise click.ClickException(
             "Everybody has a password or a good slip already; --again makes new ones. 没有需要邀请的成员。"
         )
-    invitation_slips.refuse_missing_glyphs(invitation_slips.font(order.settings.font), members)
+    invitation_slips.refuse_missing_glyphs(printed_pages.font(order.settings.font), members)
     parts = invitation_slips.parts(members)
     paths = file_names(order.output, len(parts))
     begins = [files.enter_context(written(path)) for path in paths]
@@ -104,7 +105,8 @@ async def carry_out(conn: asyncpg.Connection, order: Order, files: ExitStack, pr
         until=until,
         shortest=order.settings.password_least_length,
     )
-    pages = invitation_slips.printed(order.settings.font, sheet, parts, codes, progress)
+    jobs = invitation_slips.jobs(order.settings.font, sheet, parts, codes)
+    pages = printed_pages.printed("Slips 凭条", jobs, progress)
     async with aclosing(pages):
         for begin in begins:
             keep(begin(), await anext(pages))
@@ -143,8 +145,8 @@ def last_day(now: datetime, days: int, zone: ZoneInfo) -> datetime:
     return now.astimezone(zone).replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(days=days)
 
 
-def page_address(settings: Settings) -> str:
-    """Where a slip leads. Raises ClickException unless it is known at which address people reach the program."""
+def page_address(settings: Settings, page: str) -> str:
+    """Where a QR code leads. Raises ClickException unless it is known at which address people reach the program."""
     url = (settings.public_url or "").rstrip("/")
     parts = urlsplit(url)
     if parts.scheme not in {"https", "http"} or not parts.hostname:
@@ -152,4 +154,4 @@ def page_address(settings: Settings) -> str:
             "Set ZOUFANG_PUBLIC_URL to the address at which phones reach the program, as https://visits.example: it "
             "stands in every QR code. 请设置 ZOUFANG_PUBLIC_URL。"
         )
-    return url + PAGE
+    return url + page

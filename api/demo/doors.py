@@ -4,6 +4,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import count
 from random import Random
 from typing import Literal
 
@@ -16,11 +17,13 @@ from api.demo.words import enterprise_name, new_id, problems, shop_name, weighte
 from api.demo.workdays import DAYS, LENGTH, Workdays
 from maps import coordinates
 from maps.coordinates import System
+from surveys import card_numbers
 from surveys.categories import Urgency
 from surveys.placing import Position
 from surveys.visit_drafts import IssueDraft, Outcome, PremisesDraft, PremisesKind, SolvedOnSpot, VisitDraft
 
 CAMPAIGN = "wanming-zoufang"
+SERIES = "EQ"  # 二七, in front of the number of each contact card
 VISITS = 5_000
 SLOTS = 10  # parts of a working day, at whose ends phones have sent what they have
 
@@ -120,19 +123,14 @@ def drafts(
 ) -> Iterator[Filed]:
     """The drafts of the visits, as phones would have sent them; but for dates, they are the same each time."""
     shapely.prepare(district)
-    cards = iter(range(1, len(visits) + 1))
+    cards = (card_numbers.numbered(SERIES, at) for at in count(1))
     last_card = ""
     for visit in visits:
         card = None
         if visit.outcome == "met" and rng.random() < 0.85:
-            card = last_card if last_card and rng.random() < 0.003 else _card(next(cards))  # some bind a used one again
+            card = last_card if last_card and rng.random() < 0.003 else next(cards)  # some bind a used one again
             last_card = card
         yield _filed(visit, card, everybody, district, days, rng)
-
-
-def _card(number: int) -> str:
-    """A card's number with a letter that shows a slip of the pen."""
-    return f"EQ-{number:06d}-{'ABCDEFGHJKLMNPQRSTUVWXYZ'[number * 7 % 23]}"
 
 
 def _filed(

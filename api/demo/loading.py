@@ -27,10 +27,11 @@ from api.demo.workdays import ZONE, Workdays, midnight
 from maps import boundaries
 from maps.boundaries import Area
 from maps.locator import Atlas
-from surveys import calendars, categories, contacts, issues, placing, sessions, visits, workflow
+from surveys import calendars, categories, contact_cards, contacts, issues, placing, sessions, visits, workflow
 from surveys.categories import CategoryDraft, Defaults
+from surveys.contact_cards import Giver
 from surveys.contacts import Contact
-from surveys.history import request_digest
+from surveys.history import Actor, request_digest
 from surveys.issues import NewIssue
 from surveys.people import first_handlers
 from surveys.placing import ToPlace
@@ -39,6 +40,7 @@ from surveys.sealing import KeyRing
 from surveys.visit_drafts import Filing
 
 DISTRICT = 410103
+HOTLINE = "0371-00000000"  # no number in China begins with a nought after its area
 AT_ONCE = 500  # issues of one statement
 
 Report: TypeAlias = Callable[[str, int, int], None]  # the step, how much of it is done, and of how much
@@ -82,6 +84,7 @@ async def load(conn: Connection, ring: KeyRing, today: date, report: Report = la
     await _found_district(conn, invented, days, report)
     atlas = Atlas()
     await atlas.refresh(conn)
+    await _give_cards(conn, invented, days)
     await _file(conn, atlas, invented, days, report)
     found = list(_found(atlas, invented.filed))
     numbers = await issues.reserve_numbers(conn, DISTRICT, len(found))
@@ -123,6 +126,21 @@ async def _found_district(conn: Connection, invented: Invented, days: Workdays, 
         await categories.store(conn, DISTRICT, drafts, founded_at, defaults=Defaults(limits={}))
     ends_at = days.first + timedelta(days=365)
     await conn.execute(START_CAMPAIGN, DISTRICT, doors.CAMPAIGN, "万名党员大走访", days.first, ends_at)
+
+
+SAY_ON_CARDS = "insert into card_terms (district, series, hotline) values ($1, $2, $3)"
+
+
+async def _give_cards(conn: Connection, invented: Invented, days: Workdays) -> None:
+    """Make the cards that the members are going to leave at doors, each in the name of who leaves it."""
+    givers = {one.draft.contact_card: one.visit.member for one in reversed(invented.filed)}
+    cards = [
+        Giver(organisation=giver.organisation, member=giver.id, service_name=giver.name)
+        for number, giver in sorted((number, giver) for number, giver in givers.items() if number)
+    ]
+    by = Actor("program", "demo")
+    await conn.execute(SAY_ON_CARDS, DISTRICT, doors.SERIES, HOTLINE)
+    await contact_cards.make(conn, DISTRICT, cards, doors.SERIES, by, days.first)
 
 
 async def _file(conn: Connection, atlas: Atlas, invented: Invented, days: Workdays, report: Report) -> None:

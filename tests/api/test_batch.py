@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from api import database
 from api.settings import Settings
-from tests import doors, drafts
+from tests import cards, doors, drafts
 from tests.conftest import MEMBER, STRANGER, Client, Server, TestClock, founded, serving
 from tests.doors import file, file_all
 
@@ -164,7 +164,8 @@ async def test_two_phones_with_one_issue_s_id_at_once_one_of_them_wins(client: C
 
 
 async def test_the_same_backlogs_at_once_in_every_order_stand_in_nobody_s_way(client: Client, books: Books) -> None:
-    backlog = [drafts.visit(contact_card=f"EQ-{at}", issues=[drafts.issue(), drafts.solved()]) for at in range(40)]
+    made = await cards.make(books.conn, 40)
+    backlog = [drafts.visit(contact_card=card.number, issues=[drafts.issue(), drafts.solved()]) for card in made]
     orders = [backlog, backlog[::-1], backlog[20:] + backlog[:20], backlog[::2] + backlog[1::2]]
     answers = await asyncio.gather(*[file_all(client, MEMBER, order) for order in orders])
     found = Counter(status for results in answers for status in statuses(results))

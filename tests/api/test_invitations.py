@@ -12,9 +12,9 @@ import pypdfium2
 import pytest
 import zxingcpp
 
-from api import invitation_slips
+from api import invitation_slips, printed_pages
 from api.cli.invitations import last_day
-from api.invitation_slips import SlipsError
+from api.printed_pages import PrintError
 from surveys import invitations, members
 from tests.api.processes import Program
 from tests.conftest import DISTRICT, EVERYBODY, MEMBER, MEMBER_BELOW, MEMBER_BESIDE, NOW, Client
@@ -143,9 +143,9 @@ def test_what_is_missing_is_said(program: Program, tmp_path: Path) -> None:
 
 
 def test_without_a_chinese_font_the_debian_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(invitation_slips, "FAMILIES", ("Nobody's Font",))
-    with pytest.raises(SlipsError, match="fonts-noto-cjk"):
-        invitation_slips.font(None)
+    monkeypatch.setattr(printed_pages, "FAMILIES", ("Nobody's Font",))
+    with pytest.raises(PrintError, match="fonts-noto-cjk"):
+        printed_pages.font(None)
 
 
 async def test_a_file_that_cannot_be_written_issues_no_code(
@@ -175,4 +175,4 @@ async def test_files_hold_whole_organisations_and_not_too_many_slips(
 def test_a_slip_is_good_until_the_end_of_its_day_where_the_district_is() -> None:
     until = last_day(datetime.fromisoformat("2026-11-23T17:00:00+00:00"), 14, ZoneInfo("Asia/Shanghai"))
     assert until.isoformat() == "2026-12-08T00:00:00+08:00"
-    assert invitation_slips.day(until) == "2026年12月8日"
+    assert printed_pages.day(until) == "2026年12月8日"

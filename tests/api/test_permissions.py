@@ -22,8 +22,9 @@ from msgspec import Struct
 from api import database
 from api.app import create_app
 from api.settings import Settings
+from surveys import card_numbers
 from surveys.people import Role, ScopeKind
-from tests import doors, drafts
+from tests import cards, doors, drafts
 from tests.conftest import (
     ADMINISTRATOR,
     AUDITOR,
@@ -118,6 +119,7 @@ VALUES: dict[str, Callable[[Things], str]] = {
     "other:uuid": lambda _: str(uuid4()),
     "member:uuid": lambda _: str(ROLELESS.id),
     "organisation:uuid": lambda _: str(LEAF),
+    "number:str": lambda _: card_numbers.numbered("EQ", 1),
     "device:uuid": lambda _: str(uuid4()),
     "session:uuid": lambda _: str(uuid4()),
     "job:str": lambda _: "seal_history",
@@ -329,6 +331,14 @@ ROUTES: dict[str, Row] = {
     "GET /api/residents/erasures/{erasure:uuid}": Row(may=ADMINISTRATION, ok=404),
     "GET /api/retention": Row(may=ADMINISTRATION),
     "POST /api/retention": Row(may=ADMINISTRATION, body=lambda _: {"kind": "contacts", "days": 365}),
+    # contact cards, by those who look after the organisations that give them out
+    "GET /api/cards": Row(may=KEEPERS, shown=_total),
+    "POST /api/cards/{number:str}/revoke": Row(
+        may=KEEPERS, ok=422, other=404, body=lambda _: {"id": str(uuid4()), "reason": " "}
+    ),
+    "GET /api/cards/terms": Row(may=KEEPERS),
+    "POST /api/cards/terms": Row(may=ADMINISTRATION, ok=422, body=lambda _: {"series": "1"}),
+    "POST /api/cards/hotline": Row(may=KEEPERS, ok=422, body=lambda _: {"organisation": str(uuid4()), "hotline": ""}),
     # maps
     "GET /maps/issues": Row(),
     "GET /maps/issues/clusters": Row(query="?zoom=12", shown=_clusters),
@@ -376,6 +386,7 @@ async def _town(server: Server, template: str) -> AsyncIterator[Client]:
         await conn.execute(leaf, DISTRICT, LEAF, ORGANISATION)
         for one in (OTHER_HANDLER, OTHER_STREET_DISPATCHER, OTHER_STREET_LEADER, ROLELESS):
             await join(conn, DISTRICT, one, NOW)
+        await cards.make(conn, organisation=LEAF)
         await conn.close()
         with tempfile.TemporaryDirectory(prefix="zf-") as folder:
             settings = Settings(database_url=dsn, keys=Path(folder) / "keys.json")

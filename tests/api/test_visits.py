@@ -7,7 +7,7 @@ from typing import Any
 import asyncpg
 import pytest
 
-from tests import doors, drafts
+from tests import cards, doors, drafts
 from tests.conftest import (
     ADMINISTRATOR,
     DISPATCHER,
@@ -128,22 +128,6 @@ async def test_a_position_is_kept_as_it_came(client: Client, conn: asyncpg.Conne
     assert row["boundary_version"] == 1
 
 
-async def test_a_card_bound_twice_is_filed_and_flagged(client: Client, conn: asyncpg.Connection) -> None:
-    first = await file(client, MEMBER, drafts.visit(contact_card="EQ-000123-K"))
-    second = await file(client, STRANGER, drafts.visit(contact_card="EQ-000123-K"))
-    assert (first["flags"], second["flags"]) == ([], ["card_already_bound"])
-    bound = await conn.fetchrow("select card, visit::text from card_binding")
-    assert bound is not None
-    assert tuple(bound) == ("EQ-000123-K", first["id"]), "a card stays with its first door"
-
-
-async def test_one_card_at_two_doors_of_one_backlog(shared: Client) -> None:
-    results = await doors.file_all(
-        shared, MEMBER, [drafts.visit(contact_card="EQ-7-7"), drafts.visit(contact_card="EQ-7-7")]
-    )
-    assert sorted(result["receipt"]["flags"] for result in results) == [[], ["card_already_bound"]]
-
-
 async def test_a_campaign_that_has_ended_is_filed_and_flagged(client: Client, conn: asyncpg.Connection) -> None:
     await found_campaign(conn, ended_days_ago=3)
     receipt = await file(client, MEMBER, drafts.visit(campaign="万名党员大走访"))
@@ -161,9 +145,13 @@ async def test_a_retired_category_is_filed_and_flagged(shared: Client) -> None:
 
 async def test_all_that_can_be_wrong_with_a_filing_is_told_at_once(client: Client, conn: asyncpg.Connection) -> None:
     await found_campaign(conn, ended_days_ago=3)
-    await file(client, MEMBER, drafts.visit(contact_card="EQ-1"))
+    [card] = await cards.make(conn)
+    await file(client, MEMBER, drafts.visit(contact_card=card.number))
     draft = drafts.visit(
-        contact_card="EQ-1", campaign="万名党员大走访", position=drafts.OUTSIDE, issues=[drafts.issue(category="0199")]
+        contact_card=card.number,
+        campaign="万名党员大走访",
+        position=drafts.OUTSIDE,
+        issues=[drafts.issue(category="0199")],
     )
     flags = ["campaign_ended", "card_already_bound", "category_retired", "outside_district"]
     assert (await file(client, MEMBER, draft))["flags"] == flags

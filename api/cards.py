@@ -1,0 +1,106 @@
+"""Contact cards over HTTP, for those who look after the organisations that give them out; they are made by
+`zoufang cards make`."""
+
+from typing import Annotated, Any
+from uuid import UUID
+
+import asyncpg
+from litestar import Request, get, post
+from litestar.di import NamedDependency
+from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
+
+from api.auth import Clock
+from api.issues import refuse_unfit
+from api.json_bodies import JsonBody
+from surveys import card_terms, contact_cards, organisations
+from surveys.card_terms import HotlineChange, Terms, TermsChange
+from surveys.contact_cards import CardPage, Filters, Revocation, Revoked, State
+from surveys.history import Actor
+from surveys.people import Reader
+
+
+@get("/api/cards", summary="List contact cards")
+async def list_cards(
+    request: Request[Reader, Any, Any],
+    conn: NamedDependency[asyncpg.Connection],
+    reader: NamedDependency[Reader],
+    organisation: FromQuery[UUID | None] = None,
+    state_: Annotated[list[State] | None, QueryParameter(name="state")] = None,
+    text: FromQuery[str | None] = None,
+    limit: Annotated[int, QueryParameter(ge=1, le=200)] = 50,
+    cursor: FromQuery[str | None] = None,
+    total: FromQuery[bool] = True,
+) -> CardPage:
+    """The cards of the organisations that the reader looks after, by number: `text` is part of a number or of a
+    service name, `organisation` stands for all below it too."""
+    refuse_unfit(request, ("organisation", "state", "text", "limit", "cursor", "total", "lang"))
+    reach = await organisations.within(conn, reader)
+    filters = Filters(organisation=organisation, states=tuple(state_ or ()), text=text)
+    return await contact_cards.page(conn, reader.district, reach, filters, limit=limit, cursor=cursor, total=total)
+
+
+@post(
+    "/api/cards/{number:str}/revoke",
+    dto=JsonBody[Revocation],
+    return_dto=None,
+    status_code=200,
+    summary="Revoke a contact card",
+)
+async def revoke_card(
+    data: JSONBody[Revocation],
+    conn: NamedDependency[asyncpg.Connection],
+    reader: NamedDependency[Reader],
+    clock: NamedDependency[Clock],
+    number: FromPath[str],
+) -> Revoked:
+    """Revoke a card that is lost: from then on it opens nothing, and a visit that leaves it somewhere is flagged."""
+    reach = await organisations.within(conn, reader)
+    by = Actor("member", str(reader.member))
+    return await contact_cards.revoke(conn, reader.district, number, data, by, clock(), reach)
+
+
+@get("/api/cards/terms", summary="What contact cards say")
+async def show_terms(conn: NamedDependency[asyncpg.Connection], reader: NamedDependency[Reader]) -> Terms:
+    """The letters of the numbers, the promise and the district's hotline, as the next sheet is printed."""
+    reader.require("administrator", "organiser")
+    return await card_terms.of_district(conn, reader.district)
+
+
+@post(
+    "/api/cards/terms",
+    dto=JsonBody[TermsChange],
+    return_dto=None,
+    status_code=200,
+    summary="Change what contact cards say",
+)
+async def change_terms(
+    data: JSONBody[TermsChange],
+    conn: NamedDependency[asyncpg.Connection],
+    reader: NamedDependency[Reader],
+    clock: NamedDependency[Clock],
+) -> Terms:
+    """Change what the district's cards, and their pages, say from now on."""
+    reader.require("administrator")
+    return await card_terms.change(conn, reader.district, data, Actor("member", str(reader.member)), clock())
+
+
+@post(
+    "/api/cards/hotline",
+    dto=JsonBody[HotlineChange],
+    return_dto=None,
+    status_code=200,
+    summary="Change the hotline of an organisation",
+)
+async def change_hotline(
+    data: JSONBody[HotlineChange],
+    conn: NamedDependency[asyncpg.Connection],
+    reader: NamedDependency[Reader],
+    clock: NamedDependency[Clock],
+) -> HotlineChange:
+    """Change the number at which holders of an organisation's cards reach it; a blank one is the next one's above."""
+    await organisations.refuse_unknown(conn, reader, data.organisation, "organisation")
+    await card_terms.change_hotline(conn, reader.district, data, Actor("member", str(reader.member)), clock())
+    return data
+
+
+ROUTES = [list_cards, revoke_card, show_terms, change_terms, change_hotline]
