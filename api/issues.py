@@ -1,7 +1,7 @@
 """Issues over HTTP: listed, read with their history, and moved."""
 
 from collections.abc import Collection
-from datetime import date
+from datetime import date, datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
@@ -14,11 +14,12 @@ from api.auth import Clock
 from api.json_bodies import JsonBody, UnknownField
 from maps.locator import Atlas
 from surveys import issue_lists, issue_moves, issue_query
-from surveys.categories import Urgency
+from surveys.categories import Channel, Urgency
 from surveys.issue_lists import Detail, Page
 from surveys.issue_moves import Moved, MoveDraft
 from surveys.issue_query import Filters
 from surveys.people import District, Reader
+from surveys.rate_terms import Rate
 from surveys.refusals import InvalidFilter
 from surveys.sealing import KeyRing
 from surveys.workflow import Group, State
@@ -38,14 +39,31 @@ async def filters(
     group: FromQuery[list[Group] | None] = None,
     urgency: FromQuery[list[Urgency] | None] = None,
     owner: FromQuery[list[UUID] | None] = None,
-    department: FromQuery[list[str] | None] = None,
+    department: Annotated[
+        list[str] | None, QueryParameter(description="codes of departments; `none` for what no department works on")
+    ] = None,
+    organisation: Annotated[
+        list[str] | None,
+        QueryParameter(description="the reporter's organisation on the day; `none` for what no member reported"),
+    ] = None,
+    channel: FromQuery[list[Channel] | None] = None,
     overdue: FromQuery[bool | None] = None,
     reported_from: FromQuery[date | None] = None,
     reported_to: FromQuery[date | None] = None,
     bbox: FromQuery[str | None] = None,
     text: FromQuery[str | None] = None,
     placed: FromQuery[Literal["yes", "no"] | None] = None,
+    rate: Annotated[
+        Rate | None, QueryParameter(description="what this rate counts: its denominator, unless `met` says else")
+    ] = None,
+    met: Annotated[
+        Literal["yes", "no"] | None,
+        QueryParameter(description="of what `rate` counts: its numerator, or what the numerator leaves"),
+    ] = None,
     as_of: FromQuery[date | None] = None,
+    known_at: Annotated[
+        datetime | None, QueryParameter(description="as it was known then; with its zone: 2026-11-23T18:00:00+08:00")
+    ] = None,
 ) -> Filters:
     """The filters of a list or a map. Raises Invalid for one that does not fit, or that is not one."""
     refuse_unfit(request, BESIDE_FILTERS.union(Filters.__struct_fields__))
@@ -58,14 +76,32 @@ async def filters(
         urgency=tuple(urgency or ()),
         owner=tuple(owner or ()),
         department=tuple(department or ()),
+        organisation=tuple(_organisation(one) for one in organisation or ()),
+        channel=tuple(channel or ()),
         overdue=overdue,
         reported_from=reported_from,
         reported_to=reported_to,
         bbox=issue_query.box(bbox) if bbox is not None else None,
         text=text,
         placed=None if placed is None else placed == "yes",
+        rate=rate,
+        met=None if met is None else met == "yes",
         as_of=as_of,
+        known_at=_zoned(known_at),
     )
+
+
+def _organisation(given: str) -> UUID | None:
+    try:
+        return None if given == issue_query.NONE else UUID(given)
+    except ValueError:
+        raise InvalidFilter("organisation", expected="UUID | none") from None
+
+
+def _zoned(moment: datetime | None) -> datetime | None:
+    if moment is not None and moment.tzinfo is None:
+        raise InvalidFilter("known_at", expected="2026-11-23T18:00:00+08:00")
+    return moment
 
 
 def refuse_unfit(request: Request[Reader, Any, Any], known: Collection[str]) -> None:

@@ -15,7 +15,7 @@ Where does it go? From low to high, by what it is about:
   (an issue's) `reckonings` (once a year is published)
 - issues: `categories` `placing` `workflow` (the table of moves) `measures` (what the rates are counted
   from) `issues` (how they come to be) `issue_changes` (how they are written) `issue_moves`
-  `issue_query` (the one query) `issue_lists` `issue_counts` `issue_rows` `choices`
+  `rate_terms` (what each rate counts) `issue_query` (the one query) `issue_lists` `issue_counts` `issue_rows` `choices`
 - the same thing reported twice: `merging` `likeness` (how alike, and why) `twins` `twin_proposals`
 - contact cards: `card_numbers` `card_terms` (what they say) `contact_cards` (made, left at a door, revoked)
 - visits: `visit_drafts` `visits` (filing) `receipts` `visit_corrections` `visit_query` `visit_rows`

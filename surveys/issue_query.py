@@ -12,15 +12,17 @@ from asyncpg import Connection
 from msgspec import Struct
 
 from maps import tiles
-from surveys import history, scopes
-from surveys.categories import Urgency
+from surveys import history, rate_terms, scopes
+from surveys.categories import Channel, Urgency
 from surveys.issues import SPANNED
 from surveys.people import Reader
+from surveys.rate_terms import Rate
 from surveys.refusals import InvalidFilter
 from surveys.scopes import Parameters
 from surveys.workflow import Group, State
 
 NO_COMMUNITY = "none"  # the code by which a filter asks for what is in no community
+NONE = "none"  # and for what has no street, no department or no organisation
 
 YEARS = range(1900, 3000)  # that a day can be asked for in
 
@@ -34,20 +36,25 @@ class Filters(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What to show; several values of one field are alternatives, fields narrow one another."""
 
     community: tuple[str, ...] = ()  # NO_COMMUNITY stands for none
-    street: tuple[str, ...] = ()
+    street: tuple[str, ...] = ()  # NONE stands for none
     category: tuple[str, ...] = ()  # a group stands for all its categories
     state: tuple[State, ...] = ()
     group: tuple[Group, ...] = ()
     urgency: tuple[Urgency, ...] = ()
     owner: tuple[UUID, ...] = ()
-    department: tuple[str, ...] = ()
+    department: tuple[str, ...] = ()  # NONE stands for none
+    organisation: tuple[UUID | None, ...] = ()  # the reporter's on the day; None stands for none
+    channel: tuple[Channel, ...] = ()
     overdue: bool | None = None
     reported_from: date | None = None
     reported_to: date | None = None  # its whole day
     bbox: Box | None = None
     text: str | None = None
     placed: bool | None = None
+    rate: Rate | None = None  # what this rate counts: its denominator,
+    met: bool | None = None  # or of it the numerator, or what the numerator leaves
     as_of: date | None = None
+    known_at: datetime | None = None
 
 
 class Moment(Struct, frozen=True):
@@ -112,11 +119,18 @@ class _Conditions:
 
 
 def moment(filters: Filters, zone: ZoneInfo, now: datetime) -> Moment:
-    """The present, or the end of the day asked for in the district's time zone; a day not yet over ends now."""
-    if filters.as_of is None:
+    """The present, or the end of the day asked for in the district's time zone, as it was known when that is asked
+    for; a day not yet over by then ends there, so that the same question has the same answer for ever."""
+    if filters.as_of is None and filters.known_at is None:
         return Moment(now)
+    known_at = now
+    if filters.known_at is not None:
+        _check_year(filters.known_at.year, "known_at")
+        known_at = min(filters.known_at, now)
+    if filters.as_of is None:
+        return Moment(known_at, known_at)
     end = _end_of(filters.as_of, zone, "as_of") - timedelta(microseconds=1)
-    return Moment(min(end, now), now)
+    return Moment(min(end, known_at), known_at)
 
 
 async def seen(conn: Connection, reader: Reader, filters: Filters, zone: ZoneInfo, about: Moment) -> Query:
@@ -128,6 +142,8 @@ async def seen(conn: Connection, reader: Reader, filters: Filters, zone: ZoneInf
     if reached := within.condition(conditions.parameter, "issue"):
         conditions.texts.append(reached)
     _what(conditions, filters)
+    _in_whose_hands(conditions, filters)
+    _counted(conditions, filters)
     _when(conditions, filters, zone)
     _where(conditions, filters)
     _words(conditions, filters.text)
@@ -138,7 +154,7 @@ async def seen(conn: Connection, reader: Reader, filters: Filters, zone: ZoneInf
 
 
 def _what(conditions: _Conditions, filters: Filters) -> None:
-    for name in ("state", "urgency", "owner", "department"):
+    for name in ("state", "urgency", "channel"):
         values = getattr(filters, name)
         if values:
             conditions.add(f"{name} = any({{}})", list(values))
@@ -146,8 +162,10 @@ def _what(conditions: _Conditions, filters: Filters) -> None:
         outside = " or community is null" if NO_COMMUNITY in filters.community else ""
         conditions.add(f"(community = any({{}}){outside})", list(filters.community))
     if filters.street:
+        outside = " or community is null" if NONE in filters.street else ""
         conditions.add(
-            "community in (select code from community where district = $1 and street = any({}))", list(filters.street)
+            f"(community in (select code from community where district = $1 and street = any({{}})){outside})",
+            list(filters.street),
         )
     if filters.category:
         conditions.add(
@@ -158,6 +176,25 @@ def _what(conditions: _Conditions, filters: Filters) -> None:
         conditions.add(f"{GROUP} = any({{}})", list(filters.group))
     if filters.overdue is not None:
         conditions.texts.append(f"{'' if filters.overdue else 'not '}{OVERDUE}")
+
+
+def _in_whose_hands(conditions: _Conditions, filters: Filters) -> None:
+    if filters.owner:
+        conditions.add("owner = any({})", list(filters.owner))
+    if filters.department:
+        outside = " or department is null" if NONE in filters.department else ""
+        conditions.add(f"(department = any({{}}){outside})", list(filters.department))
+    if filters.organisation:
+        outside = " or organisation is null" if None in filters.organisation else ""
+        conditions.add(f"(organisation = any({{}}){outside})", [one for one in filters.organisation if one])
+
+
+def _counted(conditions: _Conditions, filters: Filters) -> None:
+    """What a rate counts, so that its figures open as a list."""
+    if filters.rate is not None:
+        conditions.texts.append(f"({rate_terms.condition(filters.rate, filters.met)})")
+    elif filters.met is not None:
+        raise InvalidFilter("met", expected="rate")
 
 
 def _when(conditions: _Conditions, filters: Filters, zone: ZoneInfo) -> None:
@@ -205,9 +242,13 @@ def _words(conditions: _Conditions, text: str | None) -> None:
 
 
 def _start_of(day: date, zone: ZoneInfo, field: str) -> datetime:
-    if day.year not in YEARS:
-        raise InvalidFilter(field, expected=f"{YEARS[0]}-01-01 … {YEARS[-1]}-12-31")
+    _check_year(day.year, field)
     return datetime.combine(day, time(), zone)
+
+
+def _check_year(year: int, field: str) -> None:
+    if year not in YEARS:
+        raise InvalidFilter(field, expected=f"{YEARS[0]}-01-01 … {YEARS[-1]}-12-31")
 
 
 def _end_of(day: date, zone: ZoneInfo, field: str) -> datetime:

@@ -10,7 +10,7 @@ from asyncpg import Connection
 from msgspec import Struct
 
 from surveys.categories import Channel, Urgency
-from surveys.issue_query import GROUP, OVERDUE, Filters, moment, seen
+from surveys.issue_query import GROUP, NONE, OVERDUE, Filters, moment, seen
 from surveys.people import Reader
 from surveys.placing import Certainty
 from surveys.workflow import Group, State
@@ -88,8 +88,10 @@ KNOWN = """
 select 'community' as name, code from community where district = $1 and code = any($2)
 union all select 'community', 'none' where 'none' = any($2)
 union all select 'street', code from street where district = $1 and code = any($3)
+union all select 'street', 'none' where 'none' = any($3)
 union all select 'category', code from category where district = $1 and code = any($4)
 union all select 'department', code from department where district = $1 and code = any($5)
+union all select 'department', 'none' where 'none' = any($5)
 order by 1, 2
 """
 CODES = ("community", "street", "category", "department")
@@ -99,15 +101,15 @@ async def told(conn: Connection, district: int, filters: Filters) -> Mapping[str
     """The filters as the history may keep them: codes, states and days, and never a text. A code that the district does
     not have is left out, for it may be any text."""
     facts: dict[str, object] = {}
-    for name in ("state", "group", "urgency", "owner"):
+    for name in ("state", "group", "urgency", "channel", "owner", "organisation"):
         if values := getattr(filters, name):
-            facts[name] = [str(value) for value in values]
+            facts[name] = [NONE if value is None else str(value) for value in values]
     for row in await conn.fetch(KNOWN, district, *(list(getattr(filters, name)) for name in CODES)):
         _codes(facts, row["name"]).append(row["code"])
-    for name in ("overdue", "placed", "bbox"):
+    for name in ("overdue", "placed", "bbox", "rate", "met"):
         if (value := getattr(filters, name)) is not None:
             facts[name] = value
-    for name in ("reported_from", "reported_to", "as_of"):
+    for name in ("reported_from", "reported_to", "as_of", "known_at"):
         if (day := getattr(filters, name)) is not None:
             facts[name] = day.isoformat()
     return facts

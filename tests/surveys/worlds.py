@@ -3,7 +3,7 @@ issues with any past; and the rules of reach once more, in plain Python, to hold
 
 from collections.abc import Mapping
 from datetime import UTC, datetime, time, timedelta
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 from uuid import UUID, uuid4
 from zoneinfo import ZoneInfo
 
@@ -13,11 +13,14 @@ import msgspec
 from msgspec import Struct
 
 from maps import tiles
-from surveys import history, issues, visits, workflow
+from surveys import history, issues, measures, visits, workflow
+from surveys.categories import Channel
 from surveys.history import Actor, text_row
-from surveys.issue_query import NO_COMMUNITY, Filters
+from surveys.issue_query import NO_COMMUNITY, NONE, Filters
 from surveys.issues import IssueRow, NewIssue, Step
+from surveys.measures import Answer, Measures
 from surveys.people import READING, Grant, Reader, Role
+from surveys.rate_terms import RATES, Rate
 from surveys.visits import VisitRow
 from surveys.workflow import STATES, State
 from tests.conftest import DISTRICT, FAR, NEAR, NEXT, NOW
@@ -57,6 +60,7 @@ class Stage(Struct, frozen=True, kw_only=True):
     owner: UUID
     department: str | None
     community: str | None
+    measures: Measures
 
 
 class Issue(Struct, frozen=True, kw_only=True):
@@ -70,7 +74,9 @@ class Issue(Struct, frozen=True, kw_only=True):
     premises: UUID | None
     category: Literal["0102", "0103"]
     title: str
+    channel: Channel
     due_at: datetime
+    response_due_at: datetime
     point: tuple[float, float] | None
     stages: tuple[Stage, ...]
 
@@ -134,15 +140,20 @@ class World(Struct, frozen=True):
 
     def seen(self, reader: Reader, filters: Filters) -> dict[UUID, Stage]:
         """The issues that the rules let this reader see under these filters, each as it was."""
-        moment = NOW
-        if filters.as_of is not None:
-            moment = min(NOW, datetime.combine(filters.as_of, time.max, ZONE))
+        moment = about(filters)
         found = {}
         for issue in self.issues:
             stage = issue.at(moment)
             if stage and self.reaches(reader, issue, stage) and fits(issue, stage, filters, moment):
                 found[issue.id] = stage
         return found
+
+
+def about(filters: Filters) -> datetime:
+    """The moment that is asked about. All that happens in a world is known at once: what was known at a moment is what
+    had happened by then."""
+    known_at = min(filters.known_at or NOW, NOW)
+    return known_at if filters.as_of is None else min(known_at, datetime.combine(filters.as_of, time.max, ZONE))
 
 
 def group(issue: Issue, stage: Stage, moment: datetime) -> str:
@@ -155,17 +166,43 @@ def late(issue: Issue, stage: Stage, moment: datetime) -> bool:
     return issue.due_at < (stage.since if stage.state == "paused" else moment)
 
 
+def counted(issue: Issue, stage: Stage, rate: Rate, moment: datetime) -> bool | None:
+    """Whether a rate counts an issue in its numerator; None when it does not count it at all."""
+    had = stage.measures
+    due = had.resolved_at is not None or (stage.state in workflow.OPEN and late(issue, stage, moment))
+    answered = had.answer in ("solved", "not_solved")
+    first = had.first_contact_at
+    rules: dict[Rate, tuple[bool, bool]] = {
+        "response": (issue.response_due_at < moment, first is not None and first <= issue.response_due_at),
+        "resolution": (answered, had.answer == "solved"),
+        "satisfaction": (answered, had.satisfaction in (4, 5)),
+        "on_time": (due, had.resolved_at is not None and had.resolved_at <= issue.due_at),
+        "bounce": (True, had.bounces > 0),
+        "redo": (had.resolutions > 0, had.resolutions > 1),
+        "pause": (True, had.pauses > 0),
+        "reopen": (had.resolutions > 0, had.reopens > 0),
+        "own_word": (had.resolved_at is not None, had.answer != "solved"),
+        "not_answered": (had.answer is not None, had.answer == "not_answered"),
+    }
+    asked, met = rules[rate]
+    return met if asked and stage.state != "merged" else None
+
+
 def fits(issue: Issue, stage: Stage, filters: Filters, moment: datetime) -> bool:
     """Whether an issue, as it was at a stage, is what the filters ask for."""
     overdue = stage.state in workflow.OPEN and late(issue, stage, moment)
+    met = counted(issue, stage, filters.rate, moment) if filters.rate else None
     asked: list[bool] = [
         not filters.community or (stage.community or NO_COMMUNITY) in filters.community,
-        not filters.street or STREETS.get(stage.community or "") in filters.street,
+        not filters.street or STREETS.get(stage.community or "", NONE) in filters.street,
         not filters.category or issue.category in filters.category or "01" in filters.category,
         not filters.state or stage.state in filters.state,
         not filters.group or group(issue, stage, moment) in filters.group,
         not filters.owner or stage.owner in filters.owner,
-        not filters.department or stage.department in filters.department,
+        not filters.department or (stage.department or NONE) in filters.department,
+        not filters.organisation or issue.organisation in filters.organisation,
+        not filters.channel or issue.channel in filters.channel,
+        filters.rate is None or (met is not None and filters.met in (None, met)),
         filters.overdue is None or overdue == filters.overdue,
         filters.placed is None or (issue.point is not None) == filters.placed,
         filters.text is None or filters.text in issue.title,
@@ -251,6 +288,8 @@ def worlds(draw: st.DrawFn) -> World:
             premises=draw(door),
             category=draw(st.sampled_from(["0102", "0103"])),
             title=draw(st.sampled_from(TITLES)),
+            channel=draw(st.sampled_from(get_args(Channel))),
+            response_due_at=NOW + draw(st.integers(-60, 20)) * timedelta(hours=1),
             due_at=NOW + draw(st.integers(-60, 60)) * timedelta(hours=1),
             point=draw(_maybe(st.sampled_from([(113.605, 34.705), (113.6051, 34.705), (113.625, 34.702)]))),
             stages=draw(_stages(member)),
@@ -270,9 +309,26 @@ def _stages(draw: st.DrawFn, member: st.SearchStrategy[UUID]) -> tuple[Stage, ..
             owner=draw(member),
             department=draw(_maybe(st.sampled_from(DEPARTMENTS))),
             community=draw(COMMUNITIES),
+            measures=draw(MEASURES),
         )
         for ago in hours
     )
+
+
+# More than any life would bring together: what is counted goes by these alone.
+MOMENTS = st.integers(-24 * DAYS, 0).map(lambda hour: NOW + timedelta(hours=hour))
+FEW = st.integers(0, 2)
+MEASURES = st.builds(
+    Measures,
+    first_contact_at=_maybe(MOMENTS),
+    resolved_at=_maybe(MOMENTS),
+    answer=_maybe(st.sampled_from(get_args(Answer))),
+    satisfaction=_maybe(st.integers(1, 5)),
+    resolutions=FEW,
+    bounces=FEW,
+    reopens=FEW,
+    pauses=FEW,
+)
 
 
 def filters(world: World) -> st.SearchStrategy[Filters]:
@@ -280,12 +336,16 @@ def filters(world: World) -> st.SearchStrategy[Filters]:
     days = st.integers(0, DAYS).map(lambda ago: NOW.astimezone(ZONE).date() - timedelta(days=ago))
     choices: dict[str, st.SearchStrategy[Any]] = {
         "community": st.sampled_from([*STREETS, NO_COMMUNITY]).map(lambda one: (one,)),
-        "street": st.sampled_from(sorted(set(STREETS.values()))).map(lambda one: (one,)),
+        "street": st.sampled_from([*sorted(set(STREETS.values())), NONE]).map(lambda one: (one,)),
         "category": st.sampled_from(["01", "0102"]).map(lambda one: (one,)),
         "state": st.sets(st.sampled_from(STATES), min_size=1, max_size=4).map(lambda some: tuple(sorted(some))),
         "group": st.sampled_from(["reported", "in_hand", "overdue", "solved"]).map(lambda one: (one,)),
         "owner": st.sampled_from([one.member for one in world.readers]).map(lambda one: (one,)),
-        "department": st.sampled_from(DEPARTMENTS).map(lambda one: (one,)),
+        "department": st.sampled_from([*DEPARTMENTS, NONE]).map(lambda one: (one,)),
+        "organisation": st.sampled_from([*(one.id for one in world.organisations), None]).map(lambda one: (one,)),
+        "channel": st.sampled_from(get_args(Channel)).map(lambda one: (one,)),
+        "rate": st.sampled_from(RATES),
+        "known_at": st.integers(0, 24 * DAYS).map(lambda ago: NOW - timedelta(hours=ago)),
         "overdue": st.booleans(),
         "placed": st.booleans(),
         "text": st.sampled_from(["垃圾", "路灯", "成堆"]),
@@ -293,7 +353,12 @@ def filters(world: World) -> st.SearchStrategy[Filters]:
         "as_of": days,
     }
     names = st.sets(st.sampled_from(sorted(choices)), max_size=3)
-    return names.flatmap(lambda some: st.builds(Filters, **{name: choices[name] for name in sorted(some)}))
+    built = names.flatmap(lambda some: st.builds(Filters, **{name: choices[name] for name in sorted(some)}))
+    return st.builds(_met, built, st.sampled_from([None, True, False]))
+
+
+def _met(filters: Filters, met: bool | None) -> Filters:
+    return msgspec.structs.replace(filters, met=met) if filters.rate else filters
 
 
 class Question(Struct, frozen=True):
@@ -318,11 +383,18 @@ def questioned(draw: st.DrawFn) -> tuple[World, list[Question]]:
 
 
 INSERT_VISITS = f"insert into visit ({visits.ROW}) select {visits.ROW} from json_populate_recordset(null::visit, $1)"
-# A place that was corrected: what an issue was before the last of its stages it was in that stage's community.
-STAGE_PLACES = """
-update issue_spans s set community = p.community
-from unnest($2::uuid[], $3::int[], $4::text[]) p(issue, version, community)
-where s.district = $1 and s.issue = p.issue and s.version = p.version
+# A place that was corrected: what an issue was before the last of its stages it was in that stage's community. And
+# what no step of ours brings about.
+STAGES = f"""
+with told as (
+  select * from json_populate_recordset(null::issue_spans, $1)
+), past as (
+  update issue_spans s
+  set community = t.community, {", ".join(f"{name} = t.{name}" for name in measures.NAMES)}
+  from told t where s.district = t.district and s.issue = t.issue and s.version = t.version
+)
+update issue i set {", ".join(f"{name} = t.{name}" for name in measures.NAMES)}
+from told t where i.district = t.district and i.id = t.issue and i.version = t.version
 """
 
 
@@ -343,12 +415,13 @@ async def write(conn: asyncpg.Connection, world: World) -> None:
     texts = [text_row(DISTRICT, one.id, 1, {"premises_name": "门"}, NOW)[0] for one in world.visits]
     await history.append(conn, [], texts)
     assert len(await issues.record(conn, [_new(one) for one in world.issues])) == len(world.issues)
-    places = [
-        (issue.id, version, stage.community)
+    stages = [
+        {"district": DISTRICT, "issue": issue.id, "version": version, "community": stage.community}
+        | msgspec.structs.asdict(stage.measures)
         for issue in world.issues
         for version, stage in enumerate(issue.stages, start=1)
     ]
-    await conn.execute(STAGE_PLACES, DISTRICT, *(list(column) for column in zip(*places, strict=True)))
+    await conn.execute(STAGES, stages)
 
 
 def _visit_row(one: Visit) -> VisitRow:
@@ -391,7 +464,7 @@ def _new(one: Issue) -> NewIssue:
         reported_at=first.since,
         category=one.category,
         urgency="normal",
-        channel="agent",
+        channel=one.channel,
         state=last.state,
         owner=last.owner,
         department=last.department,
@@ -399,7 +472,7 @@ def _new(one: Issue) -> NewIssue:
         limit_version=1,
         limit_amount=72,
         due_at=one.due_at,
-        response_due_at=one.due_at,
+        response_due_at=one.response_due_at,
         held_since=first.since,
         community=last.community,
         certainty="unplaced",
