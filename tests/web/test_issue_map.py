@@ -2,12 +2,14 @@
 
 import re
 
+import httpx
 import pytest
 from playwright.async_api import Browser, expect
 
 from api.settings import Settings
 from maps import coordinates
-from tests.conftest import AREAS, FAR, NEAR, NEXT, STRANGER
+from tests import doors, drafts
+from tests.conftest import AREAS, FAR, NEAR, NEXT, STRANGER, WORKER
 from tests.web.conftest import DESK, PHONE, Visitor, served, visiting
 from tests.web.town import MARKUP, STOCK, stock
 
@@ -63,6 +65,24 @@ async def test_an_issue_shows_its_history_and_the_way_back(visitor: Visitor) -> 
     await expect(visitor.page.locator(".pointer")).to_be_visible()
     await visitor.page.click(".back")
     assert await visitor.listed() == stock("solved", community=NEAR)
+
+
+async def test_what_was_merged_leads_to_what_it_was_merged_into_and_back(at_desk: Visitor) -> None:
+    one, other = (f"00000000-0000-0000-0000-{number:012x}" for number in (10001, 10003))
+    await _moved(at_desk.site, one, drafts.move("merge", 1, to=other, reason=MARKUP[0]))
+    try:
+        await at_desk.enter(f"/maps/issues#/issue/{one}")
+        await expect(at_desk.page.locator(".history li:last-child strong")).to_have_text("并入另一问题")
+        await at_desk.page.get_by_role("link", name="#10003").click()
+        await expect(at_desk.page.locator(".history li:last-child strong")).to_have_text("并入一个重复问题")
+        await expect(at_desk.page.get_by_role("link", name="#10001")).to_be_visible()
+    finally:
+        await _moved(at_desk.site, one, drafts.move("unmerge", 2, reason="弄错了"))
+
+
+async def _moved(site: str, issue: str, move: drafts.Draft) -> None:
+    async with httpx.AsyncClient(base_url=site) as client:
+        await doors.move(client, WORKER, issue, move)
 
 
 async def test_an_issue_that_does_not_exist_is_said_so(at_desk: Visitor) -> None:

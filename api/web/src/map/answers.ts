@@ -68,6 +68,13 @@ export interface Contact {
   phone: string | null
 }
 
+/** Another issue that this one was merged into, or that was merged into this one. */
+export interface Related {
+  id: string
+  number: string
+  state: string
+}
+
 export interface Detail {
   issue: Issue
   description: string | null
@@ -76,6 +83,8 @@ export interface Detail {
   contact_erased_at: string | null
   erased_at: string | null
   limit_amount: number
+  merged_into: Related | null
+  merged: Related[]
   history: Entry[]
   names: Record<string, string>
 }

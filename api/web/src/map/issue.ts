@@ -1,7 +1,7 @@
 // One issue with its history.
 
 import * as address from './address'
-import type { Detail, Entry, Issue } from './answers'
+import type { Detail, Entry, Issue, Related } from './answers'
 import { contactSection } from './contact'
 import { h } from './dom'
 import { streetAndCommunity, timeLeft } from './list'
@@ -115,6 +115,8 @@ function facts(detail: Detail): HTMLElement {
       certainty(issue),
     )
   } else add(text.community, issue.position ? text.outside : text.noPosition)
+  if (detail.merged_into) add(text.mergedInto, related(detail.merged_into))
+  if (detail.merged.length) add(text.merged, ...detail.merged.flatMap((one) => [related(one), ' ']))
   add(text.owner, issue.owner.name)
   if (issue.department) add(text.department, departmentName(issue.department))
   if (issue.urgency !== 'normal') add(text.urgency, text[issue.urgency])
@@ -122,6 +124,10 @@ function facts(detail: Detail): HTMLElement {
   add(text.reportedAt, moment(issue.reported_at))
   add(text.dueAt, moment(issue.due_at), ' ', timeLeft(issue))
   return list
+}
+
+function related(other: Related): HTMLElement {
+  return h('a', { href: address.fragment({ kind: 'issue', id: other.id, from: null }) }, `#${other.number}`)
 }
 
 function certainty(issue: Issue): HTMLElement | null {
@@ -144,6 +150,10 @@ const EVENTS: Record<string, string> = {
   reopen: text.reopen,
   correct: text.correct,
   hand_on: text.handOn,
+  merge: text.merge,
+  unmerge: text.unmerge,
+  absorb: text.absorb,
+  release: text.release,
 }
 
 const GROUP_OF_STATE: Record<string, Group> = {
