@@ -8,7 +8,7 @@ from uuid import UUID, uuid4
 import asyncpg
 import pytest
 
-from surveys import twin_proposals
+from surveys import history_seals, twin_proposals
 from tests import doors, drafts
 from tests.conftest import (
     ADMINISTRATOR,
@@ -263,6 +263,33 @@ async def test_what_a_running_transaction_writes_is_not_left_behind(
     finally:
         await slow.close()
     assert (first["looked_at"], second["looked_at"]) == (1, 1)
+
+
+async def test_in_a_restored_database_the_job_goes_on_where_it_stopped(
+    client: Client, conn: asyncpg.Connection, owner_dsn: str
+) -> None:
+    """Its transactions are counted anew, so that what was written before and what is written now are two epochs."""
+    first = await reported(client)
+    owner = await asyncpg.connect(owner_dsn)
+    assert await history_seals.begin_epoch(owner) == 2
+    second = await reported(client, position=beside(5))
+    await owner.close()
+    looked_at = []
+    for _ in range(3):
+        async with conn.transaction():
+            looked_at.append((await twin_proposals.propose(conn, DISTRICT, NOW))["looked_at"])
+    assert looked_at == [1, 1, 0]
+    (row,) = await conn.fetch("select issue, twin from twin_proposal")
+    assert {str(row["issue"]), str(row["twin"])} == {first, second}
+
+
+async def test_one_card_leads_two_reports_to_each_other(client: Client, conn: asyncpg.Connection) -> None:
+    """However far from each other a resident stood."""
+    first = await reported(client, visit={"position": drafts.FAR_DOOR})
+    await conn.execute("update issue set card = 'EQ-000123-K' where id = $1", UUID(first))
+    (twin,) = (await of_draft(client, LEADER, card="EQ-000123-K", position=None, community=NEAR))["items"]
+    assert (twin["issue"]["id"], twin["why"]["same_card"], twin["why"]["distance_m"]) == (first, True, None)
+    assert (await of_draft(client, LEADER, card="EQ-000124-I", position=None, community=NEAR))["items"] == []
 
 
 async def test_who_may_dismiss_and_that_it_holds_in_both_directions(client: Client, conn: asyncpg.Connection) -> None:
