@@ -31,6 +31,7 @@ from surveys import (
     job_runs,
     resealing,
     retention,
+    return_visits,
     sign_ins,
     twin_proposals,
 )
@@ -96,6 +97,33 @@ async def begin_absences(conn: asyncpg.Connection, work: Work) -> Mapping[str, o
     return await absences.begin(conn, work.district, work.now)
 
 
+async def invite_return_visits(conn: asyncpg.Connection, work: Work) -> Mapping[str, object]:
+    """Ask about what has been resolved."""
+    return {"invited": await _step_by_step(conn, work, return_visits.invite_due)}
+
+
+async def lapse_return_visits(conn: asyncpg.Connection, work: Work) -> Mapping[str, object]:
+    """Close what nobody has said anything about in time."""
+    return {"lapsed": await _step_by_step(conn, work, return_visits.lapse_due)}
+
+
+MOST_STEPS = 50  # of one turn
+
+
+async def _step_by_step(
+    conn: asyncpg.Connection, work: Work, step: Callable[[asyncpg.Connection, int, datetime], Awaitable[int]]
+) -> int:
+    """Do a part after another, each in a transaction of its own, until one is not full; how much was done."""
+    done = 0
+    for _ in range(MOST_STEPS):
+        async with conn.transaction():
+            count = await step(conn, work.district, work.now)
+        done += count
+        if count < return_visits.AT_ONCE:
+            break
+    return done
+
+
 async def forget_sign_ins(conn: asyncpg.Connection, work: Work) -> Mapping[str, object]:
     """Remove what the district's rules say of sessions, codes and notices, and failures and browsers that no longer
     count. The history keeps what was done."""
@@ -126,6 +154,8 @@ JOBS: list[Job] = [
     Job(name="verify_history", every=timedelta(days=1), run=verify_history),
     Job(name="begin_absences", every=timedelta(minutes=1), run=begin_absences),
     Job(name="propose_twins", every=timedelta(minutes=1), run=propose_twins),
+    Job(name="invite_return_visits", every=timedelta(minutes=1), run=invite_return_visits, steps=True),
+    Job(name="lapse_return_visits", every=timedelta(minutes=1), run=lapse_return_visits, steps=True),
     Job(name="reseal", every=timedelta(minutes=1), run=reseal),
     Job(name="retention", every=timedelta(hours=1), run=retain),
     Job(name="forget_sign_ins", every=timedelta(hours=1), run=forget_sign_ins),

@@ -18,6 +18,8 @@ Where does it go? From low to high, by what it is about:
   `rate_terms` (what each rate counts) `issue_query` (the one query) `issue_lists` `issue_counts` `issue_rows` `choices`
 - the same thing reported twice: `merging` `likeness` (how alike, and why) `twins` `twin_proposals`
 - contact cards: `card_numbers` `card_terms` (what they say) `contact_cards` (made, left at a door, revoked)
+- asking whether it is solved: `return_visits` (invitations, silence) `return_visit_answers` `return_visit_lists`
+  `return_visits_due` (whom to ask)
 - visits: `visit_drafts` `visits` (filing) `receipts` `visit_corrections` `visit_query` `visit_rows`
 - taking over what others kept: `ledgers` `ledger_mapping` `ledger_rows` `ledger_dates` `ledger_lives`
 """

@@ -13,7 +13,7 @@ from msgspec import Struct
 from surveys import history, issues, measures
 from surveys.history import Actor, Row, text_row
 from surveys.issues import ROW, SPAN, IssueRow, Photo, Step, photo_row
-from surveys.workflow import Event
+from surveys.workflow import SOLVED, Event
 
 
 class Change(Struct, frozen=True, kw_only=True):
@@ -60,6 +60,12 @@ with told as (
 """
 
 
+# Nobody is asked about what is no longer taken for solved.
+WITHDRAW_INVITATIONS = """
+update return_visit set state = 'void', ended_at = $3 where district = $1 and issue = any($2) and state = 'invited'
+"""
+
+
 async def write(conn: Connection, changes: Sequence[Change], now: datetime) -> list[IssueRow]:
     """Write changes of issues that the caller has locked, in the same transaction; returns the rows as they stand.
 
@@ -76,7 +82,14 @@ async def write(conn: Connection, changes: Sequence[Change], now: datetime) -> l
         texts.extend(written)
     photos = [photo_row(change.after, photo) for change in changes for photo in change.evidence]
     await conn.execute(WRITE, events, texts, rows, now, photos)
+    unsolved = [row.id for change, row in zip(changes, rows, strict=True) if _is_unsolved(change, row)]
+    if unsolved:
+        await conn.execute(WITHDRAW_INVITATIONS, rows[0].district, unsolved, now)
     return rows
+
+
+def _is_unsolved(change: Change, row: IssueRow) -> bool:
+    return change.before.state in SOLVED and row.state not in SOLVED
 
 
 def _advanced(change: Change, now: datetime) -> IssueRow:

@@ -11,7 +11,7 @@ import msgspec
 from asyncpg import Connection
 from msgspec import Struct
 
-from surveys import contacts, cursors, history, issue_moves, merging, workflow
+from surveys import contacts, cursors, history, issue_moves, merging, return_visit_lists, workflow
 from surveys.categories import Channel, Urgency
 from surveys.contacts import Masked
 from surveys.history import Entry
@@ -19,6 +19,7 @@ from surveys.issue_query import GROUP, OVERDUE, Filters, Moment, Query, moment, 
 from surveys.people import Handler, Reader
 from surveys.placing import Certainty, CommunityName, Point
 from surveys.refusals import InvalidCursor, NotFound
+from surveys.return_visit_lists import OfIssue
 from surveys.sealing import KeyRing
 from surveys.workflow import Group, Move, State
 
@@ -199,6 +200,7 @@ class Detail(Struct, frozen=True, kw_only=True):
     merged_into: Related | None
     merged: list[Related]
     twins_proposed: int  # and undecided, among those within the reader's reach
+    return_visits: list[OfIssue]
     history: list[Entry]
     names: dict[str, str]  # of the members that the history names by id
 
@@ -266,6 +268,7 @@ async def one(
     )
     kept = (await contacts.of_issues(conn, reader.district, [issue]))[issue]
     contact = None if past else kept.masked(ring)
+    asked = await return_visit_lists.of_issues(conn, reader.district, [issue], about.at)
     entries = await history.of_thing(conn, reader.district, issue)
     return Detail(
         issue=item,
@@ -281,6 +284,7 @@ async def one(
         merged_into=merged_into,
         merged=merged,
         twins_proposed=proposed,
+        return_visits=asked[issue],
         history=[entry for entry in entries if entry.happened_at <= about.at],
         names=names,
     )

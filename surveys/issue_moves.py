@@ -231,12 +231,21 @@ async def _apply(
         case "assign":
             return await _assign(conn, row, draft.to or ""), None
         case "reopen":
-            clock = deadlines.of_reopened(await calendars.in_force(conn, row.district, now), row, now)
-            return msgspec.structs.replace(row, owner=await _owner_now(conn, row, now), **clock), None
+            return await reopened(conn, row, now), None
         case "correct":
             return await _correct(conn, atlas, row, draft.correction or Correction(), now)
         case _:
             return row, None
+
+
+async def reopened(conn: Connection, row: IssueRow, now: datetime) -> IssueRow:
+    """The row of an issue that is opened again: its clock anew, in its owner's hands if they are still there."""
+    return msgspec.structs.replace(
+        row,
+        state=workflow.after(row.state, "reopen"),
+        owner=await _owner_now(conn, row, now),
+        **deadlines.of_reopened(await calendars.in_force(conn, row.district, now), row, now),
+    )
 
 
 async def _join(

@@ -237,6 +237,43 @@ class AbsenceOverlaps(Conflict):
     code = "absence_overlaps"
 
 
+class NotInvited(Conflict):
+    """Nobody is asked about this issue: it is not resolved, or has been opened again; `facts` hold its state."""
+
+    code = "not_invited"
+
+
+class AlreadyAnswered(Conflict):
+    """The resident has answered; `facts` hold what they said."""
+
+    code = "already_answered"
+
+
+class AnswerTooLate(Conflict):
+    """The time in which an answer can still be given, or changed, is over."""
+
+    code = "answer_too_late"
+
+
+class HandledItYourself(NotAllowed):
+    """Who handled an issue does not answer for the resident."""
+
+    code = "handled_it_yourself"
+
+
+class UnknownVisit(Invalid):
+    """No visit that this member filed or went along on, or one that was taken back."""
+
+    code = "unknown_visit"
+
+
+class VisitUnfit(Invalid):
+    """A visit on which nobody could have been asked: at another door, before the issue was resolved, or with nobody
+    met."""
+
+    code = "visit_unfit"
+
+
 # The database has the last word on what may stand beside what; its constraints speak through these.
 BY_CONSTRAINT: Mapping[str, type[Refusal]] = {
     "visit_pkey": IdTaken,

@@ -226,6 +226,10 @@ def _correction(_: Things) -> Any:
     return drafts.correction(1, note="改了")
 
 
+def _answer(_: Things) -> Any:
+    return {"id": str(uuid4()), "via": "call", "solved": True, "satisfaction": 5}
+
+
 def _organisation(_: Things) -> Any:
     return {"id": str(uuid4()), "name": "新支部", "parent": str(uuid4())}
 
@@ -308,6 +312,12 @@ ROUTES: dict[str, Row] = {
     "GET /api/issues": Row(shown=_total),
     "GET /api/issues/{issue:uuid}": Row(other=404),
     "POST /api/issues/{issue:uuid}/moves": Row(may=DESK | {"member"}, sees=LOOKERS | DEPARTMENT, other=404, body=_move),
+    "GET /api/return-visits": Row(),
+    "POST /api/issues/{issue:uuid}/return-visits": Row(
+        may=DESK | {"member"}, ok=409, sees=LOOKERS | DEPARTMENT, other=404, body=_answer
+    ),
+    "GET /api/return-visits/terms": Row(may=ADMINISTRATION),
+    "POST /api/return-visits/terms": Row(may=ADMINISTRATION, body=lambda _: {"days": 7}),
     "POST /api/issues/{issue:uuid}/contact": Row(
         may=DESK | DEPARTMENT, sees=LOOKERS | {"member"}, other=404, body=lambda _: {"purpose": "回访"}
     ),
