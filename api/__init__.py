@@ -10,6 +10,7 @@ Where does it go? `app` puts everything together; one file per noun answers for 
 - work: `visits` `filing` (visits that arrive together) `issues` `twins` `return_visits` `maps` `communities` `contacts`
 - people: `organisations` `members` `people_pages` `invitation_slips` `printed_pages`
 - contact cards: `cards` (for those who give them out) `card_sheets`
+- being told: `notices` `notice_words` `notice_sending` `webhooks` `webhook_sending` `outgoing` (where messages may go)
 - trust: `audit` `history_words` `residents` `resident_texts` `erasure_journal` `backups` `backup_files`
   `installation_checks`
 - tables that come in: `tables` `category_lists` `holiday_lists` `member_files` `ledgers`; and go out: `exports`

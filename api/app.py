@@ -31,6 +31,7 @@ from api import (
     key_ring,
     maps,
     members,
+    notices,
     organisations,
     pages,
     people_pages,
@@ -41,6 +42,7 @@ from api import (
     sign_in,
     twins,
     visits,
+    webhooks,
 )
 from api import settings as settings_
 from api.auth import Authentication, Clock, Readers
@@ -76,6 +78,8 @@ ROUTES: list[Any] = [
     *exports.ROUTES,
     *audit.ROUTES,
     *jobs.ROUTES,
+    *notices.ROUTES,
+    *webhooks.ROUTES,
     *contacts.ROUTES,
     *residents.ROUTES,
     *organisations.ROUTES,

@@ -20,6 +20,7 @@ KINDS: Mapping[str, Words] = {
     "ledger": ("台账导入", "Ledger"),
     "card": ("服务联系卡", "Contact cards"),
     "district": ("区", "District"),
+    "escalation": ("超期升级", "Escalation"),
 }
 
 ACTORS: Mapping[str, Words] = {
@@ -40,6 +41,9 @@ JOBS: Mapping[str, Words] = {
     "reseal": ("用新密钥重新加密", "Seal anew under the newest key"),
     "retention": ("按留存规则删除", "Forget by the rules"),
     "forget_sign_ins": ("清理过期登录", "Clear old sign-ins"),
+    "escalate": ("超期升级", "Raise what is late"),
+    "remind": ("到期提醒", "Remind of what is nearly due"),
+    "tell": ("生成通知", "Tell of what was done"),
     "forget_job_runs": ("清理任务记录", "Clear old runs of jobs"),
 }
 
@@ -102,6 +106,12 @@ EVENTS: Mapping[str, Words] = {
     "erasure.replayed": ("恢复备份后重新删除", "Erased again after a restore"),
     "installation.retention_changed": ("修改留存规则", "Retention changed"),
     "installation.return_visits_changed": ("修改回访期限", "Days of return visits changed"),
+    "installation.deadline_rules_changed": ("修改提醒与升级规则", "Rules of reminders and escalations changed"),
+    "installation.channel_made": ("新增通知渠道", "Channel for notices made"),
+    "installation.channel_closed": ("关闭通知渠道", "Channel for notices closed"),
+    "installation.webhook_made": ("新增推送", "Webhook made"),
+    "installation.webhook_closed": ("关闭推送", "Webhook closed"),
+    "escalation.escalate": ("超期升级", "Raised a level"),
     "installation.key_added": ("更换密钥", "Key rotated"),
     "installation.key_retired": ("停用旧密钥", "Key retired"),
     "installation.backed_up": ("备份", "Backed up"),

@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import nullcontext
 from datetime import datetime, timedelta
 from typing import Literal
+from uuid import UUID
 
 import asyncpg
 import msgspec
@@ -20,15 +21,20 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath, JSONBody
 from msgspec import Struct
 
-from api import database, erasure_journal, errands, job_queue
+from api import database, erasure_journal, errands, job_queue, notice_sending, webhook_sending
 from api.auth import Clock
 from api.errands import Errand, Office, Parked
+from api.job_queue import Ticket
 from api.json_bodies import JsonBody, Nothing
 from api.settings import Settings
 from surveys import (
     absences,
+    escalations,
+    following,
     history_seals,
     job_runs,
+    notice_channels,
+    reminders,
     resealing,
     retention,
     return_visits,
@@ -149,6 +155,42 @@ async def verify_history(conn: asyncpg.Connection, work: Work) -> Mapping[str, o
     return {name: value for name, value in msgspec.to_builtins(found).items() if value is not None}
 
 
+async def remind(conn: asyncpg.Connection, work: Work) -> Mapping[str, object]:
+    """Remind of what is nearly due."""
+    counts = await reminders.sweep(conn, work.district, work.now)
+    return {f"rule_{number}": count for number, count in counts.items()}
+
+
+async def escalate(conn: asyncpg.Connection, work: Work) -> Mapping[str, object]:
+    """Raise what is past its limit."""
+    raised = await escalations.sweep(conn, work.district, work.now)
+    return {f"level_{level}": count for level, count in raised.by_level.items()}
+
+
+TURNS = 50  # of telling, in one run
+
+
+async def tell(conn: asyncpg.Connection, work: Work) -> Mapping[str, object]:
+    """Tell members and other systems of what was done, and queue the messages that are to go out by now."""
+    events = notices = messages = 0
+    for _ in range(TURNS):
+        async with conn.transaction():
+            followed = await following.follow(conn, work.district, work.now)
+            await _queue(conn, webhook_sending.ERRAND, work.district, followed.deliveries)
+        events, notices = events + followed.events, notices + followed.notices
+        if not followed.more:
+            break
+    async with conn.transaction():
+        gathered = await notice_channels.gather(conn, work.district, work.now)
+        await _queue(conn, notice_sending.ERRAND, work.district, gathered)
+        messages += len(gathered)
+    return {"events": events, "notices": notices, "messages": messages}
+
+
+async def _queue(conn: asyncpg.Connection, errand: Errand, district: int, ids: Sequence[UUID]) -> None:
+    await job_queue.put(conn, errand.name, [Ticket(district, one) for one in ids])
+
+
 JOBS: list[Job] = [
     Job(name="seal_history", every=timedelta(hours=1), run=seal_history),
     Job(name="verify_history", every=timedelta(days=1), run=verify_history),
@@ -159,11 +201,14 @@ JOBS: list[Job] = [
     Job(name="reseal", every=timedelta(minutes=1), run=reseal),
     Job(name="retention", every=timedelta(hours=1), run=retain),
     Job(name="forget_sign_ins", every=timedelta(hours=1), run=forget_sign_ins),
+    Job(name="remind", every=timedelta(minutes=1), run=remind, steps=True),
+    Job(name="escalate", every=timedelta(minutes=1), run=escalate, steps=True),
+    Job(name="tell", every=timedelta(seconds=15), run=tell, steps=True),
     Job(name="forget_job_runs", every=timedelta(days=1), run=forget_runs),
 ]
 
 
-ERRANDS: list[Errand] = []
+ERRANDS: list[Errand] = [notice_sending.ERRAND, webhook_sending.ERRAND]
 
 
 def named(name: str) -> Job:

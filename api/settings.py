@@ -83,6 +83,10 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     jobs: Annotated[Literal["on", "off"], Meta(description="whether `serve` runs the background jobs: on or off")] = (
         "on"
     )
+    inside_addresses: Annotated[
+        Literal["on", "off"],
+        Meta(description="whether webhooks and channels may lead to private addresses and plain http: on or off"),
+    ] = "off"
     filing_burst: Annotated[
         int, Meta(ge=500, le=10_000_000, description="visits that one person may file at once, as a phone's backlog")
     ] = 30_000

@@ -20,6 +20,8 @@ Where does it go? From low to high, by what it is about:
 - contact cards: `card_numbers` `card_terms` (what they say) `contact_cards` (made, left at a door, revoked)
 - asking whether it is solved: `return_visits` (invitations, silence) `return_visit_answers` `return_visit_lists`
   `return_visits_due` (whom to ask)
+- what is late, and who is told: `deadline_rules` `reminders` `escalations` `following` (the history) `event_tellings`
+  `notices` `notice_channels` `webhooks`
 - visits: `visit_drafts` `visits` (filing) `receipts` `visit_corrections` `visit_query` `visit_rows`
 - taking over what others kept: `ledgers` `ledger_mapping` `ledger_rows` `ledger_dates` `ledger_lives`
 """

@@ -35,6 +35,7 @@ Kind = Literal[
     "export",  # data left the program as a file
     "erasure",  # something was forgotten, by request or by rule
     "installation",  # keys, backups, jobs
+    "escalation",  # an issue past its limit went up a level
 ]
 ActorKind = Literal["member", "resident", "job", "import", "program"]
 
@@ -198,14 +199,21 @@ async def text(conn: Connection, district: int, subject: UUID, version: int) -> 
     return await conn.fetchval(TEXT, district, subject, version) or {}
 
 
-# What happened to one thing, oldest first, with the texts that its events name.
+# What happened to one thing, oldest first, with the texts that its events name. That it went up a level when it was
+# late is told where it stood at that version, of which it made no other.
 OF_THING = """
 select h.id, h.version, h.event, h.actor_kind, h.actor, h.happened_at, h.recorded_at, h.facts, t.body as texts
 from history h
 left join text_version t
   on t.district = h.district and t.subject = h.id and t.version = 1
 where h.district = $1 and h.thing = $2
-order by h.version
+union all
+select h.id, (select max(v.version) from history v
+                where v.district = $1 and v.thing = $2 and v.recorded_at <= h.recorded_at),
+  h.event, h.actor_kind, h.actor, h.happened_at, h.recorded_at, h.facts, null
+from history h
+where h.district = $1 and h.kind = 'escalation' and h.facts->>'about' = $2::uuid::text
+order by version, recorded_at
 """
 
 

@@ -7,7 +7,7 @@ from typing import Any
 from asyncpg import Connection
 from msgspec import Struct
 
-from surveys import second_factors
+from surveys import notice_channels, second_factors, webhooks
 from surveys.sealing import ID_BYTES, KeyRing, NotGenuine, Place, key_of
 
 AT_ONCE = 500
@@ -38,6 +38,27 @@ COLUMNS = (
         key=("id",),
         types=("uuid",),
         place=lambda district, row: Place(district, row["id"], "phone"),
+    ),
+    Column(
+        table="notice_channel",
+        column="template",
+        key=("id",),
+        types=("uuid",),
+        place=lambda district, row: notice_channels.template_place(district, row["id"]),
+    ),
+    Column(
+        table="notice_address",
+        column="address",
+        key=("member", "channel"),
+        types=("uuid", "uuid"),
+        place=lambda district, row: notice_channels.address_place(district, row["member"], row["channel"]),
+    ),
+    Column(
+        table="webhook",
+        column="secret",
+        key=("id",),
+        types=("uuid",),
+        place=lambda district, row: webhooks.place(district, row["id"]),
     ),
     Column(
         table="second_factor",

@@ -8,7 +8,16 @@ from uuid import UUID
 from asyncpg import Connection
 from msgspec import Meta, Struct
 
-from surveys import account_notices, erasures, history, one_time_codes, sessions
+from surveys import (
+    account_notices,
+    erasures,
+    history,
+    notice_channels,
+    notices,
+    one_time_codes,
+    sessions,
+    webhooks,
+)
 from surveys.erasures import Erasure
 from surveys.history import Actor, occurrence
 
@@ -18,6 +27,8 @@ RuleKind = Literal[
     "sessions",  # rows of sessions, after they expired
     "one_time_codes",  # rows of codes, after they expired
     "account_notices",  # what was told to a member about their account, after it was
+    "notices",  # what was told to members of issues, after it was
+    "deliveries",  # what was sent to whom by which channel, and to which webhook, after it was
 ]
 Days = Annotated[int, Meta(ge=1, le=36_500)]
 
@@ -41,6 +52,8 @@ DEFAULTS: Mapping[RuleKind, Rule] = {
         Rule(kind="sessions", days=30),
         Rule(kind="one_time_codes", days=30),
         Rule(kind="account_notices", days=366),
+        Rule(kind="notices", days=366),
+        Rule(kind="deliveries", days=366),
     )
 }
 
@@ -126,9 +139,16 @@ async def forget_accounts(conn: Connection, district: int, now: datetime) -> dic
         "sessions": sessions.forget,
         "one_time_codes": one_time_codes.forget,
         "account_notices": account_notices.forget,
+        "notices": notices.forget,
+        "deliveries": _forget_deliveries,
     }
     ends = await _ends(conn, district, now)
     return {kind: await forgetting[kind](conn, district, before) for kind, before in ends.items() if kind in forgetting}
+
+
+async def _forget_deliveries(conn: Connection, district: int, before: datetime) -> int:
+    sent = await notice_channels.forget(conn, district, before)
+    return sent + await webhooks.forget(conn, district, before)
 
 
 async def _ends(conn: Connection, district: int, now: datetime) -> dict[RuleKind, datetime]:

@@ -122,6 +122,8 @@ VALUES: dict[str, Callable[[Things], str]] = {
     "number:str": lambda _: card_numbers.numbered("EQ", 1),
     "device:uuid": lambda _: str(uuid4()),
     "session:uuid": lambda _: str(uuid4()),
+    "channel:uuid": lambda _: str(uuid4()),
+    "webhook:uuid": lambda _: str(uuid4()),
     "job:str": lambda _: "seal_history",
     "file_path:path": lambda _: "x",
     "path:str": lambda _: "x",
@@ -196,6 +198,14 @@ def _issues(answer: httpx.Response) -> int:
 
 def _items(answer: httpx.Response) -> int:
     return len(answer.json()["items"])
+
+
+def _channel(_: Things) -> object:
+    return {"id": str(uuid4()), "name": "短信", "template": "file:///etc/passwd?{address}"}
+
+
+def _webhook(_: Things) -> object:
+    return {"id": str(uuid4()), "url": "http://127.0.0.1/", "events": ["report"]}
 
 
 def _csv_rows(answer: httpx.Response) -> int:
@@ -359,6 +369,23 @@ ROUTES: dict[str, Row] = {
     "GET /api/history.xlsx": Row(may=AUDIT),
     "GET /audit": Row(may=AUDIT),
     "GET /api/jobs": Row(may=frozenset({"administrator", "operator"})),
+    # being told
+    "GET /api/notices": signed_in(200),
+    "POST /api/notices/seen": signed_in(204, body=lambda _: {}),
+    "GET /api/notice-settings": signed_in(200),
+    "PUT /api/notice-settings": signed_in(200, body=lambda _: {"language": "en"}),
+    "PUT /api/notice-settings/addresses/{channel:uuid}": signed_in(404, body=lambda _: {"address": "a@b.example"}),
+    "GET /api/notice-channels": Row(may=ADMINISTRATION),
+    "POST /api/notice-channels": Row(may=ADMINISTRATION, ok=422, body=_channel),
+    "POST /api/notice-channels/{channel:uuid}/close": Row(may=ADMINISTRATION, ok=404, body=lambda _: {}),
+    "GET /api/notice-deliveries": Row(may=frozenset({"administrator", "auditor", "operator"})),
+    "GET /api/deadline-rules": signed_in(200),
+    "PUT /api/deadline-rules": Row(may=ADMINISTRATION, body=lambda _: {"reminders": [], "escalations": []}),
+    "GET /api/webhooks": Row(may=ADMINISTRATION),
+    "POST /api/webhooks": Row(may=ADMINISTRATION, ok=422, body=_webhook),
+    "POST /api/webhooks/{webhook:uuid}/close": Row(may=ADMINISTRATION, ok=404, body=lambda _: {}),
+    "POST /api/webhooks/{webhook:uuid}/ping": Row(may=ADMINISTRATION, ok=404, body=lambda _: {}),
+    "GET /api/webhooks/{webhook:uuid}/deliveries": Row(may=frozenset({"administrator", "operator"}), ok=404),
     "POST /api/jobs/{job:str}/retry": Row(may=frozenset({"administrator", "operator"}), ok=404, body=lambda _: {}),
     "GET /api/communities.geojson": signed_in(200),
     "GET /api/communities/at": signed_in(200, query="?lon=113.605&lat=34.705"),

@@ -1,0 +1,176 @@
+"""Escalations: what is past its limit goes up the organisation tree, each level once. [escalations.md](escalations.md)
+tells the rule.
+
+A sweep reads what is late and writes beside it: it takes no lock on any issue, so that filing and moves feel nothing of
+it. The key of the table `escalation` makes each level happen once, and its history is written with it."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+from uuid import UUID
+
+from asyncpg import Connection, Record
+from msgspec import Struct
+
+from surveys import calendars, deadline_rules
+
+TOGETHER = 5_000  # issues in one transaction
+MOST = 200_000  # in one turn of the job
+
+ORGANISATIONS = "select id, parent from organisation where district = $1"
+
+# Who looks after organisations, streets and the district; in place of one who is away their deputy.
+ANSWERING = """
+select r.role, r.scope_kind, r.scope, coalesce(d.id, m.id) as member
+from member_role r
+join member m on m.district = r.district and m.id = r.member and m.closed_at is null
+left join member_absence a on a.district = m.district and a.member = m.id and a.cancelled_at is null
+  and a.starts_at <= $2 and a.ends_at > $2
+left join member d on d.district = m.district and d.id = a.deputy and d.closed_at is null
+where r.district = $1 and (r.role in ('organiser', 'dispatcher') or r.role = 'leader' and r.scope_kind = 'district')
+order by m.number
+"""
+FIRST_DISPATCHER = "select dispatcher from district where district = $1"
+
+
+class Tree:
+    """Who answers for what in a district at a moment."""
+
+    def __init__(self, district: int) -> None:
+        self.district = district
+        self.parents: dict[UUID, UUID | None] = {}
+        self.organisers: dict[UUID, list[UUID]] = {}
+        self.streets: dict[str, list[UUID]] = {}
+        self.dispatchers: list[UUID] = []
+        self.leaders: list[UUID] = []
+        self._chains: dict[tuple[UUID, str | None, UUID], list[tuple[UUID, ...]]] = {}
+
+    def told(self, level: int, owner: UUID, organisation: UUID, street: str | None) -> tuple[UUID, ...]:
+        """Who is told at a level; beyond the last step it is the last step's people again."""
+        key = (organisation, street, owner)
+        if key not in self._chains:
+            self._chains[key] = list(self._chain(owner, organisation, street))
+        chain = self._chains[key]
+        return chain[min(level, len(chain)) - 1] if chain else ()
+
+    def _chain(self, owner: UUID, organisation: UUID, street: str | None) -> Iterator[tuple[UUID, ...]]:
+        """The steps up from an owner, each with those who are not told further below."""
+        below = {owner}
+        for step in self._steps(organisation, street):
+            if fresh := tuple(dict.fromkeys(member for member in step if member not in below)):
+                below.update(fresh)
+                yield fresh
+
+    def _steps(self, organisation: UUID, street: str | None) -> Iterator[list[UUID]]:
+        at: UUID | None = organisation
+        seen: set[UUID] = set()
+        while at is not None and at not in seen:
+            seen.add(at)
+            yield self.organisers.get(at, [])
+            at = self.parents.get(at)
+        yield self.streets.get(street or "", [])
+        yield self.dispatchers
+        yield self.leaders
+
+
+async def answering(conn: Connection, district: int, now: datetime) -> Tree:
+    """Who answers for what now."""
+    tree = Tree(district)
+    tree.parents = {row["id"]: row["parent"] for row in await conn.fetch(ORGANISATIONS, district)}
+    for row in await conn.fetch(ANSWERING, district, now):
+        match row["role"], row["scope_kind"]:
+            case "organiser", _:
+                tree.organisers.setdefault(UUID(row["scope"]), []).append(row["member"])
+            case "dispatcher", "street":
+                tree.streets.setdefault(row["scope"], []).append(row["member"])
+            case "dispatcher", _:
+                tree.dispatchers.append(row["member"])
+            case _:
+                tree.leaders.append(row["member"])
+    first = await conn.fetchval(FIRST_DISPATCHER, district)
+    if first is not None and first not in tree.dispatchers:
+        tree.dispatchers.append(first)
+    return tree
+
+
+# What is past the moment at which a level is reached and has not been there for this limit, after the last one seen.
+# What is paused is not late.
+LATE = """
+select i.id, i.due_at, i.owner, m.organisation, c.street
+from issue i
+join member m on m.district = i.district and m.id = i.owner
+left join community c on c.district = i.district and c.code = i.community
+where i.district = $1 and i.state in ('reported', 'accepted', 'assigned', 'in_progress')
+  and i.due_at <= $3 and (i.due_at, i.id) > ($4, $5)
+  and not exists (select from escalation e
+    where e.district = $1 and e.issue = i.id and e.due_at = i.due_at and e.level = $2)
+order by i.due_at, i.id limit $6
+"""
+
+RAISE = """
+with raised as (
+  insert into escalation (district, issue, due_at, level, event, raised_at)
+  select $1, issue, due_at, $2, gen_random_uuid(), $6 from unnest($3::uuid[], $4::timestamptz[]) l(issue, due_at)
+  on conflict do nothing
+  returning issue, due_at, event
+)
+insert into history (district, id, kind, thing, version, event, actor_kind, actor, happened_at, recorded_at, facts)
+select $1, r.event, 'escalation', r.event, 1, 'escalate', 'job', 'escalate', $6, $6,
+  jsonb_build_object('about', r.issue, 'level', $2::int, 'due_at', r.due_at, 'owner', l.owner, 'told', t.told)
+from raised r
+join unnest($3::uuid[], $4::timestamptz[], $5::uuid[], $7::int[]) l(issue, due_at, owner, place)
+  on l.issue = r.issue and l.due_at = r.due_at
+join jsonb_array_elements($8) with ordinality t(told, place) on t.place = l.place
+"""
+
+
+class Raised(Struct, frozen=True):
+    """How many issues went up to each level."""
+
+    by_level: Mapping[int, int]
+
+
+async def sweep(conn: Connection, district: int, now: datetime, together: int = TOGETHER) -> Raised:
+    """Raise what is late, in transactions of its own of a bounded size; one that is broken off goes on where it was."""
+    calendar = await calendars.in_force(conn, district, now)
+    rules = await deadline_rules.of_district(conn, district)
+    tree = await answering(conn, district, now)
+    counts: dict[int, int] = {}
+    for level, rule in enumerate(rules.escalations, start=1):
+        reached = deadline_rules.reached_by(calendar, rule, now)
+        counts[level] = await _raise(conn, tree, level, reached, now, together)
+    return Raised({level: count for level, count in counts.items() if count})
+
+
+async def _raise(conn: Connection, tree: Tree, level: int, reached: datetime, now: datetime, together: int) -> int:
+    """Raise to one level everything that has reached it; how much that was."""
+    after: tuple[object, object] = (datetime.min.replace(tzinfo=now.tzinfo), UUID(int=0))
+    count = 0
+    while count < MOST:
+        async with conn.transaction():
+            late = await conn.fetch(LATE, tree.district, level, reached, *after, together)
+            if late:
+                await _write(conn, tree, level, late, now)
+        count += len(late)
+        if len(late) < together:
+            break
+        after = late[-1]["due_at"], late[-1]["id"]
+    return count
+
+
+async def _write(conn: Connection, tree: Tree, level: int, late: Sequence[Record], now: datetime) -> None:
+    places: dict[tuple[UUID, ...], int] = {}
+    of_each = []
+    for row in late:
+        told = tree.told(level, row["owner"], row["organisation"], row["street"])
+        of_each.append(places.setdefault(told, len(places) + 1))
+    await conn.execute(
+        RAISE,
+        tree.district,
+        level,
+        [row["id"] for row in late],
+        [row["due_at"] for row in late],
+        [row["owner"] for row in late],
+        now,
+        of_each,
+        [list(told) for told in places],
+    )
