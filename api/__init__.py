@@ -11,6 +11,8 @@ Where does it go? `app` puts everything together; one file per noun answers for 
 - people: `organisations` `members` `people_pages` `invitation_slips` `printed_pages`
 - contact cards: `cards` (for those who give them out) `card_sheets`
 - being told: `notices` `notice_words` `notice_sending` `webhooks` `webhook_sending` `outgoing` (where messages may go)
+- photos and files: `photos` `uploads` (in parts) `attachments` (taking in) `upload_parts` (the parts' files)
+  `attachment_store` (where they lie) `pictures` and `picture_maker` (the processes that decode)
 - trust: `audit` `history_words` `residents` `resident_texts` `erasure_journal` `backups` `backup_files`
   `installation_checks`
 - tables that come in: `tables` `category_lists` `holiday_lists` `member_files` `ledgers`; and go out: `exports`

@@ -35,16 +35,19 @@ from api import (
     organisations,
     pages,
     people_pages,
+    photos,
     problem_details,
     residents,
     return_visits,
     second_factor,
     sign_in,
     twins,
+    uploads,
     visits,
     webhooks,
 )
 from api import settings as settings_
+from api.attachments import Attachments
 from api.auth import Authentication, Clock, Readers
 from api.documented_problems import Problems
 from api.entrance import Entrance, PasswordChecks
@@ -75,6 +78,8 @@ ROUTES: list[Any] = [
     *issues.ROUTES,
     *twins.ROUTES,
     *return_visits.ROUTES,
+    *photos.ROUTES,
+    *uploads.ROUTES,
     *exports.ROUTES,
     *audit.ROUTES,
     *jobs.ROUTES,
@@ -119,12 +124,12 @@ def create_app(
         middleware=[DefineMiddleware(Patience, settings=settings), Authentication],
         exception_handlers=problem_details.HANDLERS,
         compression_config=CompressionConfig(
-            backend="gzip", minimum_size=1_000, gzip_compress_level=5, exclude=[r"\.xlsx$"]
+            backend="gzip", minimum_size=1_000, gzip_compress_level=5, exclude=[r"\.xlsx$", r"/photos/"]
         ),
         openapi_config=pages.OPENAPI,
         plugins=[Problems()],
         template_config=pages.TEMPLATES,
-        before_send=[pages.add_security_headers],
+        before_send=[pages.add_security_headers, uploads.add_headers],
         request_max_body_size=USUAL_BODY,
         logging_config=None,  # the framework would replace what api/logs.py has set up
         state=State({"settings": settings, "clock": clock, "limits": Limits(settings, clock)}),
@@ -147,6 +152,7 @@ def _dependencies(settings: Settings, clock: Clock) -> dict[str, Provide]:
         "atlas": Provide(_of_state("atlas"), sync_to_thread=False),
         "filing_queue": Provide(_of_state("filing_queue"), sync_to_thread=False),
         "exports": Provide(_of_state("exports"), sync_to_thread=False),
+        "attachments": Provide(_of_state("attachments"), sync_to_thread=False),
         "entrance": Provide(_of_state("entrance"), sync_to_thread=False),
     }
 
@@ -217,13 +223,15 @@ def _running(settings: Settings, clock: Clock) -> Callable[[Litestar], Any]:
             entrance = Entrance(app.state, settings, clock)
             app.state.update({"password_checks": checks, "entrance": entrance})
             app.state.update({"pool": pool, "readers": readers, "atlas": atlas, "filing_queue": queue})
-            app.state.update({"exports": Exports(settings, clock)})
+            attachments = Attachments(pool, settings, clock)
+            app.state.update({"exports": Exports(settings, clock), "attachments": attachments})
             queue.start(settings.filing_connections)
             following = asyncio.create_task(_follow_boundaries(pool, atlas))
             try:
                 yield
             finally:
                 await queue.close()
+                await attachments.close()
                 await readers.close()
                 checks.close()
                 following.cancel()

@@ -12,6 +12,7 @@ KINDS: Mapping[str, Words] = {
     "access": ("登录", "Access"),
     "reveal": ("查看联系方式", "Contact shown"),
     "export": ("导出", "Export"),
+    "attachment": ("照片与文件", "Photos and files"),
     "erasure": ("删除与留存", "Erasure"),
     "installation": ("系统维护", "Installation"),
     "boundary_version": ("社区边界", "Boundaries"),
@@ -44,6 +45,8 @@ JOBS: Mapping[str, Words] = {
     "escalate": ("超期升级", "Raise what is late"),
     "remind": ("到期提醒", "Remind of what is nearly due"),
     "tell": ("生成通知", "Tell of what was done"),
+    "sweep_uploads": ("清理未传完的照片", "Clear photos that never came whole"),
+    "remove_attachments": ("移除已删除的照片", "Remove photos that were forgotten"),
     "forget_job_runs": ("清理任务记录", "Clear old runs of jobs"),
 }
 
@@ -102,6 +105,7 @@ EVENTS: Mapping[str, Words] = {
     "reveal.resident_found": ("查找居民资料", "A resident's data found"),
     "export.exported": ("导出文件", "File exported"),
     "export.resident": ("导出居民资料", "A resident's data exported"),
+    "attachment.received": ("收到照片或文件", "Photo or file received"),
     "erasure.erased": ("删除", "Erased"),
     "erasure.replayed": ("恢复备份后重新删除", "Erased again after a restore"),
     "installation.retention_changed": ("修改留存规则", "Retention changed"),

@@ -10,6 +10,7 @@ import zlib
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import nullcontext
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Literal
 from uuid import UUID
 
@@ -21,7 +22,8 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath, JSONBody
 from msgspec import Struct
 
-from api import database, erasure_journal, errands, job_queue, notice_sending, webhook_sending
+from api import database, erasure_journal, errands, job_queue, notice_sending, upload_parts, webhook_sending
+from api.attachment_store import Store
 from api.auth import Clock
 from api.errands import Errand, Office, Parked
 from api.job_queue import Ticket
@@ -29,6 +31,7 @@ from api.json_bodies import JsonBody, Nothing
 from api.settings import Settings
 from surveys import (
     absences,
+    attachments,
     escalations,
     following,
     history_seals,
@@ -40,6 +43,7 @@ from surveys import (
     return_visits,
     sign_ins,
     twin_proposals,
+    uploads,
 )
 from surveys.job_runs import JobRun, Latest
 from surveys.people import Reader
@@ -191,6 +195,18 @@ async def _queue(conn: asyncpg.Connection, errand: Errand, district: int, ids: S
     await job_queue.put(conn, errand.name, [Ticket(district, one) for one in ids])
 
 
+async def sweep_uploads(conn: asyncpg.Connection, work: Work) -> Mapping[str, object]:
+    """Forget photos that never came whole, and the parts that came of them."""
+    under_way = await uploads.forget(conn, work.district, work.now)
+    return {"files": upload_parts.sweep(work.settings, work.district, under_way, work.now)}
+
+
+async def remove_attachments(conn: asyncpg.Connection, work: Work) -> Mapping[str, object]:
+    """Remove photos and files that were forgotten from where they lie."""
+    store = Store(work.settings)
+    return {"removed": await attachments.remove(conn, work.district, partial(store.delete, work.district))}
+
+
 JOBS: list[Job] = [
     Job(name="seal_history", every=timedelta(hours=1), run=seal_history),
     Job(name="verify_history", every=timedelta(days=1), run=verify_history),
@@ -200,6 +216,8 @@ JOBS: list[Job] = [
     Job(name="lapse_return_visits", every=timedelta(minutes=1), run=lapse_return_visits, steps=True),
     Job(name="reseal", every=timedelta(minutes=1), run=reseal),
     Job(name="retention", every=timedelta(hours=1), run=retain),
+    Job(name="sweep_uploads", every=timedelta(hours=1), run=sweep_uploads),
+    Job(name="remove_attachments", every=timedelta(minutes=1), run=remove_attachments),
     Job(name="forget_sign_ins", every=timedelta(hours=1), run=forget_sign_ins),
     Job(name="remind", every=timedelta(minutes=1), run=remind, steps=True),
     Job(name="escalate", every=timedelta(minutes=1), run=escalate, steps=True),

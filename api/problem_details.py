@@ -192,6 +192,40 @@ TEXTS: Mapping[str, Text] = {
         "这次走访不在这个门户、没有见到人，或早于问题办结",
         "The visit was at another door, met nobody, or was before the issue was resolved",
     ),
+    "photo_not_promised": Text(
+        422, "没有登记要上传这张照片，或已删除", "Nobody said that this photo would come, or it was erased"
+    ),
+    "photo_differs": Text(422, "内容与登记的不一致，请重新上传", "The content is not what was promised; send it again"),
+    "photo_too_large": Text(
+        413, "照片或文件太大，最多 {most} 字节", "The photo or file is too large; at most {most} bytes"
+    ),
+    "not_a_picture": Text(
+        422, "只接受 JPEG、PNG、WebP 照片和 PDF 文件", "Only JPEG, PNG and WebP photos, and PDF documents, are taken"
+    ),
+    "picture_broken": Text(
+        422, "照片或文件不完整或已损坏，无法打开", "The photo or file was cut off or damaged, and cannot be opened"
+    ),
+    "picture_too_large": Text(
+        422,
+        "照片有 {megapixels} 百万像素，最多 {most} 百万",
+        "The picture has {megapixels} megapixels; at most {most}",
+    ),
+    "storage_unavailable": Text(
+        503, "照片存储暂时不可用，请稍后再试", "The place where photos lie is away; try again shortly"
+    ),
+    "too_many_uploads": Text(
+        429, "未传完的照片太多，请先传完", "Too many photos are begun and not finished; finish those first"
+    ),
+    "upload_busy": Text(423, "这张照片正在上传", "This photo is being sent by another request"),
+    "upload_offset": Text(
+        409, "接续位置不对，服务器已有 {offset} 字节", "It does not go on from there; the server has {offset} bytes"
+    ),
+    "checksum_differs": Text(
+        460, "这一段的校验值不符，请重新发送", "The part is not what its checksum says; send it again"
+    ),
+    "tus_version": Text(412, "上传协议应为 tus {expected}", "Uploads speak tus {expected}"),
+    "not_a_part": Text(415, "内容类型应为 {expected}", "The content type must be {expected}"),
+    "bad_header": Text(400, "请求头不符合要求，应为：{expected}", "The header does not fit; expected: {expected}"),
     "body_too_slow": Text(408, "请求内容传得太慢，请重新发送", "The body came too slowly; send it again"),
     "took_too_long": Text(503, "处理时间太长，已停止，请稍后再试", "It took too long and was given up; try again"),
     "too_large": Text(413, "请求内容太大", "The request is too large"),

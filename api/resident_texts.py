@@ -1,10 +1,10 @@
 """What is kept about a resident, as a text that they can read: Chinese, with the English word beside it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
-from surveys.residents import IssueRecord, Record, VisitRecord
+from surveys.residents import IssueRecord, PhotoRecord, Record, VisitRecord
 
 EVENTS = {
     "report": "上报 reported",
@@ -49,6 +49,7 @@ def _issue(issue: IssueRecord, zone: ZoneInfo) -> Iterator[str]:
     for step in issue.history:
         reason = f"  {step.reason}" if step.reason else ""
         yield f"  {_time(step.happened_at, zone)}  {EVENTS.get(step.event, step.event)}{reason}"
+    yield from _photos(issue.photos, zone)
 
 
 def _visit(visit: VisitRecord, zone: ZoneInfo) -> Iterator[str]:
@@ -59,6 +60,15 @@ def _visit(visit: VisitRecord, zone: ZoneInfo) -> Iterator[str]:
         yield f"  备注 note  {visit.note}"
     if visit.answers:
         yield f"  问卷 answers  {visit.answers}"
+    yield from _photos(visit.photos, zone)
+
+
+def _photos(photos: Sequence[PhotoRecord], zone: ZoneInfo) -> Iterator[str]:
+    for one in photos:
+        photo = one.photo
+        taken = f"  拍摄 taken  {_time(photo.taken_at, zone)}" if photo.taken_at else ""
+        place = f"  {photo.lon:.6f}, {photo.lat:.6f}" if photo.lon is not None and photo.lat is not None else ""
+        yield f"  照片 photo  {_time(photo.received_at, zone)}  {one.address}{taken}{place}"
 
 
 def _time(at: datetime, zone: ZoneInfo) -> str:

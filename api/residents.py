@@ -38,7 +38,7 @@ class ExportWanted(Wanted, frozen=True, kw_only=True, forbid_unknown_fields=True
 
 
 class ErasureWanted(Wanted, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Whether the texts of the issues and visits are emptied too."""
+    """Whether the texts and photos of the issues and visits are forgotten too."""
 
     with_texts: bool = False
 
@@ -115,8 +115,8 @@ async def erase_resident(
     ring: NamedDependency[KeyRing],
     settings: NamedDependency[Settings],
 ) -> Response[Receipt]:
-    """Forget a resident's name and phone and, if asked, all texts of their issues and visits; the issues stay and are
-    counted as before. The receipt can be fetched again."""
+    """Forget a resident's name and phone and, if asked, all texts and photos of their issues and visits; the issues
+    stay and are counted as before. The receipt can be fetched again."""
     reader.require("administrator")
     actor = Actor("member", str(reader.member))
     receipt, erasure = await residents.erase(

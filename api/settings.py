@@ -115,6 +115,16 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     answer_seconds: Annotated[
         int, Meta(ge=1, le=3_600, description="seconds after which an answer that has not begun is given up")
     ] = 60
+    attachments: Annotated[
+        Annotated[str, Meta(pattern="^s3://[^/]+")] | None,
+        Meta(description="where photos and files lie, as s3://bucket/prefix; in ZOUFANG_DATA when not set"),
+    ] = None
+    attachment_megabytes: Annotated[
+        int, Meta(ge=1, le=100, description="megabytes that a photo or file may have as it comes")
+    ] = 25
+    picture_processes: Annotated[
+        int, Meta(ge=1, le=16, description="photos that one process has checked and made smaller at a time")
+    ] = 1
     log_level: Annotated[
         Literal["debug", "info", "warning", "error"], Meta(description="least severe log line that is written")
     ] = "info"

@@ -11,14 +11,15 @@ import msgspec
 from asyncpg import Connection
 from msgspec import Struct
 
-from surveys import history
+from surveys import attachments, history
 from surveys.history import Actor, Row, occurrence, text_row
 
 Reason = Literal["request", "contacts", "withdrawn_visits"]  # somebody asked, or the rule of this kind
 
 
 class Erasure(Struct, frozen=True, kw_only=True):
-    """What is to be forgotten, by the ids of the subjects: the sealed fields of some, all texts of others."""
+    """What is to be forgotten, by the ids of the subjects: the sealed fields of some, all texts of others, and with the
+    texts the photos and files."""
 
     id: UUID
     district: int
@@ -29,10 +30,11 @@ class Erasure(Struct, frozen=True, kw_only=True):
 
 
 class Wiped(Struct, frozen=True, kw_only=True):
-    """How many fields and texts there were to forget."""
+    """How many fields, texts and photos there were to forget."""
 
     sealed_fields: int
     texts: int
+    photos: int = 0
 
 
 def planned(
@@ -84,6 +86,7 @@ async def _wipe(conn: Connection, erasure: Erasure) -> Wiped:
     return Wiped(
         sealed_fields=await conn.fetchval(WIPE_FIELDS, at[0], erasure.sealed, at[1]) if erasure.sealed else 0,
         texts=await conn.fetchval(WIPE_TEXTS, at[0], erasure.texts, at[1]) if erasure.texts else 0,
+        photos=await attachments.forget(conn, at[0], erasure.texts, at[1]) if erasure.texts else 0,
     )
 
 

@@ -33,6 +33,7 @@ Kind = Literal[
     "access",  # signing in and out, and failing to; codes, devices, second factors
     "reveal",  # a sealed field was shown to somebody
     "export",  # data left the program as a file
+    "attachment",  # a photo or file of an issue or visit has come
     "erasure",  # something was forgotten, by request or by rule
     "installation",  # keys, backups, jobs
     "escalation",  # an issue past its limit went up a level

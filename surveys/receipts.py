@@ -61,8 +61,12 @@ select v.id, v.member, v.digest, v.recorded_at, coalesce(was.certainty, v.certai
   array(select flag from visit_flag f where f.district = v.district and f.visit = v.id order by flag) as flags,
   coalesce(of_visit.issues, '[]') as issues,
   array(select encode(p.sha256, 'hex') from issue i
-    join issue_photo p on p.district = i.district and p.issue = i.id and p.received_at is null
-    where i.district = v.district and i.visit = v.id order by 1) as missing
+    join issue_photo p on p.district = i.district and p.issue = i.id and p.received_at is null and p.erased_at is null
+    where i.district = v.district and i.visit = v.id
+    union
+    select encode(p.sha256, 'hex') from visit_photo p
+    where p.district = v.district and p.visit = v.id and p.received_at is null and p.erased_at is null
+    order by 1) as missing
 from visit v
 left join lateral (
   select h.facts->>'community' as community, h.facts->>'certainty' as certainty from history h

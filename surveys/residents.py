@@ -8,7 +8,8 @@ from uuid import UUID
 from asyncpg import Connection
 from msgspec import Struct
 
-from surveys import contacts, erasures, reveals
+from surveys import attachments, contacts, erasures, reveals
+from surveys.attachments import Item, Of
 from surveys.contacts import Contact, Kept, Masked
 from surveys.erasures import Erasure
 from surveys.history import Actor
@@ -46,6 +47,13 @@ class Told(Struct, frozen=True, kw_only=True):
     reason: str | None
 
 
+class PhotoRecord(Struct, frozen=True, kw_only=True):
+    """A photo or file, what it says of where and when it was taken, and the address at which it can be fetched."""
+
+    address: str
+    photo: Item
+
+
 class IssueRecord(Struct, frozen=True, kw_only=True):
     """An issue with all that is kept about the resident in it."""
 
@@ -62,6 +70,7 @@ class IssueRecord(Struct, frozen=True, kw_only=True):
     lon: float | None
     lat: float | None
     history: list[Told]
+    photos: list[PhotoRecord]
 
 
 class VisitRecord(Struct, frozen=True, kw_only=True):
@@ -76,6 +85,7 @@ class VisitRecord(Struct, frozen=True, kw_only=True):
     premises_address: str | None
     note: str | None
     answers: str | None
+    photos: list[PhotoRecord]
 
 
 class Record(Struct, frozen=True, kw_only=True):
@@ -98,6 +108,7 @@ class Receipt(Struct, frozen=True, kw_only=True):
     visits: list[UUID]
     sealed_fields: int
     texts: int
+    photos: int = 0
 
 
 ISSUES = """
@@ -186,11 +197,13 @@ async def export(
         step = Told(event=row["event"], happened_at=row["happened_at"], by=row["actor_kind"], reason=row["reason"])
         told[row["thing"]].append(step)
     visits = _visits_of(rows)
+    of_issues = await _photos(conn, district, "issue", list(told), now)
+    of_visits = await _photos(conn, district, "visit", visits, now)
     record = Record(
         district=district,
         made_at=now,
-        issues=[_issue_record(row, kept[row["id"]].plain(ring), told[row["id"]]) for row in rows],
-        visits=[_visit_record(row) for row in await conn.fetch(VISITS, district, visits)],
+        issues=[_issue_record(row, kept[row["id"]].plain(ring), told[row["id"]], of_issues[row["id"]]) for row in rows],
+        visits=[_visit_record(row, of_visits[row["id"]]) for row in await conn.fetch(VISITS, district, visits)],
     )
     await reveals.tell(
         conn,
@@ -216,9 +229,9 @@ async def erase(
     *,
     with_texts: bool,
 ) -> tuple[Receipt, Erasure]:
-    """Forget a resident: what is sealed of them, and when asked all texts of their issues and of the visits on which
-    these were found. The issues stay and are counted as before. Returns the entry for the journal too, which must be
-    written before this is committed. Raises PhoneUnusable, TextUnusable, NoContact."""
+    """Forget a resident: what is sealed of them, and when asked all texts and photos of their issues and of the visits
+    on which these were found. The issues stay and are counted as before. Returns the entry for the journal too, which
+    must be written before this is committed. Raises PhoneUnusable, TextUnusable, NoContact."""
     rows, _ = await _issues(conn, ring, district, phone, purpose)
     if not rows:
         raise NoContact
@@ -240,6 +253,7 @@ async def erase(
         visits=visits if with_texts else [],
         sealed_fields=wiped.sealed_fields,
         texts=wiped.texts,
+        photos=wiped.photos,
     )
     return receipt, erasure
 
@@ -280,6 +294,7 @@ def _receipt(row: Any) -> Receipt:
         visits=[UUID(id_) for id_ in facts["visits"]],
         sealed_fields=facts["wiped"]["sealed_fields"],
         texts=facts["wiped"]["texts"],
+        photos=facts["wiped"].get("photos", 0),
     )
 
 
@@ -296,7 +311,16 @@ def _visits_of(rows: Sequence[Any]) -> list[UUID]:
     return list(dict.fromkeys(row["visit"] for row in rows if row["visit"]))
 
 
-def _issue_record(row: Any, contact: Contact, told: list[Told]) -> IssueRecord:
+async def _photos(
+    conn: Connection, district: int, of: Of, things: Sequence[UUID], now: datetime
+) -> dict[UUID, list[PhotoRecord]]:
+    return {
+        thing: [PhotoRecord(address=f"/api/{of}s/{thing}/photos/{item.sha256}", photo=item) for item in items]
+        for thing, items in (await attachments.of_things(conn, district, of, things, now)).items()
+    }
+
+
+def _issue_record(row: Any, contact: Contact, told: list[Told], photos: list[PhotoRecord]) -> IssueRecord:
     return IssueRecord(
         id=row["id"],
         number=str(row["number"]),
@@ -311,10 +335,11 @@ def _issue_record(row: Any, contact: Contact, told: list[Told]) -> IssueRecord:
         lon=row["lon"],
         lat=row["lat"],
         history=told,
+        photos=photos,
     )
 
 
-def _visit_record(row: Any) -> VisitRecord:
+def _visit_record(row: Any, photos: list[PhotoRecord]) -> VisitRecord:
     texts = row["texts"] or {}
     return VisitRecord(
         id=row["id"],
@@ -326,4 +351,5 @@ def _visit_record(row: Any) -> VisitRecord:
         premises_address=texts.get("premises_address"),
         note=texts.get("note"),
         answers=texts.get("answers"),
+        photos=photos,
     )

@@ -23,7 +23,7 @@ from surveys.history import Actor, occurrence
 
 RuleKind = Literal[
     "contacts",  # sealed fields, after the issue was closed, rejected or merged
-    "withdrawn_visits",  # texts of a visit and of the issues rejected with it, after it was taken back
+    "withdrawn_visits",  # texts and photos of a visit and of the issues rejected with it, after it was taken back
     "sessions",  # rows of sessions, after they expired
     "one_time_codes",  # rows of codes, after they expired
     "account_notices",  # what was told to a member about their account, after it was
@@ -127,7 +127,7 @@ async def carry_out(conn: Connection, district: int, now: datetime) -> tuple[dic
         due = await _due(conn, district, kind, before, now)
         if due:
             wiped = await erasures.carry_out(conn, due, ACTOR)
-            counts[kind] = wiped.sealed_fields + wiped.texts
+            counts[kind] = wiped.sealed_fields + wiped.texts + wiped.photos
             done.append(due)
     return counts, done
 

@@ -98,6 +98,7 @@ class VisitDraft(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, 
     contact_card: Annotated[str, Meta(min_length=1, max_length=40)] | None = None
     note: Description | None = None
     answers: Answers | None = None
+    photos: Annotated[tuple[Photo, ...], Meta(max_length=50)] | None = None  # of the door, and among the answers
     issues: Annotated[tuple[IssueDraft, ...], Meta(max_length=50)] = ()
 
 

@@ -13,6 +13,7 @@ from msgspec import Struct
 
 from maps.coordinates import System
 from surveys import (
+    attachments,
     calendars,
     card_numbers,
     categories,
@@ -225,7 +226,13 @@ async def _write(
         rows = await conn.fetch(FILE, *_columns(firsts.values(), every, known, now))
     except UniqueViolationError as error:
         raise IdTaken("issues") if error.constraint_name == "issue_pkey" else error from None
+    await attachments.promise_of_visits(conn, [photo for row in rows for photo in _photos(firsts[row["id"]].filing)])
     return {row["id"]: _new(firsts[row["id"]], found[row["id"]], duties, row["flags"], now) for row in rows}
+
+
+def _photos(filing: Filing) -> list[Row]:
+    """The photos of the visit itself that are still to come."""
+    return attachments.photo_rows(filing.filer.district, filing.draft.id, filing.draft.photos or ())
 
 
 def _columns(
@@ -446,7 +453,8 @@ def _new(
             for issue in found
         ],
     )
-    missing = sorted(photo.sha256 for issue in found for photo in issue.photos)
+    promised = [*(one.filing.draft.photos or ()), *(photo for issue in found for photo in issue.photos)]
+    missing = sorted({photo.sha256 for photo in promised})
     return Filed(receipt=receipt, member=filer.member, digest=one.filing.digest, missing_photos=missing)
 
 

@@ -235,7 +235,7 @@ async def test_a_backup_from_before_forgets_again(
     event = await conn.fetchrow("select event, actor, facts from history where id = $1", other.id)
     assert event is not None
     assert (event["event"], event["actor"]) == ("replayed", "restore")
-    assert event["facts"]["wiped"] == {"sealed_fields": 2, "texts": 0}
+    assert event["facts"]["wiped"] == {"sealed_fields": 2, "texts": 0, "photos": 0}
     assert await erasures.replay(conn, [*entries, other], clock()) == 0
     assert await doors.read(client, ADMINISTRATOR, f"/api/residents/erasures/{receipt['id']}") == receipt
 
@@ -285,7 +285,7 @@ async def test_a_contact_is_forgotten_so_long_after_the_issue_was_closed(
     event = await conn.fetchrow("select * from history where kind = 'erasure'")
     assert event is not None
     assert (event["id"], event["actor_kind"], event["actor"]) == (entry.id, "job", "retention")
-    assert event["facts"]["wiped"] == {"sealed_fields": 2, "texts": 0}
+    assert event["facts"]["wiped"] == {"sealed_fields": 2, "texts": 0, "photos": 0}
     await doors.read(client, ADMINISTRATOR, f"/api/residents/erasures/{entry.id}", status=404)
     assert await doors.read(client, ADMINISTRATOR, "/api/residents/erasures") == {"items": []}
 
