@@ -9,6 +9,7 @@ from asyncpg import Connection
 from msgspec import Struct
 
 from surveys.escalations import Tree
+from surveys.merging import Part
 from surveys.notices import NoticeKind, Telling
 
 
@@ -40,6 +41,7 @@ class Around(Struct, frozen=True, kw_only=True):
     department_before: str | None
     asker: UUID | None  # who last asked to return, pause or extend
     asked: str | None
+    parts: Sequence[Part] = ()  # what was merged into it, told of what is solved
 
 
 class Holders(Struct, frozen=True):
@@ -66,18 +68,20 @@ async def holders(conn: Connection, district: int) -> Holders:
 
 def of(happened: Happened, around: Around, tree: Tree, holding: Holders) -> list[Telling]:
     """Everything that an event is told as, each member once for each kind; nobody is told what they did themselves."""
-    told = dict.fromkeys(_told(happened, around, tree, holding))
+    told = dict.fromkeys((happened.issue, *one) for one in _told(happened, around, tree, holding))
+    if happened.event == "resolve":  # whoever reported it as another issue is told of that one, which they can read
+        told |= dict.fromkeys((part.issue, part.reporter, "resolved") for part in around.parts)
     return [
         Telling(
             member=member,
             kind=kind,
-            issue=happened.issue,
+            issue=issue,
             cause=happened.id,
             happened_at=happened.happened_at,
             urgent=around.urgency == "emergency",
             level=happened.facts.get("level") if kind == "overdue" else None,
         )
-        for member, kind in told
+        for issue, member, kind in told
         if member != happened.member
     ]
 
@@ -127,7 +131,7 @@ def _ended(happened: Happened, around: Around, tree: Tree, holding: Holders) -> 
         case "reopen":
             above = tree.told(1, around.owner, around.organisation, around.street)
             yield from ((member, "reopened") for member in (around.owner, *above))
-        case "merge":
+        case "merge" | "absorb":
             yield from ((member, "merged") for member in (around.owner, *reporter))
         case _:
             pass

@@ -3,15 +3,16 @@
 As seals do, it reads only what finished transactions have written, so that nothing slips in behind what was read. How
 far it came is kept in the transaction that tells, so that whatever breaks it off, nothing is told twice or left out."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from uuid import UUID
 
 from asyncpg import Connection, Record
 from msgspec import Struct
 
-from surveys import escalations, event_tellings, notices, webhooks
+from surveys import escalations, event_tellings, merging, notices, webhooks
 from surveys.event_tellings import Around, Happened
+from surveys.merging import Part
 
 FOLLOWER = "notices"
 AT_A_TURN = 2_000  # events
@@ -94,7 +95,8 @@ async def _tell(
     conn: Connection, district: int, happened: Sequence[Happened], now: datetime
 ) -> tuple[int, Sequence[UUID]]:
     tree = await escalations.answering(conn, district, now)
-    around = await _around(conn, district, happened)
+    parts = await merging.parts(conn, district, [one.issue for one in happened if one.event == "resolve"])
+    around = await _around(conn, district, happened, parts)
     holders = await event_tellings.holders(conn, district)
     tellings = [
         telling
@@ -109,8 +111,8 @@ async def _tell(
 
 # What an issue was from an event on, and before it; of an escalation, which changes nothing, what it is now.
 AROUND = """
-select h.id, i.reporter, coalesce(s.owner, i.owner) as owner, coalesce(s.department, i.department) as department,
-  coalesce(s.urgency, i.urgency) as urgency, coalesce(s.leader, i.leader) as leader, i.community, c.street,
+select h.id, h.issue, i.reporter, coalesce(s.owner, i.owner) as owner,
+  coalesce(s.department, i.department) as department, coalesce(s.urgency, i.urgency) as urgency, coalesce(s.leader, i.leader) as leader, i.community, c.street,
   m.organisation, b.owner as owner_before, b.department as department_before, a.actor as asker, a.event as asked
 from unnest($2::uuid[], $3::uuid[], $4::int[]) h(id, issue, version)
 join issue i on i.district = $1 and i.id = h.issue
@@ -124,7 +126,9 @@ left join lateral (
 """
 
 
-async def _around(conn: Connection, district: int, happened: Sequence[Happened]) -> dict[UUID, Around]:
+async def _around(
+    conn: Connection, district: int, happened: Sequence[Happened], parts: Mapping[UUID, Sequence[Part]]
+) -> dict[UUID, Around]:
     rows = await conn.fetch(
         AROUND,
         district,
@@ -135,6 +139,6 @@ async def _around(conn: Connection, district: int, happened: Sequence[Happened])
     found = {}
     for row in rows:
         columns = dict(row)
-        event, asker = columns.pop("id"), columns.pop("asker")
-        found[event] = Around(asker=UUID(asker) if asker else None, **columns)
+        event, issue, asker = columns.pop("id"), columns.pop("issue"), columns.pop("asker")
+        found[event] = Around(asker=UUID(asker) if asker else None, parts=parts.get(issue, ()), **columns)
     return found

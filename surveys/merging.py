@@ -75,6 +75,33 @@ async def survivor(conn: Connection, district: int, issue: UUID) -> Survivor | N
     return Survivor(**row) if row else None
 
 
+# Who reported what has become a part of each of these issues, however many mergers ago.
+PARTS = """
+with recursive led as (
+  select i.id as survivor, i.id as at from unnest($2::uuid[]) i(id)
+  union
+  select led.survivor, m.id from led join issue m on m.district = $1 and m.merged_into = led.at
+)
+select led.survivor, i.id, i.reporter from led join issue i on i.district = $1 and i.id = led.at
+where led.at <> led.survivor and i.reporter is not null order by i.id
+"""
+
+
+class Part(Struct, frozen=True):
+    """An issue that is a part of another by now, and who reported it."""
+
+    issue: UUID
+    reporter: UUID
+
+
+async def parts(conn: Connection, district: int, survivors: Sequence[UUID]) -> dict[UUID, list[Part]]:
+    """What members reported that has become a part of each of these issues, so that they are told how it goes on."""
+    found: dict[UUID, list[Part]] = {}
+    for row in await conn.fetch(PARTS, district, survivors) if survivors else []:
+        found.setdefault(row["survivor"], []).append(Part(row["id"], row["reporter"]))
+    return found
+
+
 # Both issues that a move is about, in the order of their ids, as everybody locks them.
 HOLD = """
 select from issue where district = $1

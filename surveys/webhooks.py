@@ -22,7 +22,8 @@ PING = "ping"
 EVENTS = (
     "report", "accept", "assign", "decline", "start", "resolve", "close", "reject", "reopen", "correct", "return",
     "pause", "resume", "extend", "approve", "refuse", "merge", "unmerge", "change_channel", "follow", "appoint",
-    "opine", "meet", "hand_on", "invite", "answer", "lapse", "reckon", "escalate",
+    "opine", "meet", "hand_on", "invite", "answer", "lapse", "reckon", "escalate", "absorb",
+    "release",
 )  # fmt: skip
 State = Literal["waiting", "sent", "parked", "void"]
 

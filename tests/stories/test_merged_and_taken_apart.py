@@ -1,12 +1,13 @@
 """Two neighbours report one heap of refuse; the two issues become one, turn out to be two, and go their own ways."""
 
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
 import asyncpg
 import pytest
 
-from surveys import merging, twin_proposals
+from surveys import following, merging, twin_proposals
 from tests import doors, drafts
 from tests.conftest import (
     DISPATCHER,
@@ -14,6 +15,7 @@ from tests.conftest import (
     LEADER,
     MEMBER,
     MEMBER_BESIDE,
+    NOW,
     WORKER,
     Client,
     TestClock,
@@ -30,6 +32,25 @@ async def reported(client: Client, who: Any = MEMBER, **changes: Any) -> str:
     await doors.file(client, who, draft)
     issue: str = draft["issues"][0]["id"]
     return issue
+
+
+async def notices(conn: asyncpg.Connection) -> set[tuple[str, str, UUID]]:
+    """What members were told of but what was theirs to take on: kind, issue, whom."""
+    async with conn.transaction():
+        await following.follow(conn, DISTRICT, NOW + timedelta(hours=12))
+    told = await conn.fetch("select kind, issue, member from notice where kind in ('merged', 'resolved')")
+    return {(row["kind"], str(row["issue"]), row["member"]) for row in told}
+
+
+async def test_both_who_reported_it_are_told_when_it_is_solved(client: Client, conn: asyncpg.Connection) -> None:
+    """Each of the issue that they reported themselves, for they may not read the other's."""
+    first, second, third = await reported(client), await reported(client, MEMBER_BESIDE), await reported(client)
+    await doors.move(client, WORKER, second, drafts.move("merge", 1, to=third, reason="同一件事"))
+    await doors.move(client, WORKER, third, drafts.move("merge", 2, to=first, reason="同一件事"))
+    await doors.move(client, WORKER, first, drafts.move("accept", 2))
+    await doors.move(client, WORKER, first, drafts.move("resolve", 3, reason="已清运"))
+    solved = {(issue, member) for kind, issue, member in await notices(conn) if kind == "resolved"}
+    assert solved == {(first, MEMBER.id), (second, MEMBER_BESIDE.id)}
 
 
 async def test_merged_taken_apart_and_solved_one_by_one(
@@ -68,6 +89,7 @@ async def test_merged_taken_apart_and_solved_one_by_one(
         assert told.items() <= history[-1]["facts"].items(), "both histories name both, and whom to tell"
     assert merged["history"][-1]["reason"] == "同一堆垃圾"
     assert await records.agree(conn) == 2
+    assert await notices(conn) == {("merged", second, MEMBER_BESIDE.id), ("merged", first, MEMBER.id)}
 
     # each reporter goes on seeing the one that they reported; through the merged one, its page learns how it stands
     assert (await doors.issue(client, MEMBER_BESIDE, second))["issue"]["state"] == "merged"
