@@ -111,9 +111,10 @@ async def _tell(
 
 # What an issue was from an event on, and before it; of an escalation, which changes nothing, what it is now.
 AROUND = """
-select h.id, h.issue, i.reporter, coalesce(s.owner, i.owner) as owner,
-  coalesce(s.department, i.department) as department, coalesce(s.urgency, i.urgency) as urgency, coalesce(s.leader, i.leader) as leader, i.community, c.street,
-  m.organisation, b.owner as owner_before, b.department as department_before, a.actor as asker, a.event as asked
+select h.id, h.issue, i.reporter, i.community, c.street, m.organisation,
+  coalesce(s.owner, i.owner) as owner, coalesce(s.department, i.department) as department,
+  coalesce(s.urgency, i.urgency) as urgency, coalesce(s.leader, i.leader) as leader,
+  b.owner as owner_before, b.department as department_before, a.actor as asker, a.event as asked
 from unnest($2::uuid[], $3::uuid[], $4::int[]) h(id, issue, version)
 join issue i on i.district = $1 and i.id = h.issue
 left join issue_spans s on s.district = $1 and s.issue = h.issue and s.version = h.version
