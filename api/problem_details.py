@@ -45,6 +45,17 @@ TEXTS: Mapping[str, Text] = {
     "wrong_value": Text(422, "值不符合要求，应为：{expected}", "The value does not fit; expected: {expected}"),
     "too_many": Text(422, "一次最多 {most} 条", "At most {most} at a time"),
     "text_unusable": Text(422, "文字为空或含有不可用的字符", "The text is blank or has a character that no text has"),
+    "openings_overlap": Text(
+        422,
+        "上班时间应按先后填写，不重叠，结束晚于开始",
+        "Openings must follow one another without overlap, each closing after it opens",
+    ),
+    "never_open": Text(422, "一周至少有一段上班时间", "The office must open at least once a week"),
+    "valid_too_early": Text(
+        422,
+        "最早从 {earliest} 起生效：已经过去的时间不重算",
+        "From {earliest} at the earliest: past time is not counted anew",
+    ),
     "text_too_long": Text(422, "文字太长", "The text is too long"),
     "time_in_future": Text(422, "时间在将来，请检查手机时钟", "The time lies in the future; check the phone's clock"),
     "time_before_all": Text(

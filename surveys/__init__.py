@@ -11,8 +11,8 @@ Where does it go? From low to high, by what it is about:
   `invitations`
 - what is sealed: `sealing` (the key ring) `contacts` `reveals` `resealing`; and forgotten: `erasures` `retention`
   `residents` (a resident's rights)
-- time that counts: `clock` (working time; pure) `calendars` (a district's office hours and holidays) `deadlines`
-  (an issue's) `reckonings` (once a year is published)
+- time that counts: `clock` (working time; pure) `calendars` (a district's office hours and holidays)
+  `office_hours` `deadlines` (an issue's) `reckonings` (once a year is published)
 - issues: `categories` `placing` `workflow` (the table of moves) `measures` (what the rates are counted
   from) `issues` (how they come to be) `issue_changes` (how they are written) `issue_moves`
   `rate_terms` (what each rate counts) `issue_query` (the one query) `issue_lists` `issue_counts` `issue_rows` `choices`

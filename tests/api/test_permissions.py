@@ -254,6 +254,10 @@ def _change(name: str) -> Any:
     return {"id": str(uuid4()), "change": name, "expected_version": 99}
 
 
+def _office_hours(_: Things) -> Any:
+    return {"id": str(uuid4()), "expected_version": 0, "valid_from": "2000-01-01", "week": {}}
+
+
 def _absence(_: Things) -> Any:
     times = {"starts_at": "2026-12-01T00:00:00+08:00", "ends_at": "2026-12-02T00:00:00+08:00"}
     return {"id": str(uuid4()), "deputy": "nobody"} | times
@@ -308,6 +312,8 @@ ROUTES: dict[str, Row] = {
     "POST /api/organisations/{organisation:uuid}/changes": Row(
         may=KEEPERS, ok=409, other=404, body=lambda _: _change("close")
     ),
+    "GET /api/office-hours": signed_in(200),
+    "PUT /api/office-hours": Row(may=ADMINISTRATION, ok=422, body=_office_hours),
     "GET /api/members": Row(may=KEEPERS),
     "POST /api/members": Row(may=KEEPERS, ok=422, body=_member),
     "GET /api/members/{member:uuid}": Row(may=KEEPERS, other=404),
