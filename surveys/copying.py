@@ -22,6 +22,11 @@ def numbers(column: Sequence[int]) -> Iterable[str]:
     return map(str, column)
 
 
+def numbers_or_null(column: Sequence[int | None]) -> Iterable[str]:
+    """Whole numbers, or null."""
+    return (r"\N" if value is None else str(value) for value in column)
+
+
 def plain(column: Sequence[object]) -> Iterable[str]:
     """Ids, and moments or the word for no end, never null: all of them in one go, ten times as fast as one by one."""
     return msgspec.json.encode(column).decode()[2:-2].split('","')

@@ -96,7 +96,7 @@ class Step(Struct, frozen=True, kw_only=True):
 
     `recorded_at` is when we learned of it, if not with the issue itself; `clock_started_at` and `due_at` are those
     from this step on, if they are not the row's. `request` is the digest of what was asked, where that must be known
-    again."""
+    again. `facts` are told beside all this; what of them is a column of the row holds from this step on."""
 
     id: UUID
     event: Event
@@ -110,6 +110,7 @@ class Step(Struct, frozen=True, kw_only=True):
     clock_started_at: datetime | None = None
     due_at: datetime | None = None
     request: bytes | None = None
+    facts: Row = {}
 
 
 class Photo(Struct, frozen=True, forbid_unknown_fields=True):
@@ -141,17 +142,19 @@ def new(
 
 
 def _stages(steps: Sequence[Step]) -> Iterator[Row]:
-    measured = Measures()
+    measured, others = Measures(), Row()
     held_since, holders = steps[0].happened_at, (steps[0].owner, steps[0].department)
     for step in steps:
         if (step.owner, step.department) != holders:
             held_since, holders = step.happened_at, (step.owner, step.department)
         if changed := measures.changes(measured, step.event, step.happened_at, step.state):
             measured = msgspec.structs.replace(measured, **changed)
+        others |= {name: value for name, value in step.facts.items() if name in IssueRow.__struct_fields__}
         stage: Row = {name: getattr(measured, name) for name in measures.NAMES}
         yield stage | {
             "held_since": held_since,
             "paused_at": step.happened_at if step.state == "paused" else None,
+            **others,
         }
 
 
@@ -241,11 +244,13 @@ SPANS: Mapping[str, Words] = {
     "response_due_at": copying.plain,
     "first_contact_at": copying.moments,
     "resolved_at": copying.moments,
+    "answer": copying.texts,
+    "satisfaction": copying.numbers_or_null,
     "resolutions": copying.numbers,
     "bounces": copying.numbers,
     "reopens": copying.numbers,
     "pauses": copying.numbers,
-}  # what a new issue never has is left out: a leader, an answer
+}  # what a new issue never has is left out: a leader
 
 
 async def record(conn: Connection, issues: Sequence[NewIssue]) -> set[UUID]:
@@ -278,7 +283,7 @@ def _told(issues: Sequence[NewIssue]) -> tuple[list[Row], list[Row]]:
         texts.append(text)
         before = UNTOUCHED
         for version, (step, stage) in enumerate(zip(issue.steps, issue.stages, strict=True), start=1):
-            facts = _first_facts(row, step, digest) if version == 1 else _step_facts(step)
+            facts = _first_facts(issue, step, digest) if version == 1 else _step_facts(step)
             facts |= {name: value for name, value in stage.items() if value != before.get(name)}
             before = stage
             if step.reason:
@@ -286,7 +291,7 @@ def _told(issues: Sequence[NewIssue]) -> tuple[list[Row], list[Row]]:
                     row.district, step.id, 1, {"reason": step.reason}, step.recorded_at or row.recorded_at
                 )
                 texts.append(reason)
-            events.append(event(row, version, step, facts, step.request))
+            events.append(event(row, version, step, {**step.facts, **facts}, step.request))
     return events, texts
 
 
@@ -330,14 +335,14 @@ def event(row: IssueRow, version: int, step: Step, facts: Mapping[str, object], 
     )
 
 
-def _first_facts(row: IssueRow, step: Step, text_digest: str) -> Row:
+def _first_facts(issue: NewIssue, step: Step, text_digest: str) -> Row:
     """The whole row as it was at first, so that it can be rebuilt; what is as it always is at first is left out."""
     facts = {
         name: value
-        for name, value in msgspec.structs.asdict(row).items()
-        if name not in measures.NAMES and (name not in DEFAULTS or value != DEFAULTS[name])
+        for name, value in msgspec.structs.asdict(issue.row).items()
+        if name not in issue.stages[-1] and (name not in DEFAULTS or value != DEFAULTS[name])
     }
-    del facts["district"], facts["id"], facts["recorded_at"], facts["held_since"]
+    del facts["district"], facts["id"], facts["recorded_at"]
     facts["version"] = facts["text_version"] = 1
     facts["text_digest"] = text_digest
     facts |= _step_facts(step)

@@ -1,29 +1,30 @@
-"""What became of each issue of the demo: who took it on, who worked on it, and whether it was solved in time."""
+"""What became of each issue of the demo: who took it on, who worked on it, and what the resident said of it."""
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
-from itertools import accumulate
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from random import Random
 from uuid import UUID
 
 import msgspec
 
+from api.demo import plans
 from api.demo.doors import Visit
-from api.demo.words import words
+from api.demo.plans import Planned, Work
 from api.demo.workdays import DAYS, Workdays, working
-from surveys import deadlines, issues, workflow
+from surveys import deadlines, issues, return_visits, workflow
 from surveys.categories import Category
 from surveys.clock import Calendar
-from surveys.history import Actor
+from surveys.history import Actor, Row
 from surveys.issues import IssueRow, NewIssue, Step, event_id
 from surveys.placing import Placed
+from surveys.return_visit_answers import HANDLING
+from surveys.return_visits import ReturnVisit, Via
 from surveys.visit_drafts import IssueDraft, VisitDraft
-from surveys.workflow import Move
 
-REJECTED = 0.05
-REOPENED = 0.05
-STUCK = 0.1  # left lying at some point, for weeks
 _SOON = 0.11  # working days: nobody acts before the phones have sent what they have
+_ASKED_AFTER = timedelta(minutes=1)  # by the job
+_ASKED_FOR = timedelta(days=7)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,15 +34,6 @@ class Desk:
     owners: Mapping[str | None, UUID]
     dispatchers: Mapping[str | None, UUID]  # of each community's street
     handlers: Mapping[str, UUID]
-
-
-@dataclass(frozen=True, slots=True)
-class Planned:
-    """A move at its moment in working days."""
-
-    at: float
-    move: Move
-    reason: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +47,14 @@ class Found:
     place: Placed
 
 
+@dataclass(frozen=True, slots=True)
+class Life:
+    """An issue with all that became of it, and the return visits on which the resident was asked."""
+
+    issue: NewIssue
+    visits: Sequence[ReturnVisit]
+
+
 def live(
     found: Found,
     number: int,
@@ -64,18 +64,26 @@ def live(
     desk: Desk,
     days: Workdays,
     rng: Random,
-) -> NewIssue:
+) -> Life:
     """The issue with its whole life up to the last working day."""
-    first = row = _reported(found, number, district, category, calendar, desk, days)
-    steps = [_report(row)]
-    plan = _solved_at_the_door(found, rng) if found.draft.solved_on_spot else _handled(found, row, rng)
-    for planned in plan:
-        if planned.at < DAYS:
-            row, step = _moved(row, planned, calendar, desk, days, rng)
-            steps.append(step)
+    first = _reported(found, number, district, category, calendar, desk, days)
+    telling = _Telling(found, first, calendar, desk, days, rng)
+    for planned in _plan(found, first, rng):
+        if not telling.goes_on(planned):
+            break
+    steps = telling.steps
     if any(step.event == "reopen" for step in steps):
         steps = _with_clocks(steps, first, calendar)
-    return issues.new(row=row, title=found.draft.title, description=found.draft.description, steps=tuple(steps))
+    draft = found.draft
+    issue = issues.new(row=telling.row, title=draft.title, description=draft.description, steps=tuple(steps))
+    return Life(issue, list(telling.visits.values()))
+
+
+def _plan(found: Found, row: IssueRow, rng: Random) -> list[Planned]:
+    if found.draft.solved_on_spot:
+        return list(plans.at_the_door(found.how, found.visit.until, found.visit.sent, rng))
+    needed = working(row.due_at - row.clock_started_at) * rng.lognormvariate(-0.3, 0.5)
+    return list(plans.handled(Work(found.how, needed, bool(row.department)), found.visit.until + _SOON, rng))
 
 
 def _reported(
@@ -128,98 +136,160 @@ def _report(row: IssueRow) -> Step:
     )
 
 
-def _solved_at_the_door(found: Found, rng: Random) -> list[Planned]:
-    plan = [Planned(found.visit.until, "resolve", found.how)]
-    if rng.random() < 0.93:
-        plan.append(Planned(found.visit.until + rng.uniform(0.3, 4), "close"))
-    return plan
+class _Telling:
+    """Turns what is planned into the steps of a life, one after another."""
 
+    def __init__(
+        self, found: Found, first: IssueRow, calendar: Calendar, desk: Desk, days: Workdays, rng: Random
+    ) -> None:
+        self.row = first
+        self.steps = [_report(first)]
+        self.visits: dict[int, ReturnVisit] = {}  # by their rounds
+        self._found, self._calendar, self._desk, self._days, self._rng = found, calendar, desk, days, rng
+        self._round = 0
 
-def _handled(found: Found, row: IssueRow, rng: Random) -> list[Planned]:
-    """The moves in their order, most of them within the limit, some late, some left lying for weeks."""
-    start = found.visit.until + _SOON
-    needed = working(row.due_at - row.clock_started_at) * rng.lognormvariate(-0.3, 0.5)
-    if rng.random() < REJECTED:
-        return _rejected(start, needed, rng)
-    plan = _solving(found.how, start, needed, row, rng, again=False)
-    if rng.random() < REOPENED:
-        reopened_at = plan[-1].at + rng.uniform(0.5, 6)
-        plan.append(Planned(reopened_at, "reopen", rng.choice(words().texts.reopen)))
-        plan += _solving(found.how, reopened_at + 0.02, needed, row, rng, again=True)
-    return list(_delayed(plan, rng)) if rng.random() < STUCK else plan
+    def goes_on(self, planned: Planned) -> bool:
+        """Tell what was planned; False when that is beyond the last working day, or the resident has been silent."""
+        if planned.event == "answer" and self._late(planned):
+            planned = Planned(planned.at, "lapse")
+        at = self._moment(planned)
+        if planned.at >= DAYS or at >= self._days.end:
+            return False
+        match planned.event:
+            case "invite":
+                self._invite(at)
+            case "lapse":
+                self._lapse(at)
+                return False
+            case "answer":
+                return self._answer(planned, at)
+            case _:
+                self._move(planned, at)
+        return True
 
+    def _late(self, planned: Planned) -> bool:
+        return planned.at >= DAYS or self._days.moment(planned.at) >= self.visits[self._round].closes_at
 
-def _rejected(start: float, needed: float, rng: Random) -> list[Planned]:
-    reject = Planned(start + 0.5 * needed, "reject", rng.choice(words().texts.reject))
-    return [Planned(start + 0.2 * needed, "accept"), reject] if rng.random() < 0.4 else [reject]
+    def _moment(self, planned: Planned) -> datetime:
+        last = self.steps[-1]
+        match planned.event:
+            case "invite":
+                return (last.recorded_at or self.row.recorded_at) + _ASKED_AFTER
+            case "lapse":
+                return self.visits[self._round].closes_at + _ASKED_AFTER
+            case "resolve" if self._at_the_door:
+                return self.row.reported_at
+            case _:
+                return self._days.moment(min(planned.at, DAYS - 0.001))
 
+    @property
+    def _at_the_door(self) -> bool:
+        return self.row.channel == "on_the_spot" and self.row.version == 1
 
-def _solving(how: str, start: float, needed: float, row: IssueRow, rng: Random, *, again: bool) -> list[Planned]:
-    moves: list[Move] = ["start", "resolve"] if again else ["accept", "start", "resolve"]
-    if row.department and not again and rng.random() < 0.8:
-        moves.insert(1, "assign")
-    if rng.random() < 0.9:
-        moves.append("close")
-    parts = {"accept": 0.22, "assign": 0.1, "start": 0.2, "resolve": 0.48}
-    spans = [
-        0.01 + (rng.uniform(0.3, 3.5) if move == "close" else needed * parts[move] * rng.uniform(0.5, 1.5))
-        for move in moves
-    ]
-    ends = accumulate(spans, initial=start)
-    next(ends)
-    return [Planned(at, move, how if move == "resolve" else None) for at, move in zip(ends, moves, strict=True)]
+    def _step(self, planned_event: workflow.Event, at: datetime, actor: Actor, row: IssueRow, **more: object) -> None:
+        step = Step(
+            id=event_id(row.id, f"{self.row.version} {planned_event}"),
+            event=planned_event,
+            actor=actor,
+            happened_at=at,
+            state=row.state,
+            owner=row.owner,
+            department=row.department,
+            recorded_at=None if planned_event == "resolve" and self._at_the_door else at,
+        )
+        self.steps.append(msgspec.structs.replace(step, **more))
+        self.row = msgspec.structs.replace(row, version=self.row.version + 1)
 
+    def _move(self, planned: Planned, at: datetime) -> None:
+        """A move by somebody whom the workflow lets make it, or by the resident who has just answered."""
+        move: workflow.Move = planned.event  # type: ignore[assignment]  # all others have been told
+        by_resident = move == "reopen" and planned.satisfaction is not None
+        actor = self.steps[-1].actor if by_resident else Actor("member", str(self._actor(move)))
+        row = msgspec.structs.replace(self.row, state=workflow.after(self.row.state, move))
+        if move == "accept":
+            row = msgspec.structs.replace(row, owner=UUID(actor.id))
+        facts: Row = {}
+        if move == "reopen":
+            row = msgspec.structs.replace(row, **deadlines.of_reopened(self._calendar, row, at))
+            if by_resident:
+                facts = {**self.steps[-1].facts, "by_resident": True}
+            else:
+                self._end("void", at)
+        if move == "resolve":
+            self._round += 1
+        self._step(move, at, actor, row, reason=planned.reason, facts=facts)
 
-def _delayed(plan: list[Planned], rng: Random) -> Iterator[Planned]:
-    """From one of the moves on, everything comes weeks later."""
-    stuck, delay = rng.randrange(len(plan)), rng.uniform(8, 110)
-    for number, planned in enumerate(plan):
-        yield replace(planned, at=planned.at + delay) if number >= stuck else planned
+    def _actor(self, move: workflow.Move) -> UUID:
+        row, desk, rng = self.row, self._desk, self._rng
+        handler = desk.handlers.get(row.department or "")
+        match move:
+            case "accept" if rng.random() < 0.05:
+                return desk.dispatchers[row.community]
+            case "start" | "resolve" if handler and row.state in ("assigned", "in_progress"):
+                return handler
+            case "reopen" if row.reporter and rng.random() < 0.5:
+                return row.reporter
+            case _:
+                return row.owner
 
+    def _invite(self, at: datetime) -> None:
+        visit = ReturnVisit(
+            district=self.row.district,
+            id=event_id(self.row.id, f"return visit {self._round}"),
+            issue=self.row.id,
+            round=self._round,
+            state="invited",
+            invited_at=at,
+            closes_at=at + _ASKED_FOR,
+        )
+        self.visits[self._round] = visit
+        facts: Row = {"return_visit": visit.id, "round": visit.round, "closes_at": visit.closes_at}
+        self._step("invite", at, return_visits.INVITING, self.row, facts=facts)
 
-def _moved(
-    row: IssueRow, planned: Planned, calendar: Calendar, desk: Desk, days: Workdays, rng: Random
-) -> tuple[IssueRow, Step]:
-    """The row and the step after one move."""
-    at_the_door = row.channel == "on_the_spot" and planned.move == "resolve" and row.version == 1
-    at = row.reported_at if at_the_door else days.moment(planned.at)
-    actor = _actor(row, planned.move, desk, rng)
-    changed = msgspec.structs.replace(
-        row,
-        version=row.version + 1,
-        state=workflow.after(row.state, planned.move),
-        owner=actor if planned.move == "accept" else row.owner,
-    )
-    if planned.move == "reopen":
-        changed = msgspec.structs.replace(changed, **deadlines.of_reopened(calendar, row, at))
-    step = Step(
-        id=event_id(row.id, f"{row.version} {planned.move}"),
-        event=planned.move,
-        actor=Actor("member", str(actor)),
-        happened_at=at,
-        state=changed.state,
-        owner=changed.owner,
-        department=changed.department,
-        reason=planned.reason,
-        recorded_at=None if at_the_door else at,
-    )
-    return changed, step
+    def _end(self, state: return_visits.VisitState, at: datetime, **more: object) -> None:
+        visit = self.visits[self._round]
+        self.visits[self._round] = msgspec.structs.replace(visit, state=state, ended_at=at, **more)
 
+    def _lapse(self, at: datetime) -> None:
+        facts: Row = {"return_visit": self.visits[self._round].id, "round": self._round}
+        facts |= {"answer": "not_answered", "satisfaction": None}
+        row = msgspec.structs.replace(self.row, state="closed")
+        self._step("lapse", at, return_visits.LAPSING, row, facts=facts)
+        self._end("lapsed", at)
 
-def _actor(row: IssueRow, move: Move, desk: Desk, rng: Random) -> UUID:
-    """Who makes a move that the workflow lets them make."""
-    handler = desk.handlers.get(row.department or "")
-    match move:
-        case "accept" if rng.random() < 0.05:
-            return desk.dispatchers[row.community]
-        case "start" | "resolve" if handler and row.state in ("assigned", "in_progress"):
-            return handler
-        case "close" if row.channel == "on_the_spot":
-            return desk.owners[row.community]
-        case "reopen" if row.reporter and rng.random() < 0.5:
-            return row.reporter
-        case _:
-            return row.owner
+    def _answer(self, planned: Planned, at: datetime) -> bool:
+        """What the resident says through their card, or to somebody who did not handle it; False when there is none."""
+        via, actor = self._asks()
+        if actor is None:
+            return self.goes_on(Planned(planned.at, "lapse"))
+        said = "solved" if planned.solved else "not_solved"
+        facts: Row = {"return_visit": self.visits[self._round].id, "round": self._round, "via": via}
+        facts |= {"answer": said, "satisfaction": planned.satisfaction}
+        row = self.row if planned.reason else msgspec.structs.replace(self.row, state="closed")
+        self._step("answer", at, actor, row, reason=planned.reason, facts=facts)
+        self._end(
+            "answered",
+            at,
+            answered_at=at,
+            event=self.steps[-1].id,
+            via=via,
+            member=UUID(actor.id) if actor.kind == "member" else None,
+            solved=planned.solved,
+            satisfaction=planned.satisfaction,
+        )
+        return True
+
+    def _asks(self) -> tuple[Via, Actor | None]:
+        card = self._found.filed.contact_card
+        if card and self._rng.random() < 0.5:
+            return "card", Actor("resident", card)
+        via: Via = "call" if self._rng.random() < 0.6 else "visit"
+        handled = {step.actor.id for step in self.steps if step.event in HANDLING} | {str(self.row.owner)}
+        row = self.row
+        for member in (row.reporter, self._desk.owners[row.community], self._desk.dispatchers[row.community]):
+            if member and str(member) not in handled:
+                return via, Actor("member", str(member))
+        return via, None
 
 
 def _with_clocks(steps: list[Step], first: IssueRow, calendar: Calendar) -> list[Step]:

@@ -19,7 +19,7 @@ from api import holiday_lists
 from api.category_lists import read_drafts
 from api.demo import doors, people, places
 from api.demo.doors import Filed
-from api.demo.lives import Desk, Found, live
+from api.demo.lives import Desk, Found, Life, live
 from api.demo.people import Population
 from api.demo.places import Place
 from api.demo.words import SOURCES, chances, person_name
@@ -27,7 +27,18 @@ from api.demo.workdays import ZONE, Workdays, midnight
 from maps import boundaries
 from maps.boundaries import Area
 from maps.locator import Atlas
-from surveys import calendars, categories, contact_cards, contacts, issues, placing, sessions, visits, workflow
+from surveys import (
+    calendars,
+    categories,
+    contact_cards,
+    contacts,
+    issues,
+    placing,
+    return_visits,
+    sessions,
+    visits,
+    workflow,
+)
 from surveys.categories import CategoryDraft, Defaults
 from surveys.contact_cards import Giver
 from surveys.contacts import Contact
@@ -97,7 +108,7 @@ async def load(conn: Connection, ring: KeyRing, today: date, report: Report = la
         for one, number in zip(found, numbers, strict=True)
     ]
     await _record(conn, lives, report)
-    await _leave_contacts(conn, ring, lives)
+    await _leave_contacts(conn, ring, [life.issue for life in lives])
 
 
 # The dispatcher is written with the members, before the transaction ends.
@@ -200,9 +211,11 @@ async def _leave_contacts(conn: Connection, ring: KeyRing, lives: Sequence[NewIs
             await contacts.add(conn, ring, DISTRICT, {one.row.id: told}, one.row.recorded_at)
 
 
-async def _record(conn: Connection, lives: Sequence[NewIssue], report: Report) -> None:
+async def _record(conn: Connection, lives: Sequence[Life], report: Report) -> None:
     for start in range(0, len(lives), AT_ONCE):
-        await issues.record(conn, lives[start : start + AT_ONCE])
+        part = lives[start : start + AT_ONCE]
+        await issues.record(conn, [life.issue for life in part])
+        await return_visits.write(conn, [visit for life in part for visit in life.visits])
         report(ISSUES, min(start + AT_ONCE, len(lives)), len(lives))
 
 

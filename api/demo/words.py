@@ -29,7 +29,8 @@ class PremisesWords(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Sentences(Struct, frozen=True, forbid_unknown_fields=True):
-    """What is written in a visit's note, why an issue is moved, and what people add when they report one."""
+    """What is written in a visit's note, why an issue is moved, what residents say of it, and what people add when they
+    report one."""
 
     notes_household: list[str]
     notes_business: list[str]
@@ -38,6 +39,8 @@ class Sentences(Struct, frozen=True, forbid_unknown_fields=True):
     notes_closed: list[str]
     reject: list[str]
     reopen: list[str]
+    not_solved: list[str]
+    not_content: list[str]
     urge_public: list[str]
     urge_own: list[str]
 

@@ -36,6 +36,11 @@ class Workdays:
         return opened + timedelta(seconds=round((at - number) * LENGTH.total_seconds()))
 
     @property
+    def end(self) -> datetime:
+        """The midnight after the last working day."""
+        return midnight(self.days[-1] + timedelta(days=1))
+
+    @property
     def first(self) -> datetime:
         """The midnight with which the campaign begins, the weekend before the first working day included."""
         return midnight(self.days[0] - timedelta(days=7))

@@ -21,6 +21,7 @@ from surveys import calendars, clock, contacts, issues, sessions, visit_drafts, 
 from surveys.clock import Due, Span
 from surveys.issues import IssueRow
 from surveys.refusals import NotSignedIn, Refusal
+from surveys.return_visit_answers import HANDLING
 from tests.conftest import RING, Server
 
 pytestmark = pytest.mark.anyio
@@ -209,7 +210,7 @@ async def test_spans_follow_one_another_and_the_last_is_the_row(conn: asyncpg.Co
 
 
 async def test_every_move_is_one_that_the_workflow_lets_its_actor_make(conn: asyncpg.Connection) -> None:
-    """But for what was solved at the door: that was accepted by nobody."""
+    """But for what was solved at the door, which was accepted by nobody; and for what residents say, and jobs do."""
     roles: dict[str, set[tuple[str, str]]] = defaultdict(set)
     for row in await conn.fetch("select member, role, scope from member_role where role <> 'member'"):
         roles[str(row["member"])].add((row["role"], row["scope"]))
@@ -219,6 +220,7 @@ async def test_every_move_is_one_that_the_workflow_lets_its_actor_make(conn: asy
         " join issue_spans s on s.district = h.district and s.issue = h.thing and s.version = h.version - 1"
         " left join community c on c.code = i.community"
         " where h.kind = 'issue' and not (i.channel = 'on_the_spot' and h.version = 2)"
+        " and h.event <> all('{invite,lapse,answer}') and not h.facts ? 'by_resident'"
     )
     for move in moves:
         rule, held = workflow.MOVES[move["event"]], roles[move["actor"]]
@@ -230,6 +232,38 @@ async def test_every_move_is_one_that_the_workflow_lets_its_actor_make(conn: asy
         assert move["state"] == workflow.after(move["was"], move["event"])
         assert rule.who & stands, f"{move['event']} by somebody who is {stands or 'nobody'} to it"
     assert len(moves) > 5_000
+
+
+async def test_residents_are_asked_and_most_of_them_are_content(conn: asyncpg.Connection) -> None:
+    states = await tally(conn, "select state, count(*) from return_visit group by 1")
+    assert states.keys() == {"invited", "answered", "lapsed", "void"}
+    assert min(states.values()) >= 20
+    stars = await tally(conn, "select satisfaction, count(*) from return_visit where state = 'answered' group by 1")
+    assert stars.keys() == {1, 2, 3, 4, 5}
+    assert stars[4] + stars[5] > 0.75 * sum(stars.values())
+    assert await count(conn, "return_visit where not solved") >= 60
+    assert (await tally(conn, "select via, count(*) from return_visit group by 1")).keys() >= {"card", "visit", "call"}
+    wrong = await conn.fetchval(
+        "select count(*) from issue i left join return_visit r on r.issue = i.id and r.round = i.resolutions"
+        " where i.state in ('resolved', 'closed') and (r.id is null or r.state = 'void'"
+        " or (i.state = 'resolved') <> (r.state = 'invited')"
+        " or i.answer is distinct from case r.state when 'lapsed' then 'not_answered' when 'answered' then 'solved'"
+        "  else i.answer end"
+        " or r.state = 'answered' and i.satisfaction <> r.satisfaction)"
+    )
+    assert wrong == 0
+    unheard = await conn.fetchval(
+        "select count(*) from return_visit r where state = 'answered' and not exists (select from history h"
+        " where h.id = r.event and h.thing = r.issue and h.event = 'answer' and h.happened_at = r.answered_at)"
+    )
+    assert unheard == 0
+    for_themselves = await conn.fetchval(
+        "select count(*) from return_visit r join issue i on i.id = r.issue where r.member = i.owner or exists ("
+        " select from history h where h.thing = r.issue and h.actor = r.member::text"
+        " and h.happened_at < r.answered_at and h.event = any($1))",
+        sorted(HANDLING),
+    )
+    assert for_themselves == 0
 
 
 async def test_texts_are_filled_in_and_clean(conn: asyncpg.Connection) -> None:
@@ -310,6 +344,7 @@ ROWS = {
     "member": "select * from member order by id",
     "visit": "select * from visit order by id",
     "issue": "select * from issue order by id",
+    "return_visit": "select * from return_visit order by id",
     "issue_spans": "select * from issue_spans order by issue, version",
     "history": "select id, thing, version, event, actor, happened_at, recorded_at from history order by id",
     "texts": "select subject, version, body from text_version order by subject, version",
