@@ -41,6 +41,7 @@ class Sentences(Struct, frozen=True, forbid_unknown_fields=True):
     reopen: list[str]
     not_solved: list[str]
     not_content: list[str]
+    merge: list[str]
     urge_public: list[str]
     urge_own: list[str]
 
