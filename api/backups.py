@@ -5,9 +5,10 @@ import asyncio
 import contextlib
 import importlib.metadata
 import os
+import re
 import shutil
 from collections.abc import AsyncIterator, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -39,6 +40,7 @@ select h.district, count(*) as events, max(h.recorded_at) as newest_at,
          order by s.number desc limit 1) as seal
 from history h group by h.district
 """
+WRITING = re.compile(r"#\d+$")  # the name of an attachment until it is whole
 DISTRICTS = "select district from district order by district"
 FOUNDED = "select to_regclass('public.district') is not null"
 
@@ -109,13 +111,18 @@ async def write_attachments(folder: Path, writer: Writer, progress: Progress) ->
     """Add every file that lies there now: one is never changed, so what the dump names is among them."""
     files = files_in(folder)
     for number, path in enumerate(files, 1):
-        with path.open("rb") as file:
+        with suppress(FileNotFoundError), path.open("rb") as file:  # one that was forgotten meanwhile
             await writer.add(ATTACHMENTS + path.relative_to(folder).as_posix(), backup_files.chunks_of(file))
         progress("Attachments 附件", number, len(files))
 
 
 def files_in(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.rglob("*") if path.is_file() and path.suffix != ".unfinished")
+    """The whole files in a folder; one that is still being written has another name until it is whole."""
+    return sorted(
+        path
+        for path in folder.rglob("*")
+        if path.is_file() and path.suffix != ".unfinished" and not WRITING.search(path.name)
+    )
 
 
 # Trying it out

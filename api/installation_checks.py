@@ -17,7 +17,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 import asyncpg
 from msgspec import Struct
 
-from api import key_ring, migrations
+from api import attachment_store, key_ring, migrations
 from api.key_ring import KeyRingError
 from api.settings import Settings, variable
 from surveys.workflow import OPEN
@@ -59,6 +59,7 @@ def of_settings(settings: Settings, now: datetime) -> Iterator[Finding]:
     """All that can be told without the database."""
     yield from of_keys(settings, now)
     yield from of_data(settings)
+    yield from of_attachments(settings)
     yield from of_passwords(settings)
     yield of_transport(settings)
     yield of_proxies(settings)
@@ -88,6 +89,20 @@ def of_data(settings: Settings) -> Iterator[Finding]:
     if settings.data.is_dir():
         inside = [path for path in settings.data.iterdir() if open_to_others(path)]
         yield found("data_readable", open_to_others(settings.data) or bool(inside), path=settings.data)
+
+
+def of_attachments(settings: Settings) -> Iterator[Finding]:
+    """Where photos lie: whether they can be written there and, in S3, how they go there and who keeps a copy."""
+    folder = attachment_store.folder(settings)
+    if folder is None:
+        plain = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL") or ""
+        host = urlsplit(plain).hostname or ""
+        in_clear = plain.startswith("http://") and not is_loopback(host)
+        yield found("attachments_in_clear", in_clear, url=settings.attachments)
+        yield Finding("attachments_not_backed_up", "warning", {"url": settings.attachments})
+        return
+    usable = not folder.exists() or (folder.is_dir() and os.access(folder, os.R_OK | os.W_OK | os.X_OK))
+    yield found("attachments_unwritable", not usable, path=folder)
 
 
 def of_passwords(settings: Settings) -> Iterator[Finding]:

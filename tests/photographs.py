@@ -1,5 +1,6 @@
 """Photos as phones take them, and what somebody makes up instead."""
 
+import base64
 import hashlib
 import io
 import struct
@@ -13,6 +14,11 @@ from tests.drafts import Draft
 
 def sha256(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
+
+
+def in_base64(text: str) -> str:
+    """A text as Upload-Metadata has it."""
+    return base64.b64encode(text.encode()).decode()
 
 
 def promised(content: bytes) -> Draft:

@@ -63,6 +63,24 @@ SENTENCES: Mapping[str, Sentences] = {
         "他人可读数据文件夹：运行 `chmod -R go-r {path}`",
         "Others can read the data folder: run `chmod -R go-r {path}`",
     ),
+    "attachments_unwritable": Sentences(
+        "照片文件夹可写",
+        "Photos can be written to their folder",
+        "照片文件夹无法读写：让运行程序的用户拥有 {path}",
+        "Photos cannot be written to their folder: let the program's user own {path}",
+    ),
+    "attachments_in_clear": Sentences(
+        "照片经加密连接存入 {url}",
+        "Photos go to {url} over an encrypted connection",
+        "照片未经加密就传到 {url}：把 AWS_ENDPOINT_URL 改为 https",
+        "Photos go to {url} unencrypted: let AWS_ENDPOINT_URL be an https address",
+    ),
+    "attachments_not_backed_up": Sentences(
+        "照片随备份保存",
+        "Photos are in the backup",
+        "照片在 {url}，不在 `zoufang backup` 的备份中：请在存储桶上启用版本或复制",
+        "Photos lie in {url} and not in `zoufang backup`: let the bucket keep versions, or a copy",
+    ),
     "database_password": Sentences(
         "{setting} 的密码不易猜到",
         "The password in {setting} is not easily guessed",

@@ -78,10 +78,12 @@ async def test_a_server_s_database_is_backed_up_and_restored_into_an_empty_one(
 ) -> None:
     (program.data / "attachments" / "ab").mkdir(parents=True)
     (program.data / "attachments" / "ab" / "photo").write_bytes(b"a photo")
+    (program.data / "attachments" / "ab" / "other#1").write_bytes(b"half")  # of one that is being stored
     manifest = backed_up(program, tmp_path / "b.tar")
     assert manifest.rows["member"] > 0
     assert manifest.keys == {"1": manifest.keys["1"], "look_up": manifest.keys["look_up"]}
     assert manifest.parts["attachments/ab/photo"].bytes == 7
+    assert manifest.parts.keys() == {"database.dump", "attachments/ab/photo"}
     (program.data / "attachments" / "ab" / "photo").rename(program.data / "attachments" / "ab" / "later")
 
     other = restoring_to(program, server, elsewhere)

@@ -78,6 +78,22 @@ def test_data_that_others_can_read_is_told(settings: Settings) -> None:
     assert of_files(settings)["data_readable"] == "unsafe"
 
 
+def test_photos_that_cannot_be_written_or_lie_elsewhere_are_told(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert of_files(settings)["attachments_unwritable"] == "ok"
+    (settings.data / "attachments").write_text("no folder")
+    assert of_files(settings)["attachments_unwritable"] == "unsafe"
+    elsewhere = changed(settings, attachments="s3://bucket/photos")
+    found = of_files(elsewhere)
+    assert (found["attachments_in_clear"], found["attachments_not_backed_up"]) == ("ok", "warning")
+    assert "attachments_unwritable" not in found
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://storage.example:9000")
+    assert of_files(elsewhere)["attachments_in_clear"] == "unsafe"
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9000")
+    assert of_files(elsewhere)["attachments_in_clear"] == "ok"
+
+
 @pytest.mark.parametrize(
     ("url", "level"),
     [
