@@ -38,6 +38,7 @@ from api import (
     people_pages,
     photos,
     problem_details,
+    resident_page,
     residents,
     return_visits,
     second_factor,
@@ -93,6 +94,7 @@ ROUTES: list[Any] = [
     *members.ROUTES,
     *people_pages.ROUTES,
     *cards.ROUTES,
+    *resident_page.ROUTES,
     *communities.ROUTES,
     *maps.ROUTES,
     *health.ROUTES,
@@ -134,7 +136,14 @@ def create_app(
         before_send=[pages.add_security_headers, uploads.add_headers],
         request_max_body_size=USUAL_BODY,
         logging_config=None,  # the framework would replace what api/logs.py has set up
-        state=State({"settings": settings, "clock": clock, "limits": Limits(settings, clock)}),
+        state=State(
+            {
+                "settings": settings,
+                "clock": clock,
+                "limits": Limits(settings, clock),
+                "fronts": resident_page.Fronts(clock),
+            }
+        ),
     )
     app.asgi_handler = RequestLog(app.asgi_handler)  # outermost, so that refusals before any route have an id as well
     return app
@@ -219,14 +228,15 @@ def _running(settings: Settings, clock: Clock) -> Callable[[Litestar], Any]:
             atlas = Atlas()
             async with database.acquired(pool) as conn:
                 await atlas.refresh(conn)
-            queue = FilingQueue(filing_pool, atlas, Numbers(), clock, settings.filing_queue)
+            numbers = Numbers()
+            queue = FilingQueue(filing_pool, atlas, numbers, clock, settings.filing_queue)
             readers = Readers(pool, clock, timedelta(minutes=settings.session_idle_minutes))
             checks = PasswordChecks(settings.password_checks)
             entrance = Entrance(app.state, settings, clock)
             app.state.update({"password_checks": checks, "entrance": entrance})
             app.state.update({"pool": pool, "readers": readers, "atlas": atlas, "filing_queue": queue})
             attachments = Attachments(pool, settings, clock)
-            app.state.update({"exports": Exports(settings, clock), "attachments": attachments})
+            app.state.update({"exports": Exports(settings, clock), "attachments": attachments, "numbers": numbers})
             queue.start(settings.filing_connections)
             following = asyncio.create_task(_follow_boundaries(pool, atlas))
             try:

@@ -20,7 +20,7 @@ from api.auth import Clock
 from api.settings import Settings
 from surveys.refusals import Refusal
 
-Kind = Literal["sign_in", "filing", "page"]
+Kind = Literal["sign_in", "filing", "page", "card", "card_report"]
 USUAL_BODY = 256 * 1024  # bytes; a move with its reason and a correction fits many times
 LARGEST_VISIT = 2 * 1024 * 1024  # fifty issues, each with as much text as it may have
 LARGEST_BODY = 8 * 1024 * 1024  # a batch of 500 visits with long texts
@@ -76,6 +76,8 @@ class Limits:
             "sign_in": Rate(settings.sign_in_burst, settings.sign_in_per_minute / 60),
             "filing": Rate(settings.filing_burst, settings.filing_per_minute / 60),
             "page": Rate(settings.page_burst, settings.page_per_minute / 60),
+            "card": Rate(settings.card_burst, settings.card_per_minute / 60),
+            "card_report": Rate(settings.card_reports_per_day, settings.card_reports_per_day / (24 * 3600)),
         }
 
     def refuse_over(self, kind: Kind, key: str, weight: int = 1) -> None:

@@ -127,6 +127,15 @@ TEXTS: Mapping[str, Text] = {
     "card_number_mistyped": Text(
         422, "卡号有一个字符不对，请对照卡片再看一遍", "A character of the number is wrong; look at the card again"
     ),
+    "card_token_wrong": Text(
+        422,
+        "这个二维码打不开，请对准卡片再扫一次；还不行就打卡上的电话",
+        "This code opens nothing; scan the card again, or call the number on it",
+    ),
+    "card_session_over": Text(401, "请再扫一次卡上的二维码", "Please scan the QR code on your card again"),
+    "card_at_no_door": Text(
+        409, "这张卡还没有登记到门上，或已停用", "This card has not been left at a door, or is no longer valid"
+    ),
     "card_revoked": Text(409, "这张联系卡已经停用", "This card has been revoked already"),
     "series_full": Text(
         409, "编号 {series} 已用完，请换一组字母", "All numbers of {series} are given out; choose other letters"

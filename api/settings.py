@@ -106,6 +106,16 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         int,
         Meta(ge=1, le=1_000_000, description="pages without sign-in that one address may open each minute after that"),
     ] = 300
+    card_burst: Annotated[
+        int, Meta(ge=1, le=10_000_000, description="pages that may be opened with one contact card at once")
+    ] = 120
+    card_per_minute: Annotated[
+        int,
+        Meta(ge=1, le=10_000_000, description="pages that may be opened with one contact card each minute after that"),
+    ] = 60
+    card_reports_per_day: Annotated[
+        int, Meta(ge=1, le=10_000, description="problems that may be reported through one contact card a day")
+    ] = 20
     exports: Annotated[
         int, Meta(ge=1, le=16, description="files of issues or visits that one process makes at a time")
     ] = 2

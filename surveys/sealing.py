@@ -109,6 +109,10 @@ class KeyRing(Struct, frozen=True, kw_only=True):
         """HMAC-SHA256 of a phone number's digits: finds the number again, and tells it to nobody."""
         return hmac.digest(self.look_up_key, b"phone:" + digits(phone).encode(), sha256)
 
+    def stamp(self, what: str, text: str) -> bytes:
+        """HMAC-SHA256 by which a text that somebody brings back is known to be ours, for one purpose."""
+        return hmac.digest(self.look_up_key, f"stamp:{what}:".encode() + text.encode(), sha256)
+
     def veil(self, text: str) -> bytes:
         """HMAC-SHA256 of any text: stands for it where it must be compared and may not be kept."""
         return hmac.digest(self.look_up_key, b"text:" + text.encode(), sha256)

@@ -10,6 +10,7 @@ const AS_THEY_ARE = {
   'swagger-ui.js': 'swagger-ui-dist/swagger-ui-bundle.js',
   'swagger-ui.css': 'swagger-ui-dist/swagger-ui.css',
   'icon.svg': './src/icon.svg',
+  'card.js': './src/card.js',
 }
 
 function withoutSourceMap(text) {
@@ -55,6 +56,7 @@ export default defineConfig({
         person: 'src/person.ts',
         openapi: 'src/openapi.ts',
         pages: 'src/pages.css',
+        card: 'src/card.css',
       },
       output: {
         entryFileNames: '[name]-[hash].js',

@@ -394,6 +394,12 @@ ROUTES: dict[str, Row] = {
     "GET /api/cards/terms": Row(may=KEEPERS),
     "POST /api/cards/terms": Row(may=ADMINISTRATION, ok=422, body=lambda _: {"series": "1"}),
     "POST /api/cards/hotline": Row(may=KEEPERS, ok=422, body=lambda _: {"organisation": str(uuid4()), "hotline": ""}),
+    # the resident's page, for whoever holds a card
+    "GET /card": public(200),
+    "GET /card/report": public(200),
+    "POST /card/session": public(400),  # of an empty body
+    "POST /card/reports": public(400),
+    "POST /card/leave": public(401),
     # maps
     "GET /maps/issues": Row(),
     "GET /maps/issues/clusters": Row(query="?zoom=12", shown=_clusters),

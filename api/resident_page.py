@@ -1,0 +1,239 @@
+"""The resident's page behind a card's QR code: what was promised, where each issue of the door stands and until when,
+a new problem, and how it went. No account, any phone, nothing of anybody else."""
+
+import hmac
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Annotated, Any, ClassVar
+from uuid import UUID, uuid4
+from zoneinfo import ZoneInfo
+
+import asyncpg
+from litestar import Request, Response, get, post
+from litestar.di import NamedDependency
+from litestar.params import JSONBody
+from msgspec import Meta, Struct
+
+from api import card_sessions, card_words, database, problem_details
+from api.auth import PUBLIC, Clock
+from api.card_sessions import CardSession, CardSessionOver
+from api.documented_problems import REFUSES
+from api.filing import Numbers
+from api.json_bodies import JsonBody
+from api.limits import few_pages
+from api.pages import TEMPLATES
+from api.sign_in import NOT_KEPT
+from maps.locator import Atlas
+from surveys import card_doors, card_reports, card_terms, contact_cards, people
+from surveys.card_doors import CardDoor, DoorIssue
+from surveys.card_reports import Report, Reported
+from surveys.card_terms import Terms
+from surveys.refusals import Invalid
+from surveys.sealing import KeyRing
+
+Anybody = Request[Any, Any, Any]
+
+FRONTS_KEPT = timedelta(seconds=10)  # what a district says on its pages is looked up this often
+MOST_FRONTS = 10_000
+LARGEST_DISTRICT = 2_147_483_647
+
+
+class CardTokenWrong(Invalid):
+    """No card's token; whether a letter is wrong or all of them is not said."""
+
+    code: ClassVar[str] = "card_token_wrong"
+
+
+class Front(Struct, frozen=True, kw_only=True):
+    """What the pages of an organisation's cards say whoever reads them."""
+
+    district: str
+    zone: ZoneInfo
+    terms: Terms
+    hotline: str | None
+    looked_up_at: datetime
+
+
+class Fronts:
+    """What pages say, looked up once every few seconds by each process."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._kept: dict[tuple[int, UUID], Front] = {}
+
+    async def of(self, conn: asyncpg.Connection, door: CardDoor) -> Front:
+        """What the page of a door says."""
+        key, now = (door.district, door.organisation), self._clock()
+        kept = self._kept.get(key)
+        if kept is not None and timedelta() <= now - kept.looked_up_at < FRONTS_KEPT:
+            return kept
+        district = await people.district(conn, door.district)
+        front = Front(
+            district=district.name if district else "",
+            zone=district.zone if district else ZoneInfo("UTC"),
+            terms=await card_terms.of_district(conn, door.district),
+            hotline=await card_terms.hotline(conn, door.district, door.organisation),
+            looked_up_at=now,
+        )
+        if len(self._kept) >= MOST_FRONTS:
+            self._kept.clear()
+        self._kept[key] = front
+        return front
+
+
+# --- coming in
+
+
+class TokenShown(Struct, frozen=True, forbid_unknown_fields=True):
+    """What stands behind # in a card's QR code."""
+
+    token: Annotated[str, Meta(max_length=200)]
+
+
+@post(
+    "/card/session",
+    opt={PUBLIC: True, REFUSES: (403,)},
+    dto=JsonBody[TokenShown],
+    return_dto=None,
+    status_code=204,
+    summary="Show a contact card",
+    security=[],
+    guards=[few_pages],
+)
+async def show_card(request: Anybody, data: JSONBody[TokenShown], clock: NamedDependency[Clock]) -> Response[None]:
+    """Exchange the token of a card for a cookie that opens the pages of its door for an hour."""
+    card_sessions.refuse_foreign(request)
+    district, _, token = data.token.partition(".")
+    number = int(district) if district.isascii() and district.isdecimal() and len(district) <= 10 else 0
+    digest = contact_cards.token_digest(number, token)
+    async with database.acquired(request.app.state.pool) as conn:
+        door = await card_doors.of_token(conn, number if number <= LARGEST_DISTRICT else 0, digest)
+    if door is None:
+        raise CardTokenWrong("token")
+    cookie = card_sessions.cookie(request, request.app.state.ring, door, clock())
+    return Response(None, cookies=[cookie], headers=NOT_KEPT)
+
+
+# --- the pages
+
+
+@get("/card", opt={PUBLIC: True}, include_in_schema=False, guards=[few_pages])
+async def card_page(request: Anybody, clock: NamedDependency[Clock]) -> Response[str]:
+    """The page of a door, or, for who has not shown a card, how to do so."""
+    now = clock()
+    try:
+        session = _session(request, now)
+    except CardSessionOver:
+        return page(request, "card_scan.html", {})
+    async with database.acquired(request.app.state.pool) as conn:
+        door = await _door(conn, session)
+        front = await _front(request, conn, door)
+        issues = await card_doors.issues(conn, door)
+    language = problem_details.language(request)
+    shown = [_shown(issue, front, now, language) for issue in issues]
+    context: dict[str, Any] = {
+        **_common(session, door, front),
+        "issues": shown,
+        "just_reported": _just_reported(request, issues),
+        "faces": card_words.FACES,
+    }
+    return page(request, "card.html", context)
+
+
+@get("/card/report", opt={PUBLIC: True}, include_in_schema=False, guards=[few_pages])
+async def report_page(request: Anybody, clock: NamedDependency[Clock]) -> Response[str]:
+    """The page on which a resident writes down a new problem."""
+    now = clock()
+    try:
+        session = _session(request, now)
+    except CardSessionOver:
+        return page(request, "card_scan.html", {})
+    async with database.acquired(request.app.state.pool) as conn:
+        door = await _door(conn, session)
+        front = await _front(request, conn, door)
+        choices = await card_reports.choices(conn, door.district, now)
+    context: dict[str, Any] = {**_common(session, door, front), "choices": choices, "id": uuid4()}
+    return page(request, "card_report.html" if door.usable else "card.html", context)
+
+
+@post(
+    "/card/reports",
+    opt={PUBLIC: True, REFUSES: (401, 403, 409)},
+    dto=JsonBody[Report],
+    return_dto=None,
+    status_code=201,
+    summary="Report a problem through a contact card",
+    security=[],
+)
+async def report_problem(request: Anybody, data: JSONBody[Report], clock: NamedDependency[Clock]) -> Reported:
+    """Make an issue of what a resident writes; the same report again gets its first answer."""
+    now = clock()
+    session = _session(request, now)
+    state = request.app.state
+    state.limits.refuse_over("card_report", f"{session.district}/{session.number}")
+    atlas: Atlas = state.atlas
+    numbers: Numbers = state.numbers
+    ring: KeyRing = state.ring
+    async with database.acquired(state.pool) as conn:
+        reserved = await numbers.take(conn, session.district, 1)
+        async with conn.transaction():
+            door = await _door(conn, session)
+            return await card_reports.report(conn, atlas, ring, reserved, door, data, now)
+
+
+@post("/card/leave", opt={PUBLIC: True}, status_code=204, include_in_schema=False)
+async def leave(request: Anybody, clock: NamedDependency[Clock]) -> Response[None]:
+    """Put the card away: the next who opens this browser sees nothing."""
+    _session(request, clock())
+    return Response(None, cookies=[card_sessions.no_cookie(request)], headers=NOT_KEPT)
+
+
+def _session(request: Anybody, now: datetime) -> CardSession:
+    """The card that a request is about. Raises CardSessionOver, CsrfMissing or TooManyRequests."""
+    session = card_sessions.opened(request, request.app.state.ring, now)
+    request.app.state.limits.refuse_over("card", f"{session.district}/{session.number}")
+    return session
+
+
+async def _door(conn: asyncpg.Connection, session: CardSession) -> CardDoor:
+    door = await card_doors.of_number(conn, session.district, session.number)
+    if door is None:
+        raise CardSessionOver
+    return door
+
+
+async def _front(request: Anybody, conn: asyncpg.Connection, door: CardDoor) -> Front:
+    fronts: Fronts = request.app.state.fronts
+    return await fronts.of(conn, door)
+
+
+def _common(session: CardSession, door: CardDoor, front: Front) -> dict[str, Any]:
+    dialled = "".join(one for one in front.hotline or "" if one.isdigit() or one == "+")
+    return {"csrf": session.csrf, "door": door, "front": front, "dialled": dialled}
+
+
+def _shown(issue: DoorIssue, front: Front, now: datetime, language: str) -> dict[str, Any]:
+    return {
+        "issue": issue,
+        "standing": card_words.standing(issue, front.zone, now, language),
+        "reported": card_words.day(issue.reported_at, front.zone, now, language),
+    }
+
+
+def _just_reported(request: Anybody, issues: Any) -> str | None:
+    """The number of an issue of this door that the address names; any other text is nothing."""
+    wanted = request.query_params.get("reported", "")
+    return next((issue.number for issue in issues if hmac.compare_digest(issue.number.encode(), wanted.encode())), None)
+
+
+def page(request: Anybody, template: str, context: Mapping[str, Any]) -> Response[str]:
+    """A page as it is sent: kept by nobody, and without the fragment of the address that it was opened at."""
+    language = problem_details.language(request)
+    asked = request.query_params.get("lang") == "en"
+    text = TEMPLATES.engine_instance.get_template(template).render(
+        **context, language=language, english=language == "en", lang="?lang=en" if asked else ""
+    )
+    return Response(text, media_type="text/html; charset=utf-8", headers=NOT_KEPT)
+
+
+ROUTES = [show_card, card_page, report_page, report_problem, leave]
