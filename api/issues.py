@@ -16,8 +16,9 @@ from maps.locator import Atlas
 from surveys import issue_lists, issue_moves, issue_query
 from surveys.categories import Channel, Urgency
 from surveys.issue_lists import Detail, Page
-from surveys.issue_moves import Moved, MoveDraft
 from surveys.issue_query import Filters
+from surveys.issues import Asked
+from surveys.moves import Moved, MoveDraft
 from surveys.people import District, Reader
 from surveys.rate_terms import Rate
 from surveys.refusals import InvalidFilter
@@ -26,6 +27,10 @@ from surveys.workflow import Group, State
 
 # What may stand beside the filters in the address of a list or a map.
 BESIDE_FILTERS = frozenset({"limit", "cursor", "total", "zoom", "lang"})
+
+
+ME = "me"
+Persons = Annotated[list[str] | None, QueryParameter(description="ids of members; `me` for who asks")]
 
 
 async def filters(
@@ -38,7 +43,7 @@ async def filters(
     state_: Annotated[list[State] | None, QueryParameter(name="state")] = None,
     group: FromQuery[list[Group] | None] = None,
     urgency: FromQuery[list[Urgency] | None] = None,
-    owner: FromQuery[list[UUID] | None] = None,
+    owner: Persons = None,
     department: Annotated[
         list[str] | None, QueryParameter(description="codes of departments; `none` for what no department works on")
     ] = None,
@@ -47,6 +52,10 @@ async def filters(
         QueryParameter(description="the reporter's organisation on the day; `none` for what no member reported"),
     ] = None,
     channel: FromQuery[list[Channel] | None] = None,
+    offered_to: Persons = None,
+    asked: FromQuery[list[Asked] | None] = None,
+    leader: Persons = None,
+    agent: Persons = None,
     overdue: FromQuery[bool | None] = None,
     reported_from: FromQuery[date | None] = None,
     reported_to: FromQuery[date | None] = None,
@@ -74,10 +83,14 @@ async def filters(
         state=tuple(state_ or ()),
         group=tuple(group or ()),
         urgency=tuple(urgency or ()),
-        owner=tuple(owner or ()),
+        owner=_persons(request, "owner", owner),
         department=tuple(department or ()),
         organisation=tuple(_organisation(one) for one in organisation or ()),
         channel=tuple(channel or ()),
+        offered_to=_persons(request, "offered_to", offered_to),
+        asked=tuple(asked or ()),
+        leader=_persons(request, "leader", leader),
+        agent=_persons(request, "agent", agent),
         overdue=overdue,
         reported_from=reported_from,
         reported_to=reported_to,
@@ -89,6 +102,13 @@ async def filters(
         as_of=as_of,
         known_at=_zoned(known_at),
     )
+
+
+def _persons(request: Request[Reader, Any, Any], name: str, given: list[str] | None) -> tuple[UUID, ...]:
+    try:
+        return tuple(request.user.member if one == ME else UUID(one) for one in given or ())
+    except ValueError:
+        raise InvalidFilter(name, expected="me, or a member's id") from None
 
 
 def _organisation(given: str) -> UUID | None:

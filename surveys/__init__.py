@@ -13,9 +13,12 @@ Where does it go? From low to high, by what it is about:
   `residents` (a resident's rights)
 - time that counts: `clock` (working time; pure) `calendars` (a district's office hours and holidays)
   `office_hours` `deadlines` (an issue's) `reckonings` (once a year is published)
-- issues: `categories` `placing` `workflow` (the table of moves) `measures` (what the rates are counted
-  from) `issues` (how they come to be) `issue_changes` (how they are written) `issue_moves`
-  `rate_terms` (what each rate counts) `issue_query` (the one query) `issue_lists` `issue_counts` `issue_rows` `choices`
+- issues: `categories` `placing` `workflow` (the table of moves) `standings` (who is what to one) `measures` (what the
+  rates are counted from) `issues` (how they come to be) `issue_changes` (how they are written)
+- moving them: `moves` (as they are asked for) `issue_moves` `offers` (who takes one on) `judgements` (giving back,
+  pausing, extending)
+- reading them: `rate_terms` (what each rate counts) `issue_query` (the one query) `issue_lists` `issue_counts`
+  `issue_rows` `choices`
 - the same thing reported twice: `merging` `likeness` (how alike, and why) `twins` `twin_proposals`
 - contact cards: `card_numbers` `card_terms` (what they say) `contact_cards` (made, left at a door, revoked)
   `card_doors` (what a resident sees) `card_reports`

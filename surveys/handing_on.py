@@ -1,7 +1,8 @@
-"""Handing on: what somebody owns goes to others in the moment in which they leave or are away."""
+"""Handing on: what somebody owns, was asked to take on or was to go and see goes to others in the moment in which they
+leave or are away."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime
 from uuid import UUID
 
@@ -9,14 +10,17 @@ import msgspec
 from asyncpg import Connection
 from msgspec import Struct
 
-from surveys import issue_changes, people, workflow
+from surveys import issue_changes, moves, people, workflow
 from surveys.history import Actor
 from surveys.issue_changes import Change
 from surveys.issues import ROW, IssueRow, event_id
 
-# Every open issue that one of these members owns, locked until the transaction ends.
+# Every open issue that is in the hands of one of these members, or was to be, locked until the transaction ends.
 OPEN_ISSUES = f"""
-select {ROW} from issue where district = $1 and owner = any($2) and state = any($3) order by id for update
+select {ROW} from issue
+where district = $1 and state = any($3)
+  and (owner = any($2) or offered_to = any($2) or agent = any($2) or leader = any($2))
+order by id for update
 """
 
 
@@ -37,30 +41,52 @@ async def hand_on(
     """Hand on all open issues of members who have just left or begun to be away: to the deputy named beside each
     one's id, unless that one is away or has left as well; else to who is on duty for the issue's community.
 
-    Run it in the transaction that closes them, after it has."""
+    Run it in the transaction that closes them, after it has. An offer and an errand go to the deputy, or are taken
+    back; a leader who has left follows nothing any more."""
     found = await conn.fetch(OPEN_ISSUES, district, list(members), sorted(workflow.OPEN))
     rows = [IssueRow(**row) for row in found]
     if not rows:
         return HandedOn({}, {})
-    deputies = await people.present(conn, district, [one for one in members.values() if one], now)
+    there = await people.present(conn, district, [one for one in members.values() if one], now)
+    deputies = {member: deputy for member, deputy in members.items() if deputy is not None and deputy in there}
     duties = await people.first_handlers(conn, district, [row.community for row in rows], now)
+    left = members.keys() - await people.open_members(conn, district, list(members))
     changes: list[Change] = []
     for row in rows:
-        deputy = members[row.owner]
-        heir = deputy if deputy in deputies else duties[row.community].id
-        if heir is not None and heir != row.owner:
-            changes.append(_change(row, heir, actor))
+        after = row
+        if row.owner in members:
+            after = _owned_by(row, deputies.get(row.owner) or duties[row.community].id)
+        after = _without(after, members, deputies, left)
+        if after != row:
+            changes.append(_change(row, after, actor))
     await issue_changes.write(conn, changes, now)
-    return HandedOn(
-        Counter(change.before.owner for change in changes), Counter(change.after.owner for change in changes)
-    )
+    given = [change for change in changes if change.after.owner != change.before.owner]
+    return HandedOn(Counter(change.before.owner for change in given), Counter(change.after.owner for change in given))
 
 
-def _change(row: IssueRow, heir: UUID, actor: Actor) -> Change:
+def _owned_by(row: IssueRow, heir: UUID) -> IssueRow:
+    """The row in the heir's hands, who may ask anew for what was asked before; an offer stands, unless it is theirs."""
+    if heir == row.owner:
+        return row
+    if row.asked_by == row.owner:
+        row = moves.answered(row)
+    return msgspec.structs.replace(row, owner=heir, offered_to=None if row.offered_to == heir else row.offered_to)
+
+
+def _without(
+    row: IssueRow, members: Collection[UUID], deputies: Mapping[UUID, UUID], left: Collection[UUID]
+) -> IssueRow:
+    """The row with nothing else left to these members."""
+    if row.offered_to is not None and row.offered_to in members:
+        deputy = deputies.get(row.offered_to)
+        row = msgspec.structs.replace(row, offered_to=None if deputy == row.owner else deputy)
+    if row.agent is not None and row.agent in members:
+        deputy = deputies.get(row.agent)
+        row = msgspec.structs.replace(row, agent=deputy, appointment_at=row.appointment_at if deputy else None)
+    return msgspec.structs.replace(row, leader=None) if row.leader in left else row
+
+
+def _change(row: IssueRow, after: IssueRow, actor: Actor) -> Change:
     return Change(
-        before=row,
-        after=msgspec.structs.replace(row, owner=heir),
-        id=event_id(row.id, f"hand_on {row.version + 1}"),
-        event="hand_on",
-        actor=actor,
+        before=row, after=after, id=event_id(row.id, f"hand_on {row.version + 1}"), event="hand_on", actor=actor
     )

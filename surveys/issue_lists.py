@@ -11,16 +11,19 @@ import msgspec
 from asyncpg import Connection
 from msgspec import Struct
 
-from surveys import contacts, cursors, history, issue_moves, merging, return_visit_lists, workflow
+from surveys import contacts, cursors, history, merging, return_visit_lists, workflow
 from surveys.categories import Channel, Urgency
+from surveys.clock import Unit
 from surveys.contacts import Masked
 from surveys.history import Entry
 from surveys.issue_query import GROUP, OVERDUE, Filters, Moment, Query, moment, seen
+from surveys.issues import Asked
 from surveys.people import Handler, Reader
 from surveys.placing import Certainty, CommunityName, Point
 from surveys.refusals import InvalidCursor, NotFound
 from surveys.return_visit_lists import OfIssue
 from surveys.sealing import KeyRing
+from surveys.standings import standings
 from surveys.workflow import Group, Move, State
 
 
@@ -46,6 +49,10 @@ class Item(Struct, frozen=True, kw_only=True):
     overdue: bool
     owner: Handler
     department: str | None
+    offered_to: Handler | None
+    asked: Asked | None
+    leader: Handler | None
+    agent: Handler | None
     community: CommunityName | None
     street: str | None
     certainty: Certainty
@@ -53,6 +60,7 @@ class Item(Struct, frozen=True, kw_only=True):
     visit: UUID | None
     reported_at: datetime
     due_at: datetime
+    paused_at: datetime | None
 
 
 class Page(Struct, frozen=True, kw_only=True):
@@ -76,11 +84,16 @@ class _Cursor(Struct, frozen=True, array_like=True):
 # The columns of an item; `part` holds the issues, and names are looked up for no more than these.
 ITEMS = f"""
 select s.id, s.number, s.version, s.urgency, s.channel, s.state, s.department, s.certainty, s.lon, s.lat, s.visit,
-       s.reported_at, s.due_at, s.owner, m.name as owner_name, s.category, k.name as category_name,
+       s.reported_at, s.due_at, s.paused_at, s.asked, s.owner, m.name as owner_name,
+       s.offered_to, o.name as offered_to_name, s.leader, l.name as leader_name,
+       s.agent, a.name as agent_name, s.category, k.name as category_name,
        s.community, c.name as community_name, c.street, t.body->>'title' as title,
        {GROUP} as group_name, {OVERDUE} as overdue
 from part s
 join member m on m.district = $1 and m.id = s.owner
+left join member o on o.district = $1 and o.id = s.offered_to
+left join member l on l.district = $1 and l.id = s.leader
+left join member a on a.district = $1 and a.id = s.agent
 join category k on k.district = $1 and k.code = s.category
 left join community c on c.district = $1 and c.code = s.community
 left join text_version t on t.district = $1 and t.subject = s.id and t.version = s.text_version
@@ -138,6 +151,10 @@ def _item(row: Any) -> Item:
         overdue=row["overdue"],
         owner=Handler(row["owner"], row["owner_name"]),
         department=row["department"],
+        offered_to=_named(row, "offered_to"),
+        asked=row["asked"],
+        leader=_named(row, "leader"),
+        agent=_named(row, "agent"),
         community=CommunityName(row["community"], row["community_name"]) if row["community"] else None,
         street=row["street"],
         certainty=row["certainty"],
@@ -145,7 +162,12 @@ def _item(row: Any) -> Item:
         visit=row["visit"],
         reported_at=row["reported_at"],
         due_at=row["due_at"],
+        paused_at=row["paused_at"],
     )
+
+
+def _named(row: Any, column: str) -> Handler | None:
+    return Handler(row[column], row[f"{column}_name"]) if row[column] is not None else None
 
 
 async def of_ids(conn: Connection, reader: Reader, issues: Sequence[UUID], zone: ZoneInfo, now: datetime) -> list[Item]:
@@ -195,7 +217,17 @@ class Detail(Struct, frozen=True, kw_only=True):
     erased_at: datetime | None
     clock_started_at: datetime
     limit_amount: int
+    limit_unit: Unit
     limit_version: int
+    extension: int  # in the limit's unit, granted so far
+    due_provisional: bool  # a year counts whose holidays are not published yet
+    response_due_at: datetime
+    first_contact_at: datetime | None
+    held_since: datetime
+    asked_by: UUID | None
+    asked_amount: int | None
+    pause_until: datetime | None
+    appointment_at: datetime | None
     moves: list[Move]
     merged_into: Related | None
     merged: list[Related]
@@ -206,9 +238,23 @@ class Detail(Struct, frozen=True, kw_only=True):
 
 
 # What one issue's page shows beside its item.
-DETAIL = """
-select i.reporter, i.clock_started_at, i.limit_amount, i.limit_version, t.body->>'description' as description,
-       t.erased_at
+BESIDE = (
+    "clock_started_at",
+    "limit_amount",
+    "limit_unit",
+    "limit_version",
+    "extension",
+    "due_provisional",
+    "response_due_at",
+    "first_contact_at",
+    "held_since",
+    "asked_by",
+    "asked_amount",
+    "pause_until",
+    "appointment_at",
+)
+DETAIL = f"""
+select i.reporter, {", ".join(f"i.{name}" for name in BESIDE)}, t.body->>'description' as description, t.erased_at
 from issue i
 left join text_version t on t.district = i.district and t.subject = i.id and t.version = i.text_version
 where i.district = $1 and i.id = $2
@@ -231,7 +277,9 @@ where m.district = $1 and m.id = any(
   select case when h.actor_kind = 'member' then h.actor::uuid end from history h
   where h.district = $1 and h.thing = $2
   union
-  select (h.facts->>'owner')::uuid from history h where h.district = $1 and h.thing = $2)
+  select (h.facts->>named)::uuid
+  from history h, unnest(array['owner', 'before', 'offered_to', 'asked_by', 'asker', 'leader', 'agent']) as named
+  where h.district = $1 and h.thing = $2)
 """
 
 
@@ -258,18 +306,22 @@ async def one(
     proposed = 0 if past else await _proposed(conn, query, issue)
     merged_into, merged = (None, []) if past else await _merged(conn, query, item)
     names = {str(row["id"]): row["name"] for row in await conn.fetch(MEMBERS_IN_HISTORY, reader.district, issue)}
-    stands = issue_moves.standings(
+    entries = await history.of_thing(conn, reader.district, issue)
+    stands = standings(
         reader,
         owner=item.owner.id,
         reporter=beside["reporter"],
         community=item.community.code if item.community else None,
         street=item.street,
         department=item.department,
+        offered_to=item.offered_to.id if item.offered_to else None,
+        agent=item.agent.id if item.agent else None,
+        asked_by=beside["asked_by"],
+        resolver=next((entry.actor.id for entry in reversed(entries) if entry.event == "resolve"), None),
     )
     kept = (await contacts.of_issues(conn, reader.district, [issue]))[issue]
     contact = None if past else kept.masked(ring)
     asked = await return_visit_lists.of_issues(conn, reader.district, [issue], about.at)
-    entries = await history.of_thing(conn, reader.district, issue)
     return Detail(
         issue=item,
         description=beside["description"],
@@ -277,10 +329,8 @@ async def one(
         may_reveal=contact is not None and bool(workflow.REVEALING & stands),
         contact_erased_at=None if contact or past else kept.erased_at,
         erased_at=beside["erased_at"],
-        clock_started_at=beside["clock_started_at"],
-        limit_amount=beside["limit_amount"],
-        limit_version=beside["limit_version"],
-        moves=[] if past else workflow.allowed(item.state, stands),
+        **{name: beside[name] for name in BESIDE},
+        moves=[] if past else workflow.allowed(item, stands),
         merged_into=merged_into,
         merged=merged,
         twins_proposed=proposed,

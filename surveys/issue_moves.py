@@ -1,13 +1,11 @@
 """How issues move: each move is one event by one actor, and closes one span and opens the next."""
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime
-from typing import Annotated
 from uuid import UUID
 
 import msgspec
 from asyncpg import Connection
-from msgspec import Meta, Struct
 
 from surveys import (
     calendars,
@@ -17,19 +15,21 @@ from surveys import (
     history,
     issue_changes,
     issues,
+    judgements,
     merging,
+    moves,
+    offers,
     people,
     placing,
     scopes,
     workflow,
 )
-from surveys.categories import Urgency
-from surveys.contacts import Contact
 from surveys.history import Actor, request_digest
 from surveys.issue_changes import Change
-from surveys.issues import ROW, Description, IssueRow, Photo, Title
+from surveys.issues import ROW, IssueRow
+from surveys.moves import Correction, Making, Moved, MoveDraft, Outcome
 from surveys.people import Reader
-from surveys.placing import Atlas, Position, ToPlace
+from surveys.placing import Atlas, ToPlace
 from surveys.refusals import (
     IdTaken,
     Missing,
@@ -40,50 +40,11 @@ from surveys.refusals import (
     TextUnusable,
     UnknownCategory,
     UnknownCommunity,
-    UnknownDepartment,
-    UnknownMember,
 )
 from surveys.scopes import Parameters
 from surveys.sealing import KeyRing
-from surveys.workflow import Move, Standing, State
-
-
-class Correction(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
-    """What a correction changes; what is left out stays."""
-
-    category: str | None = None
-    urgency: Urgency | None = None
-    title: Title | None = None
-    description: Description | None = None
-    position: Position | None = None
-    community: str | None = None
-    contact: Contact | None = None  # a blank one takes away what was there
-
-
-class MoveDraft(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
-    """A move as it is asked for; `to` is the id of a member or the code of a department."""
-
-    id: UUID
-    move: Move
-    expected_version: int
-    to: Annotated[str, Meta(min_length=1, max_length=100)] | None = None
-    reason: Annotated[str, Meta(max_length=5_000)] | None = None
-    evidence: tuple[Photo, ...] = ()
-    correction: Correction | None = None
-
-
-class Moved(Struct, frozen=True, kw_only=True):
-    """What a move led to."""
-
-    id: UUID
-    issue: UUID
-    number: str
-    version: int
-    state: State
-    owner: UUID
-    department: str | None
-    due_at: datetime
-
+from surveys.standings import standings
+from surveys.workflow import Move, Standing
 
 # One issue within the reader's reach, locked until the transaction ends.
 LOCK = f"""
@@ -111,19 +72,19 @@ async def move(
         await merging.hold(conn, reader.district, issue, draft.to)
     locked = await _lock(conn, reader, issue)
     request = _request(draft, ring)
-    before = await _moved_before(conn, reader, issue, draft, request)
-    if before:
-        return before
+    if locked is None or locked[0].version != draft.expected_version:
+        before = await _moved_before(conn, reader, issue, draft, request)
+        if before:
+            return before
     if locked is None:
         raise NotFound
-    row, street = locked
-    _refuse_wrong_move(reader, row, street, draft)
-    joined = await _join(conn, reader, row, draft, now)
-    changed, texts = (joined.row, None) if joined else await _apply(conn, atlas, reader, row, draft, now)
-    changed = await _write(conn, reader, row, changed, draft, texts, now, request, joined)
+    making = await _may_make(conn, atlas, reader, locked, draft, now)
+    name = draft.move
+    outcome = PURE[name](making) if name in PURE else await ASKING[name](conn, making)
+    written = await _write(conn, making, outcome, request)
     if draft.move == "correct" and draft.correction is not None and draft.correction.contact is not None:
-        await contacts.replace(conn, ring, row.district, row.id, draft.correction.contact, now)
-    return _moved(draft.id, changed)
+        await contacts.replace(conn, ring, written.district, written.id, draft.correction.contact, now)
+    return _moved(draft.id, written)
 
 
 def _request(draft: MoveDraft, ring: KeyRing) -> bytes:
@@ -149,7 +110,8 @@ async def _lock(conn: Connection, reader: Reader, issue: UUID) -> tuple[IssueRow
 async def _moved_before(
     conn: Connection, reader: Reader, issue: UUID, draft: MoveDraft, request: bytes
 ) -> Moved | None:
-    """The first answer to this move, which may have taken the issue out of the reader's reach."""
+    """The first answer to this move, which may have taken the issue out of the reader's reach. It has moved the issue
+    on, so that nobody need be asked while the version is the one expected."""
     first = await conn.fetchrow(MOVED_BEFORE, reader.district, draft.id)
     if first is None:
         return None
@@ -168,21 +130,38 @@ async def _moved_before(
     )
 
 
-def _refuse_wrong_move(reader: Reader, row: IssueRow, street: str | None, draft: MoveDraft) -> None:
+# Who said last that an issue is solved.
+RESOLVER = """
+select actor from history where district = $1 and thing = $2 and event = 'resolve' order by version desc limit 1
+"""
+
+
+async def _may_make(
+    conn: Connection,
+    atlas: Atlas,
+    reader: Reader,
+    locked: tuple[IssueRow, str | None],
+    draft: MoveDraft,
+    now: datetime,
+) -> Making:
+    """The move, if it may be made. Raises StaleVersion, MoveNotPossible, NotAllowed, Missing, NotForThisMove."""
+    row, street = locked
     if draft.expected_version != row.version:
         raise StaleVersion("expected_version", state=row.state, version=row.version, owner=row.owner)
-    rule = workflow.MOVES[draft.move]
-    if row.state not in rule.starts:
-        raise MoveNotPossible("move", state=row.state, version=row.version, possible=workflow.possible(row.state))
-    if not rule.who & _stands(reader, row, street):
+    possible = workflow.possible(row)
+    if draft.move not in possible:
+        raise MoveNotPossible("move", state=row.state, version=row.version, possible=possible)
+    resolver = None
+    if "resolver" in workflow.MOVES[draft.move].never:
+        resolver = await conn.fetchval(RESOLVER, row.district, row.id)
+    stands = _stands(reader, row, street, resolver)
+    if not workflow.lets(row.state, draft.move, stands):
         raise NotAllowed("move", move=draft.move)
-    for need in rule.needs:
-        given = getattr(draft, need)
-        if given is None or (isinstance(given, str) and not given.strip()):
-            raise Missing(need, move=draft.move)
+    draft.check()
+    return Making(atlas=atlas, reader=reader, stands=stands, row=row, street=street, draft=draft, now=now)
 
 
-def _stands(reader: Reader, row: IssueRow, street: str | None) -> frozenset[Standing]:
+def _stands(reader: Reader, row: IssueRow, street: str | None, resolver: str | None = None) -> frozenset[Standing]:
     return standings(
         reader,
         owner=row.owner,
@@ -190,52 +169,40 @@ def _stands(reader: Reader, row: IssueRow, street: str | None) -> frozenset[Stan
         community=row.community,
         street=street,
         department=row.department,
+        offered_to=row.offered_to,
+        agent=row.agent,
+        asked_by=row.asked_by,
+        resolver=resolver,
     )
 
 
-def standings(
-    reader: Reader,
-    *,
-    owner: UUID,
-    reporter: UUID | None,
-    community: str | None,
-    street: str | None,
-    department: str | None,
-) -> frozenset[Standing]:
-    """What the reader is to an issue of this owner, reporter, place and department."""
-    found: set[Standing] = set()
-    if owner == reader.member:
-        found.add("owner")
-    if reporter == reader.member:
-        found.add("reporter")
-    for grant in reader.grants:
-        if grant.role == "administrator":
-            found.add("administrator")
-        elif grant.role == "community_worker" and grant.scope == community:
-            found.add("community_worker")
-        elif grant.role == "dispatcher" and (grant.scope_kind == "district" or grant.scope == street):
-            found.add("dispatcher")
-        elif grant.role == "department_handler" and grant.scope == department:
-            found.add("handler")
-    return frozenset(found)
+def _led(making: Making) -> Outcome:
+    """A change of state and nothing else, as the table says it."""
+    return Outcome(row=_after(making))
 
 
-async def _apply(
-    conn: Connection, atlas: Atlas, reader: Reader, row: IssueRow, draft: MoveDraft, now: datetime
-) -> tuple[IssueRow, Mapping[str, str | None] | None]:
-    """The row after the move, and its new texts if they change."""
-    row = msgspec.structs.replace(row, state=workflow.after(row.state, draft.move))
-    match draft.move:
-        case "accept":
-            return msgspec.structs.replace(row, owner=reader.member), None
-        case "assign":
-            return await _assign(conn, row, draft.to or ""), None
-        case "reopen":
-            return await reopened(conn, row, now), None
-        case "correct":
-            return await _correct(conn, atlas, row, draft.correction or Correction(), now)
-        case _:
-            return row, None
+def _after(making: Making) -> IssueRow:
+    return msgspec.structs.replace(making.row, state=workflow.after(making.row.state, making.draft.move))
+
+
+def _reject(making: Making) -> Outcome:
+    return Outcome(row=moves.settled(_after(making)))
+
+
+def _close(making: Making) -> Outcome:
+    """Closed by somebody's own word, where the resident's would be better."""
+    return Outcome(row=_after(making), facts={"by_hand": True})
+
+
+def _resolve(making: Making) -> Outcome:
+    """Solved; what was solved in one go is shown to be."""
+    if making.row.state == "reported" and not making.draft.evidence:
+        raise Missing("evidence", move="resolve")
+    return Outcome(row=moves.settled(_after(making)))
+
+
+async def _reopen(conn: Connection, making: Making) -> Outcome:
+    return Outcome(row=await reopened(conn, making.row, making.now))
 
 
 async def reopened(conn: Connection, row: IssueRow, now: datetime) -> IssueRow:
@@ -248,69 +215,57 @@ async def reopened(conn: Connection, row: IssueRow, now: datetime) -> IssueRow:
     )
 
 
-async def _join(
-    conn: Connection, reader: Reader, row: IssueRow, draft: MoveDraft, now: datetime
-) -> merging.Joined | None:
-    """What merging or taking apart leads to; None for every other move. Raises NotFound for a survivor out of reach,
-    and NotAllowed for one about which the reader may not decide."""
-    actor = Actor("member", str(reader.member))
-    match draft.move:
-        case "merge":
-            into = await _survivor(conn, reader, draft.to)
-            merging.refuse_unfit(row, into)
-            joined = await merging.merged(conn, row, into, draft.id, actor, now)
-            await merging.decide(conn, joined, "merged", reader.member, now)
-            return joined
-        case "unmerge":
-            joined = await merging.taken_apart(conn, row, draft.id, actor)
-            await merging.decide(conn, joined, "dismissed", reader.member, now)
-            owner = await _owner_now(conn, joined.row, now)
-            return msgspec.structs.replace(joined, row=msgspec.structs.replace(joined.row, owner=owner))
-        case _:
-            return None
-
-
-async def _survivor(conn: Connection, reader: Reader, to: str | None) -> IssueRow:
-    named = merging.named(to)
-    locked = await _lock(conn, reader, named) if named else None
-    if locked is None:
-        raise NotFound("to")
-    row, street = locked
-    if not workflow.MATCHING & _stands(reader, row, street):
-        raise NotAllowed("to", move="merge")
-    return row
-
-
 async def _owner_now(conn: Connection, row: IssueRow, now: datetime) -> UUID:
     """Who answered for an issue that is taken up again; who is on duty now, if they have left or are away."""
     there = await people.present(conn, row.district, [row.owner], now)
     return row.owner if row.owner in there else await _on_duty(conn, row, now)
 
 
-async def _assign(conn: Connection, row: IssueRow, to: str) -> IssueRow:
-    """A member becomes the owner; a department works on it while the owner goes on answering for it."""
-    try:
-        member = UUID(to)
-    except ValueError:
-        if not await people.department_exists(conn, row.district, to):
-            raise UnknownDepartment("to", given=to) from None
-        return msgspec.structs.replace(row, department=to)
-    if member not in await people.open_members(conn, row.district, [member]):
-        raise UnknownMember("to", given=to)
-    return msgspec.structs.replace(row, owner=member)
+async def _merge(conn: Connection, making: Making) -> Outcome:
+    """Raises NotFound for a survivor out of reach, NotAllowed for one about which the reader may not decide."""
+    into = await _survivor(conn, making)
+    merging.refuse_unfit(making.row, into)
+    joined = await merging.merged(conn, making.row, into, making.draft.id, _actor(making), making.now)
+    await merging.decide(conn, joined, "merged", making.reader.member, making.now)
+    return Outcome(row=moves.settled(joined.row), facts=joined.facts, also=[joined.survivor])
 
 
-async def _correct(
-    conn: Connection, atlas: Atlas, row: IssueRow, correction: Correction, now: datetime
-) -> tuple[IssueRow, Mapping[str, str | None] | None]:
+async def _survivor(conn: Connection, making: Making) -> IssueRow:
+    named = merging.named(making.draft.to)
+    locked = await _lock(conn, making.reader, named) if named else None
+    if locked is None:
+        raise NotFound("to")
+    row, street = locked
+    if not workflow.MATCHING & _stands(making.reader, row, street):
+        raise NotAllowed("to", move="merge")
+    return row
+
+
+async def _unmerge(conn: Connection, making: Making) -> Outcome:
+    joined = await merging.taken_apart(conn, making.row, making.draft.id, _actor(making))
+    await merging.decide(conn, joined, "dismissed", making.reader.member, making.now)
+    owner = await _owner_now(conn, joined.row, making.now)
+    row = msgspec.structs.replace(joined.row, owner=owner)
+    return Outcome(row=row, facts=joined.facts, also=[joined.survivor])
+
+
+def _actor(making: Making) -> Actor:
+    return Actor("member", str(making.reader.member))
+
+
+async def _correct(conn: Connection, making: Making) -> Outcome:
+    correction, now = making.draft.correction or Correction(), making.now
     if correction == Correction():
         raise Missing("correction", move="correct")
-    if correction.contact is not None and not correction.contact.blank:
-        contacts.check(correction.contact, "correction.contact")
-    row = await _correct_limit(conn, row, correction, now)
-    row = await _correct_place(conn, atlas, row, correction, now)
+    facts: dict[str, object] = {}
+    if correction.contact is not None:
+        facts["contact"] = "removed" if correction.contact.blank else "told"
+        if not correction.contact.blank:
+            contacts.check(correction.contact, "correction.contact")
+    row = await _correct_limit(conn, making.row, correction, now)
+    row = await _correct_place(conn, making.atlas, row, correction, now)
     if correction.title is None and correction.description is None:
-        return row, None
+        return Outcome(row=row, facts=facts)
     if correction.title is not None and not correction.title.strip():
         raise TextUnusable("correction.title")
     present = await history.text(conn, row.district, row.id, row.text_version)
@@ -318,7 +273,7 @@ async def _correct(
         "title": correction.title if correction.title is not None else present.get("title"),
         "description": correction.description if correction.description is not None else present.get("description"),
     }
-    return row, texts
+    return Outcome(row=row, texts=texts, facts=facts)
 
 
 async def _correct_limit(conn: Connection, row: IssueRow, correction: Correction, now: datetime) -> IssueRow:
@@ -356,7 +311,10 @@ async def _correct_place(
         row = msgspec.structs.replace(row, **msgspec.structs.asdict(placed))
     if row.state != "reported":
         return row
-    return msgspec.structs.replace(row, owner=await _on_duty(conn, row, now))
+    owner = await _on_duty(conn, row, now)
+    if row.asked_by == row.owner != owner:
+        row = moves.answered(row)
+    return msgspec.structs.replace(row, owner=owner)
 
 
 async def _on_duty(conn: Connection, row: IssueRow, now: datetime) -> UUID:
@@ -364,33 +322,45 @@ async def _on_duty(conn: Connection, row: IssueRow, now: datetime) -> UUID:
     return handlers[row.community].id
 
 
-async def _write(
-    conn: Connection,
-    reader: Reader,
-    row: IssueRow,
-    changed: IssueRow,
-    draft: MoveDraft,
-    texts: Mapping[str, str | None] | None,
-    now: datetime,
-    request: bytes,
-    joined: merging.Joined | None = None,
-) -> IssueRow:
-    facts: dict[str, object] = dict(joined.facts) if joined else {}
-    if draft.correction is not None and draft.correction.contact is not None:
-        facts["contact"] = "removed" if draft.correction.contact.blank else "told"
+# How each move is made: from what is known of it, or by asking the database.
+PURE: Mapping[Move, Callable[[Making], Outcome]] = {
+    "accept": offers.accept,
+    "decline": offers.decline,
+    "start": _led,
+    "resolve": _resolve,
+    "close": _close,
+    "reject": _reject,
+    "return": judgements.give_back,
+    "refuse": judgements.refuse,
+}
+ASKING: Mapping[Move, Callable[[Connection, Making], Awaitable[Outcome]]] = {
+    "assign": offers.assign,
+    "reopen": _reopen,
+    "correct": _correct,
+    "pause": judgements.pause,
+    "resume": judgements.resume,
+    "extend": judgements.extend,
+    "approve": judgements.approve,
+    "merge": _merge,
+    "unmerge": _unmerge,
+}
+
+
+async def _write(conn: Connection, making: Making, outcome: Outcome, request: bytes) -> IssueRow:
+    draft = making.draft
     change = Change(
-        before=row,
-        after=changed,
+        before=making.row,
+        after=outcome.row,
         id=draft.id,
         event=draft.move,
-        actor=Actor("member", str(reader.member)),
-        facts=facts,
+        actor=_actor(making),
+        facts=outcome.facts,
         reason=draft.reason,
-        texts=texts,
+        texts=outcome.texts,
         evidence=draft.evidence,
         request=request,
     )
-    return (await issue_changes.write(conn, [change, *([joined.survivor] if joined else [])], now))[0]
+    return (await issue_changes.write(conn, [change, *outcome.also], making.now))[0]
 
 
 # The issues of a visit that nobody has taken on yet.
@@ -399,16 +369,20 @@ UNTOUCHED = f"select {ROW} from issue where district = $1 and visit = $2 and sta
 
 async def withdraw(conn: Connection, reader: Reader, visit: UUID, correction: UUID, reason: str, now: datetime) -> None:
     """Reject the issues of a visit that is taken back, but for those that somebody has already accepted."""
+    changes = []
     for found in await conn.fetch(UNTOUCHED, reader.district, visit):
         row = IssueRow(**found)
-        changed = msgspec.structs.replace(row, state="rejected")
-        draft = MoveDraft(
-            id=issues.event_id(row.id, f"withdraw {correction}"),
-            move="reject",
-            expected_version=row.version,
-            reason=reason,
+        changes.append(
+            Change(
+                before=row,
+                after=msgspec.structs.replace(moves.settled(row), state="rejected"),
+                id=issues.event_id(row.id, f"withdraw {correction}"),
+                event="reject",
+                actor=Actor("member", str(reader.member)),
+                reason=reason,
+            )
         )
-        await _write(conn, reader, row, changed, draft, None, now, request_digest(draft))
+    await issue_changes.write(conn, changes, now)
 
 
 def _moved(move_id: UUID, row: IssueRow) -> Moved:

@@ -14,7 +14,7 @@ from msgspec import Struct
 from maps import tiles
 from surveys import history, rate_terms, scopes
 from surveys.categories import Channel, Urgency
-from surveys.issues import SPANNED
+from surveys.issues import SPANNED, Asked
 from surveys.people import Reader
 from surveys.rate_terms import Rate
 from surveys.refusals import InvalidFilter
@@ -45,6 +45,10 @@ class Filters(Struct, frozen=True, kw_only=True, omit_defaults=True):
     department: tuple[str, ...] = ()  # NONE stands for none
     organisation: tuple[UUID | None, ...] = ()  # the reporter's on the day; None stands for none
     channel: tuple[Channel, ...] = ()
+    offered_to: tuple[UUID, ...] = ()
+    asked: tuple[Asked, ...] = ()
+    leader: tuple[UUID, ...] = ()
+    agent: tuple[UUID, ...] = ()
     overdue: bool | None = None
     reported_from: date | None = None
     reported_to: date | None = None  # its whole day
@@ -154,7 +158,7 @@ async def seen(conn: Connection, reader: Reader, filters: Filters, zone: ZoneInf
 
 
 def _what(conditions: _Conditions, filters: Filters) -> None:
-    for name in ("state", "urgency", "channel"):
+    for name in ("state", "urgency", "channel", "asked"):
         values = getattr(filters, name)
         if values:
             conditions.add(f"{name} = any({{}})", list(values))
@@ -179,8 +183,9 @@ def _what(conditions: _Conditions, filters: Filters) -> None:
 
 
 def _in_whose_hands(conditions: _Conditions, filters: Filters) -> None:
-    if filters.owner:
-        conditions.add("owner = any({})", list(filters.owner))
+    for name in ("owner", "offered_to", "leader", "agent"):
+        if members := getattr(filters, name):
+            conditions.add(f"{name} = any({{}})", list(members))
     if filters.department:
         outside = " or department is null" if NONE in filters.department else ""
         conditions.add(f"(department = any({{}}){outside})", list(filters.department))

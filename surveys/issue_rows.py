@@ -97,11 +97,26 @@ order by 1, 2
 CODES = ("community", "street", "category", "department")
 
 
+# Of a few words, or ids.
+TOLD_AS_GIVEN = (
+    "state",
+    "group",
+    "urgency",
+    "channel",
+    "owner",
+    "organisation",
+    "offered_to",
+    "asked",
+    "leader",
+    "agent",
+)
+
+
 async def told(conn: Connection, district: int, filters: Filters) -> Mapping[str, object]:
     """The filters as the history may keep them: codes, states and days, and never a text. A code that the district does
     not have is left out, for it may be any text."""
     facts: dict[str, object] = {}
-    for name in ("state", "group", "urgency", "channel", "owner", "organisation"):
+    for name in TOLD_AS_GIVEN:
         if values := getattr(filters, name):
             facts[name] = [NONE if value is None else str(value) for value in values]
     for row in await conn.fetch(KNOWN, district, *(list(getattr(filters, name)) for name in CODES)):

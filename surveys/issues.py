@@ -58,6 +58,7 @@ class IssueRow(Struct, frozen=True, kw_only=True):
     due_at: datetime
     response_due_at: datetime
     paused_at: datetime | None = None
+    pause_until: datetime | None = None  # until when it is paused, or a pause is asked for
     held_since: datetime  # when the owner or the department that has it got it
     offered_to: UUID | None = None
     asked: Asked | None = None  # what waits for a dispatcher's judgement
@@ -174,7 +175,10 @@ SPANNED = (
     "channel",
     "due_at",
     "paused_at",
+    "offered_to",
+    "asked",
     "leader",
+    "agent",
     "response_due_at",
     *measures.NAMES,
 )
@@ -250,7 +254,7 @@ SPANS: Mapping[str, Words] = {
     "bounces": copying.numbers,
     "reopens": copying.numbers,
     "pauses": copying.numbers,
-}  # what a new issue never has is left out: a leader
+}  # what a new issue never has is left out: an offer, a leader
 
 
 async def record(conn: Connection, issues: Sequence[NewIssue]) -> set[UUID]:

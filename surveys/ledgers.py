@@ -27,6 +27,7 @@ from surveys.people import District, Handler
 from surveys.placing import Atlas, Placed, ToPlace
 from surveys.refusals import NotFound
 from surveys.sealing import KeyRing
+from surveys.workflow import Move
 
 __all__ = [
     "Chunk",
@@ -53,6 +54,8 @@ class Known(Struct, frozen=True):
     calendar: Calendar
     handlers: Mapping[str | None, Handler]
 
+
+TOLD: frozenset[Move] = frozenset({"resolve", "reject"})  # the moves of which the ledger's outcome tells
 
 COMMUNITIES = "select code, name from community where district = $1"
 DEPARTMENTS = "select code, name from department where district = $1"
@@ -346,7 +349,7 @@ def _steps(
             state=workflow.after("reported", move),
             owner=owner,
             department=department,
-            reason=report.outcome if "reason" in workflow.MOVES[move].needs else None,
+            reason=report.outcome if move in TOLD else None,
         )
         for id_, (move, moment) in zip(ids[1:], report.moves, strict=True)
     )

@@ -144,6 +144,26 @@ async def present(conn: Connection, district: int, members: Sequence[UUID], now:
     return {row["id"] for row in await conn.fetch(PRESENT, district, list(set(members)), now)}
 
 
+class Able(Struct, frozen=True):
+    """What keeps a member from taking something on: that they are away, or that no role of theirs reads issues."""
+
+    away: bool
+    reads: bool
+
+
+ABLE = f"""
+select exists (select from member_absence a where a.member = m.id and {_AWAY}) as away,
+  exists (select from member_role r where r.district = $1 and r.member = m.id and r.role = any($4)) as reads
+from member m where m.district = $1 and m.id = $2 and m.closed_at is null
+"""
+
+
+async def able(conn: Connection, district: int, member: UUID, now: datetime) -> Able | None:
+    """Whether a member can take something on; None for one who has left, or whom there never was."""
+    row = await conn.fetchrow(ABLE, district, member, now, sorted(READING))
+    return Able(row["away"], row["reads"]) if row else None
+
+
 ROLES = "select role from member_role where district = $1 and member = $2"
 
 

@@ -7,12 +7,13 @@ from zoneinfo import ZoneInfo
 
 from asyncpg import Connection
 
-from surveys import attachments, issue_moves, issue_query, scopes
+from surveys import attachments, issue_query, scopes
 from surveys.attachments import Item, NotPromised, Of, Promise, Stored
 from surveys.issue_query import Filters
 from surveys.people import Reader
 from surveys.refusals import NotAllowed, NotFound
 from surveys.scopes import Parameters
+from surveys.standings import standings
 
 # An issue with a photo of it: whether it is within the reader's reach, what the reader is to it, and whether they
 # promised this photo, when they reported the issue or as the evidence of a move that may have taken it from them.
@@ -58,7 +59,7 @@ async def _thing(conn: Connection, reader: Reader, of: Of, thing: UUID, sha256: 
 
 
 def _standings(reader: Reader, row: Any) -> frozenset[str]:
-    return issue_moves.standings(
+    return standings(
         reader,
         owner=row["owner"],
         reporter=row["reporter"],

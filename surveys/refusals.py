@@ -75,6 +75,46 @@ class SameIssue(Invalid):
     code = "same_issue"
 
 
+class NotForThisMove(Invalid):
+    """Something came with a move that has no use for it, and would have been forgotten."""
+
+    code = "not_for_this_move"
+
+
+class AlreadyTheirs(Conflict):
+    """They answer for the issue already, or are being asked to."""
+
+    code = "already_theirs"
+
+
+class MemberAway(Invalid):
+    """The member is away, and could not say whether they take it on."""
+
+    code = "member_away"
+
+
+class UnsuitableMember(Invalid):
+    """The member's roles do not go with what they are to do."""
+
+    code = "unsuitable_member"
+
+
+class LimitPassed(Conflict):
+    """The issue is late already; an extension would undo that."""
+
+    code = "limit_passed"
+
+
+class ExtensionTooLong(Invalid):
+    """More than may be granted; `facts` say how often one may be, how often one was, and how much is left."""
+
+    code = "extension_too_long"
+
+
+class PauseTooLong(Invalid):
+    code = "pause_too_long"
+
+
 class AlreadyWithdrawn(Conflict):
     code = "already_withdrawn"
 

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 from asyncpg import Connection
 from msgspec import Struct
 
-from surveys import contacts, history, issue_lists, issue_moves, workflow
+from surveys import contacts, history, issue_lists, workflow
 from surveys.contacts import Contact
 from surveys.history import Actor, Kind, occurrence, text_row
 from surveys.issue_lists import Item
@@ -17,6 +17,7 @@ from surveys.issue_query import Filters, Moment, seen
 from surveys.people import Reader
 from surveys.refusals import NoContact, NotAllowed, NotFound, TextUnusable
 from surveys.sealing import KeyRing
+from surveys.standings import standings
 from surveys.workflow import Standing
 
 MOST_FOUND = 200  # issues that one number can lead to
@@ -30,7 +31,7 @@ class Found(Struct, frozen=True):
 
 # What the reader is to an issue depends on these.
 STANDS = """
-select s.id, s.owner, s.reporter, s.community, c.street, s.department
+select s.id, s.owner, s.reporter, s.community, c.street, s.department, s.agent
 from seen s left join community c on c.district = $1 and c.code = s.community
 where {}
 """
@@ -147,11 +148,12 @@ async def _standings(
 
 
 def _of_row(reader: Reader, row: Any) -> frozenset[Standing]:
-    return issue_moves.standings(
+    return standings(
         reader,
         owner=row["owner"],
         reporter=row["reporter"],
         community=row["community"],
         street=row["street"],
         department=row["department"],
+        agent=row["agent"],
     )

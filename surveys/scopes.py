@@ -14,6 +14,10 @@ from msgspec import Struct
 from surveys.people import READING, Reader
 from surveys.refusals import NotAllowed
 
+# The columns that say to whom an issue is something: it is theirs, or they found it, are asked to take it on, follow it
+# or go to its door.
+PERSONS = ("owner", "reporter", "offered_to", "leader", "agent")
+
 
 class Parameters:
     """The values of a query, numbered as they come: a call with the next value returns what stands for it."""
@@ -27,7 +31,8 @@ class Parameters:
 
 
 class Reach(Struct, frozen=True, kw_only=True):
-    """Where a reader sees what is there, looked up for one request: beside all that they found or own themselves."""
+    """Where a reader sees what is there, looked up for one request: beside all that they found themselves,
+    and all that is something to them."""
 
     reader: Reader
     district: bool  # all of it; then the others are left empty
@@ -46,7 +51,7 @@ class Reach(Struct, frozen=True, kw_only=True):
         column = f"{alias}." if alias else ""
         me = f"{parameter(self.reader.member)}::uuid"
         if of == "issue":
-            ways = [f"{column}owner = {me}", f"{column}reporter = {me}"]
+            ways = [f"{column}{name} = {me}" for name in PERSONS]
         else:
             companions = f"{column}companions"
             ways = [f"{column}member = {me}", f"({companions} <> '{{}}' and {companions} @> array[{me}])"]

@@ -13,13 +13,14 @@ import msgspec
 from asyncpg import Connection
 from msgspec import Struct
 
-from surveys import issue_lists, issue_moves, likeness, twins, workflow
+from surveys import issue_lists, likeness, twins, workflow
 from surveys.history import Row
 from surveys.history_seals import END, NIL, UNFINISHED, WRITING
 from surveys.issue_lists import Item
 from surveys.likeness import Why
 from surveys.people import Reader
 from surveys.refusals import AlreadyMerged, NotAllowed, NotFound
+from surveys.standings import standings
 from surveys.workflow import Standing
 
 MOST_AT_A_TURN = 500  # issues that are looked at in one run: some seconds
@@ -137,7 +138,7 @@ async def dismiss(
 
 
 def _standings(reader: Reader, item: Item) -> frozenset[Standing]:
-    return issue_moves.standings(
+    return standings(
         reader,
         owner=item.owner.id,
         reporter=None,

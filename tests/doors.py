@@ -5,6 +5,7 @@ from typing import Any
 import asyncpg
 import httpx
 
+from tests import drafts
 from tests.conftest import Client, Person
 from tests.drafts import Draft
 
@@ -36,6 +37,12 @@ async def file_all(client: Client, who: Person, drafts: list[Any]) -> list[Answe
 async def move(client: Client, who: Person, issue: str, draft: Draft, *, status: int = 200) -> Answer:
     """Move an issue and return what it led to."""
     return answered(await client.post(f"/api/issues/{issue}/moves", json=draft, headers=who.headers), status)
+
+
+async def hand_over(client: Client, giver: Person, taker: Person, issue: str, version: int) -> Answer:
+    """Offer an issue to somebody who accepts it; it stands two versions further on."""
+    await move(client, giver, issue, drafts.move("assign", version, to=str(taker.id)))
+    return await move(client, taker, issue, drafts.move("accept", version + 1))
 
 
 async def correct(client: Client, who: Person, visit: str, draft: Draft, *, status: int = 200) -> Answer:

@@ -17,8 +17,8 @@ from api.demo.words import chances, words
 from api.demo.workdays import DAYS, LENGTH, OPENS, ZONE, Workdays, midnight
 from maps.locator import Atlas
 from surveys import issue_moves, workflow
-from surveys.issue_moves import MoveDraft
 from surveys.issues import IssueRow, event_id
+from surveys.moves import MoveDraft
 from surveys.people import Reader
 from surveys.sealing import KeyRing
 

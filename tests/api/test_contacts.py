@@ -139,7 +139,7 @@ async def test_others_are_not(client: Client, conn: asyncpg.Connection, who: Per
 async def test_who_owns_an_issue_is_shown_its_contact(client: Client) -> None:
     issue = await with_contact(client)
     await reveal(client, MEMBER, issue, status=403)
-    await doors.move(client, WORKER, issue, drafts.move("assign", 1, to=str(MEMBER.id)))
+    await doors.hand_over(client, WORKER, MEMBER, issue, 1)
     assert (await reveal(client, MEMBER, issue))["name"] == NAME
 
 

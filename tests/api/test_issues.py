@@ -67,7 +67,7 @@ LIVES: dict[str, list[tuple[str, dict[str, Any]]]] = {
     "taken on": [("accept", {})],
     "at the department": [("accept", {}), ("assign", {"to": "city_management"})],
     "done": [("accept", {}), ("resolve", {"reason": "清了"})],
-    "closed": [("accept", {}), ("resolve", {"reason": "清了"}), ("close", {})],
+    "closed": [("accept", {}), ("resolve", {"reason": "清了"}), ("close", {"reason": "回访满意"})],
     "rejected": [("reject", {"reason": "没有这回事"})],
     "of a stranger": [("assign", {"to": str(OTHER_WORKER.id)})],
 }
@@ -88,7 +88,10 @@ async def town(server: Server, template: str) -> AsyncIterator[Town]:
             ids[name] = issue["id"]
         for name, life in LIVES.items():
             for version, (move_, with_) in enumerate(life, start=1):
-                await move(client, WORKER, ids[name], drafts.move(move_, version, **with_))
+                who = DISPATCHER if move_ == "close" else WORKER
+                await move(client, who, ids[name], drafts.move(move_, version, **with_))
+            if name == "of a stranger":
+                await move(client, OTHER_WORKER, ids[name], drafts.move("accept", 2))
         clock.forward(hours=30)  # the urgent one is late by now, and nothing else is
         yield Town(client, clock, ids)
 

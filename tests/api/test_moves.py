@@ -9,10 +9,12 @@ import pytest
 
 from api import database
 from api.settings import Settings
-from surveys.workflow import MOVES, Move
+from surveys import workflow
+from surveys.workflow import Move, Standing
 from tests import doors, drafts
 from tests.conftest import (
     ADMINISTRATOR,
+    AUDITOR,
     DISPATCHER,
     DISTRICT,
     HANDLER,
@@ -47,7 +49,7 @@ async def test_an_issue_s_whole_life(client: Client, clock: TestClock) -> None:
         (WORKER, "assign", {"to": "city_management", "reason": "请处理"}, "assigned"),
         (HANDLER, "start", {}, "in_progress"),
         (HANDLER, "resolve", {"reason": "已清运"}, "resolved"),
-        (WORKER, "close", {}, "closed"),
+        (WORKER, "close", {"reason": "居民说好了"}, "closed"),
         (MEMBER, "reopen", {"reason": "又堆起来了"}, "accepted"),
         (WORKER, "resolve", {"reason": "再次清运"}, "resolved"),
     ]
@@ -79,12 +81,13 @@ async def test_a_retry_gets_its_first_answer_however_far_the_issue_has_moved(cli
 
 async def test_a_retry_of_the_move_that_gave_the_issue_away_gets_its_first_answer(shared: Client) -> None:
     issue = await an_issue(shared)
-    await move(shared, WORKER, issue, drafts.move("assign", 1, to=str(STRANGER.id)))
-    pass_on = drafts.move("assign", 2, to=str(DISPATCHER.id))
+    await doors.hand_over(shared, WORKER, STRANGER, issue, 1)
+    pass_on = drafts.move("assign", 3, to=str(DISPATCHER.id))
     first = await move(shared, STRANGER, issue, pass_on)
+    await move(shared, DISPATCHER, issue, drafts.move("accept", 4))
     assert (await doors.read(shared, STRANGER, f"/api/issues/{issue}", status=404))["code"] == "not_found"
     assert await move(shared, STRANGER, issue, pass_on) == first
-    assert (await move(shared, STRANGER, issue, drafts.move("accept", 3), status=404))["code"] == "not_found"
+    assert (await move(shared, STRANGER, issue, drafts.move("accept", 5), status=404))["code"] == "not_found"
 
 
 async def test_a_move_s_id_is_used_once(client: Client, conn: asyncpg.Connection) -> None:
@@ -150,41 +153,58 @@ async def test_a_move_that_waits_too_long_for_another_may_come_again(
     await other.close()
 
 
+PHOTO = {"sha256": "ab" * 32, "bytes": 9}
+
 # What each move needs beside its name.
 WITH: dict[Move, dict[str, Any]] = {
     "assign": {"to": "city_management"},
+    "decline": {"reason": "不归我管"},
     "resolve": {"reason": "已清运"},
+    "close": {"reason": "居民说好了"},
     "reject": {"reason": "不属实"},
     "reopen": {"reason": "又来了"},
     "correct": {"reason": "写错了", "correction": {"title": "门口垃圾"}},
+    "return": {"reason": "不在辖区", "evidence": [PHOTO]},
+    "pause": {"reason": "等材料"},
+    "extend": {"reason": "要招标", "amount": 24},
+    "refuse": {"reason": "还是归你们管"},
 }
 LACKS = [(name, need) for name, with_ in WITH.items() for need in with_]
-# The moves that bring an issue to where a move can be made.
-BEFORE: dict[Move, list[Move]] = {
-    "start": ["accept"],
-    "resolve": ["accept"],
-    "close": ["accept", "resolve"],
-    "reopen": ["reject"],
+# The moves that bring an issue to where a move can be made, and who makes them.
+BEFORE: dict[Move, list[tuple[Person, Move, dict[str, Any]]]] = {
+    "start": [(WORKER, "accept", {})],
+    "resolve": [(WORKER, "accept", {})],
+    "close": [(WORKER, "accept", {}), (HANDLER, "resolve", WITH["resolve"])],
+    "reopen": [(WORKER, "reject", WITH["reject"])],
+    "decline": [(WORKER, "assign", {"to": str(STRANGER.id)})],
+    "pause": [(WORKER, "accept", {})],
+    "extend": [(WORKER, "accept", {})],
+    "resume": [(WORKER, "accept", {}), (DISPATCHER, "pause", WITH["pause"])],
+    "approve": [(WORKER, "return", WITH["return"])],
+    "refuse": [(WORKER, "return", WITH["return"])],
 }
+MAKERS: dict[Move, Person] = {"decline": STRANGER, "refuse": DISPATCHER}  # where the worker may not
 
 
 async def brought_to(client: Client, name: Move) -> tuple[str, int]:
     issue = await an_issue(client)
-    for version, earlier in enumerate(BEFORE.get(name, []), start=1):
-        await move(client, WORKER, issue, drafts.move(earlier, version, **WITH.get(earlier, {})))
+    for version, (who, earlier, with_) in enumerate(BEFORE.get(name, []), start=1):
+        await move(client, who, issue, drafts.move(earlier, version, **with_))
     return issue, len(BEFORE.get(name, [])) + 1
 
 
 @pytest.mark.parametrize(("name", "need"), LACKS, ids=[f"{name}-{need}" for name, need in LACKS])
 @pytest.mark.parametrize("given", [None, "\u3000", "left out"], ids=["null", "blank", "left out"])
-async def test_a_move_that_lacks_what_it_needs(shared: Client, name: Move, need: str, given: str | None) -> None:
-    if need == "correction" and given == "\u3000":
+async def test_a_move_that_lacks_what_it_needs(shared: Client, name: Move, need: str, given: Any) -> None:
+    if given == "\u3000" and not isinstance(WITH[name][need], str):
         given = None
+    if given is None and need == "evidence":
+        given = []
     issue, version = await brought_to(shared, name)
     draft = drafts.move(name, version, **WITH[name]) | {need: given}
     if given == "left out":
         del draft[need]
-    problem = await move(shared, WORKER, issue, draft, status=422)
+    problem = await move(shared, MAKERS.get(name, WORKER), issue, draft, status=422)
     assert (problem["code"], problem["field"]) == ("missing", need)
     assert (await doors.issue(shared, LEADER, issue))["issue"]["version"] == version
 
@@ -192,7 +212,7 @@ async def test_a_move_that_lacks_what_it_needs(shared: Client, name: Move, need:
 @pytest.mark.parametrize("name", sorted(set(get_args(Move)) - {"merge", "unmerge"}))  # which are of two issues
 async def test_who_may_make_each_move(shared: Client, name: Move) -> None:
     """An issue of the near community, worked on by the city management, owned by its worker, reported by a member."""
-    standings = {
+    standings: dict[Person, set[Standing]] = {
         MEMBER: {"reporter"},
         WORKER: {"owner", "community_worker"},
         STREET_DISPATCHER: {"dispatcher"},
@@ -201,9 +221,16 @@ async def test_who_may_make_each_move(shared: Client, name: Move) -> None:
         ADMINISTRATOR: {"administrator"},
         LEADER: set(),
     }
+    if name == "decline":
+        standings[STRANGER] = {"offered"}
+    if name in ("approve", "refuse"):
+        standings[WORKER].add("asker")
+    if name == "close":
+        standings[HANDLER].add("resolver")
     for who in PEOPLE:
         issue, version = await brought_to(shared, name)
-        may = who in standings and bool(MOVES[name].who & standings[who])
+        state = (await doors.issue(shared, LEADER, issue))["issue"]["state"]
+        may = who in standings and workflow.lets(state, name, frozenset(standings[who]))
         status = 404 if who not in standings else 200 if may else 403
         answer = await move(shared, who, issue, drafts.move(name, version, **WITH.get(name, {})), status=status)
         shown = (await doors.issue(shared, LEADER, issue))["issue"]
@@ -222,8 +249,8 @@ async def test_what_the_page_offers_is_what_may_be_done(shared: Client) -> None:
     }
     assert offered == {
         "member1": ["correct"],
-        "community_worker3": ["accept", "assign", "reject", "correct", "merge"],
-        "department_handler7": [],
+        "community_worker3": ["accept", "assign", "reject", "correct", "return", "merge"],
+        "department_handler7": ["return"],
         "leader8": [],
     }
 
@@ -233,13 +260,20 @@ async def test_a_move_from_the_wrong_state_says_what_is_possible(shared: Client,
     issue = await an_issue(shared)
     problem = await move(shared, WORKER, issue, drafts.move(name, 1, **WITH.get(name, {})), status=409)
     assert problem["code"] == "move_not_possible"
-    assert problem["facts"]["possible"] == ["accept", "assign", "reject", "correct", "merge"]
+    assert problem["facts"]["possible"] == ["accept", "assign", "reject", "correct", "return", "merge"]
 
 
 @pytest.mark.parametrize(
     ("changes", "code", "field"),
     [
-        ({"move": "pause"}, "wrong_value", "move"),
+        ({"move": "hand_on"}, "wrong_value", "move"),
+        ({"amount": 3}, "not_for_this_move", "amount"),
+        ({"to": str(MEMBER.id)}, "not_for_this_move", "to"),
+        ({"correction": {"title": "别的"}}, "not_for_this_move", "correction"),
+        ({"until": "2026-12-01T00:00:00+08:00"}, "not_for_this_move", "until"),
+        ({"until": "2026-12-01T00:00:00"}, "wrong_value", "until"),
+        ({"move": "extend", "amount": 0}, "wrong_value", "amount"),
+        ({"move": "assign", "to": str(AUDITOR.id)}, "unsuitable_member", "to"),
         ({"move": None}, "wrong_value", "move"),
         ({"expected_version": "1"}, "wrong_value", "expected_version"),
         ({"expected_version": 1.5}, "wrong_value", "expected_version"),
@@ -293,17 +327,6 @@ async def test_an_issue_is_not_given_to_somebody_who_has_left(client: Client, co
     await conn.execute("update member set closed_at = now() where district = $1 and id = $2", DISTRICT, STRANGER.id)
     problem = await move(client, WORKER, issue, drafts.move("assign", 1, to=str(STRANGER.id)), status=422)
     assert (problem["code"], problem["field"]) == ("unknown_member", "to")
-
-
-async def test_who_is_given_an_issue_sees_it_and_answers_for_it(shared: Client) -> None:
-    issue = await an_issue(shared, category="0103")
-    await doors.read(shared, STRANGER, f"/api/issues/{issue}", status=404)
-    await doors.read(shared, HANDLER, f"/api/issues/{issue}", status=404)
-    moved = await move(shared, WORKER, issue, drafts.move("assign", 1, to=str(STRANGER.id)))
-    assert (moved["owner"], moved["department"]) == (str(STRANGER.id), None)
-    moved = await move(shared, STRANGER, issue, drafts.move("assign", 2, to="city_management"))
-    assert (moved["owner"], moved["department"]) == (str(STRANGER.id), "city_management")
-    assert "start" in (await doors.issue(shared, HANDLER, issue))["moves"]
 
 
 async def test_evidence_is_promised_with_a_move(client: Client, conn: asyncpg.Connection) -> None:

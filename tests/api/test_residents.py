@@ -267,7 +267,7 @@ async def test_a_contact_is_forgotten_so_long_after_the_issue_was_closed(
     closed = told.issues[0]
     await doors.move(client, WORKER, closed, drafts.move("start", 2))
     await doors.move(client, WORKER, closed, drafts.move("resolve", 3, reason="已清运"))
-    await doors.move(client, WORKER, closed, drafts.move("close", 4))
+    await doors.move(client, DISPATCHER, closed, drafts.move("close", 4, reason="回访满意"))
     changed = await client.post("/api/retention", json={"kind": "contacts", "days": 30}, headers=ADMINISTRATOR.headers)
     assert {"kind": "contacts", "days": 30, "enabled": True} in doors.answered(changed, 200)["rules"]
     clock.forward(days=20)

@@ -202,8 +202,8 @@ async def test_who_handled_it_does_not_answer_for_the_resident(
     """The owner; whoever accepted, worked on or resolved it, though it is no longer theirs; and its department."""
     issue = await resolved(client)
     await move(client, WORKER, issue, drafts.move("reopen", 3, reason="没做完"))
-    await move(client, WORKER, issue, drafts.move("assign", 4, to=str(MEMBER_BESIDE.id)))
-    await move(client, WORKER, issue, drafts.move("resolve", 5, reason="已清运"))
+    await doors.hand_over(client, WORKER, MEMBER_BESIDE, issue, 4)
+    await move(client, WORKER, issue, drafts.move("resolve", 6, reason="已清运"))
     await invite(conn, clock)
     for who in (WORKER, MEMBER_BESIDE):
         assert (await tell(client, who, issue, answer(), status=403))["code"] == "handled_it_yourself"
@@ -384,9 +384,9 @@ async def test_the_desk_that_closes_an_issue_keeps_nobody_from_answering(
 ) -> None:
     """Closed before the job came by, or after: the resident is asked all the same."""
     early, late = await resolved(client), await resolved(client)
-    await move(client, WORKER, early, drafts.move("close", 3))
+    await move(client, DISPATCHER, early, drafts.move("close", 3, reason="去看过了"))
     assert await invite(conn, clock) == 2
-    await move(client, WORKER, late, drafts.move("close", 4))
+    await move(client, DISPATCHER, late, drafts.move("close", 4, reason="去看过了"))
     assert (await by_card(conn, early, clock, satisfaction=4)).state == "closed"
     assert (await by_card(conn, late, clock, solved=False, satisfaction=1, reason="没有")).state == "accepted"
     assert await records.agree(conn) == 2

@@ -26,7 +26,7 @@ from tests.conftest import (
     Client,
     TestClock,
 )
-from tests.doors import Answer, correct, every_page, file, move, read
+from tests.doors import Answer, correct, every_page, file, hand_over, move, read
 from tests.stories import numbers, records
 
 pytestmark = pytest.mark.anyio
@@ -78,7 +78,7 @@ async def test_from_a_doorstep_to_a_map(client: Client, conn: asyncpg.Connection
         (WORKER, "assign", {"to": "city_management", "reason": "请城管清运"}),
         (HANDLER, "start", {}),
         (HANDLER, "resolve", {"reason": "已清运", "evidence": [{"sha256": "ab" * 32, "bytes": 9}]}),
-        (WORKER, "close", {}),
+        (WORKER, "close", {"reason": "居民说好了"}),
     ]
     for version, (who, name, with_) in enumerate(life, start=1):
         clock.forward(hours=3)
@@ -121,7 +121,7 @@ async def test_any_past_day_is_shown_as_it_was(client: Client, clock: TestClock)
             lambda: move(client, STRANGER, far["id"], drafts.move("reopen", 2, reason="确有此事")),
         ],
         26: [lambda: move(client, HANDLER, heap["id"], drafts.move("resolve", 4, reason="已清运"))],
-        27: [lambda: move(client, STREET_DISPATCHER, heap["id"], drafts.move("close", 5))],
+        27: [lambda: move(client, STREET_DISPATCHER, heap["id"], drafts.move("close", 5, reason="回访满意"))],
     }
     pictures: dict[int, list[Answer]] = {22: []}
     for day, deeds in days.items():
@@ -194,7 +194,8 @@ async def test_a_list_once_begun_stays_as_it_was(client: Client, clock: TestCloc
         await file(client, MEMBER, drafts.visit(issues=[drafts.issue()]))
         await file(client, MEMBER, drafts.visit(started_at=said(23, 8), ended_at=said(23, 9), issues=[drafts.issue()]))
         last = whole["items"][-1]
-        await move(client, WORKER, last["id"], drafts.move("assign", last["version"], to=str(STRANGER.id)))
+        taker = OTHER_WORKER if last["owner"]["id"] == str(STRANGER.id) else STRANGER
+        await hand_over(client, DISPATCHER, taker, last["id"], last["version"])
         moved_away = whole["items"][-2]
         away = drafts.move("correct", moved_away["version"], reason="x", correction={"community": FAR})
         await move(client, DISPATCHER, moved_away["id"], away)

@@ -151,7 +151,7 @@ async def test_who_owned_it_has_left_when_it_is_taken_apart(
     client: Client, conn: asyncpg.Connection, clock: TestClock
 ) -> None:
     first, second = await reported(client), await reported(client)
-    await doors.move(client, WORKER, second, drafts.move("assign", 1, to=str(MEMBER_BESIDE.id)))
+    await doors.hand_over(client, WORKER, MEMBER_BESIDE, second, 1)
     version = (await doors.issue(client, WORKER, second))["issue"]["version"]
     await doors.move(client, DISPATCHER, second, drafts.move("merge", version, to=first, reason="同一件事"))
     await conn.execute("update member set closed_at = $2 where id = $1", MEMBER_BESIDE.id, clock.now)

@@ -30,7 +30,7 @@ from tests.conftest import (
     founded,
     serving,
 )
-from tests.doors import Answer, file_all, move, read
+from tests.doors import Answer, file_all, hand_over, move, read
 from tests.stories import numbers
 
 pytestmark = pytest.mark.anyio
@@ -72,8 +72,11 @@ async def town(server: Server, template: str) -> AsyncIterator[Client]:
         items = (await read(client, DISPATCHER, "/api/issues", limit=200))["items"]
         clock.forward(hours=6)
         for item in chance.sample(items, 40):
-            to = chance.choice(["city_management", str(OTHER_WORKER.id)])
-            await move(client, DISPATCHER, item["id"], drafts.move("assign", item["version"], to=to))
+            if chance.random() < 0.5:
+                await hand_over(client, DISPATCHER, OTHER_WORKER, item["id"], item["version"])
+            else:
+                to_department = drafts.move("assign", item["version"], to="city_management")
+                await move(client, DISPATCHER, item["id"], to_department)
         for item in (await read(client, DISPATCHER, "/api/issues", state="reported", limit=40))["items"][::2]:
             await move(client, DISPATCHER, item["id"], drafts.move("reject", item["version"], reason="不属实"))
         clock.forward(days=1, hours=12)

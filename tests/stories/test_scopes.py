@@ -180,9 +180,11 @@ async def test_who_sees_what_is_not_theirs_moves_nothing_of_it(day: Day) -> None
 
 async def test_whoever_is_given_an_issue_sees_it_from_then_on(day: Day) -> None:
     given = drafts.move("assign", 1, to=str(MEMBER_BESIDE.id))
+    accepted = drafts.move("accept", 2)
     day.clock.forward(days=1)
     await doors.read(day.client, MEMBER_BESIDE, f"/api/issues/{day.issues['noise']}", status=404)
     await doors.move(day.client, DISPATCHER, day.issues["noise"], given)
+    await doors.move(day.client, MEMBER_BESIDE, day.issues["noise"], accepted)
     assert day.named((await doors.read(day.client, MEMBER_BESIDE, "/api/issues"))["items"]) == {
         *ISSUES[MEMBER_BESIDE],
         "noise",

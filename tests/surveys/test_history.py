@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from surveys import history
 from surveys.history import bigrams, request_digest, text_digest, text_row
-from surveys.issue_moves import MoveDraft
+from surveys.moves import MoveDraft
 from surveys.visit_drafts import VisitDraft
 from tests import drafts
 

@@ -6,10 +6,23 @@ import asyncpg
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import Struct
 
-from surveys import workflow
-from surveys.issue_query import GROUP, OPEN
-from surveys.workflow import IN_HAND, MOVES, SOLVED, STATES, Group, Move, Standing, State
+from surveys import issue_moves, workflow
+from surveys.categories import Channel
+from surveys.issue_query import GROUP
+from surveys.issue_query import OPEN as OPENED
+from surveys.workflow import IN_HAND, MOVES, OPEN, SOLVED, STATES, Group, Move, Standing, State
+
+
+class Stand(Struct, frozen=True, kw_only=True):
+    """What of an issue says which moves it knows."""
+
+    state: State
+    channel: str = "joint_review"
+    offered_to: str | None = None
+    asked: str | None = None
+
 
 # The life of an issue as people were told it; the program's table must say the same.
 LIFE: dict[State, dict[Move, State]] = {
@@ -18,6 +31,7 @@ LIFE: dict[State, dict[Move, State]] = {
         "assign": "assigned",
         "reject": "rejected",
         "correct": "reported",
+        "return": "reported",
         "merge": "merged",
     },
     "accepted": {
@@ -26,6 +40,9 @@ LIFE: dict[State, dict[Move, State]] = {
         "resolve": "resolved",
         "reject": "rejected",
         "correct": "accepted",
+        "return": "accepted",
+        "pause": "accepted",
+        "extend": "accepted",
         "merge": "merged",
     },
     "assigned": {
@@ -33,16 +50,32 @@ LIFE: dict[State, dict[Move, State]] = {
         "start": "in_progress",
         "resolve": "resolved",
         "correct": "assigned",
+        "return": "assigned",
+        "pause": "assigned",
+        "extend": "assigned",
         "merge": "merged",
     },
-    "in_progress": {"assign": "assigned", "resolve": "resolved", "correct": "in_progress", "merge": "merged"},
-    "paused": {"assign": "assigned", "correct": "paused", "merge": "merged"},
+    "in_progress": {
+        "assign": "assigned",
+        "resolve": "resolved",
+        "correct": "in_progress",
+        "return": "in_progress",
+        "pause": "in_progress",
+        "extend": "in_progress",
+        "merge": "merged",
+    },
+    "paused": {"correct": "paused", "resume": "paused", "merge": "merged"},
     "resolved": {"close": "closed", "reopen": "accepted", "correct": "resolved"},
     "closed": {"reopen": "accepted", "correct": "closed"},
     "rejected": {"reopen": "accepted", "correct": "rejected"},
     "merged": {"unmerge": "merged"},  # or rather to what it was before
 }
-NOT_LED_TO_YET: set[State] = {"paused"}
+# Where moves lead of which the table does not say it.
+LED_TO: dict[Move, set[State]] = {
+    "pause": {"paused"},
+    "resume": {"accepted", "assigned", "in_progress"},
+    "unmerge": set(OPEN),
+}
 STANDINGS: tuple[Standing, ...] = get_args(Standing)
 
 
@@ -54,27 +87,47 @@ def reachable(start: State) -> set[State]:
         state = waiting.pop()
         if state not in found:
             found.add(state)
-            waiting.extend(workflow.after(state, move) for move in workflow.possible(state))
+            for move in workflow.possible(Stand(state=state)):
+                waiting.extend(LED_TO.get(move, {workflow.after(state, move)}))
     return found
 
 
 @pytest.mark.parametrize("state", STATES)
 def test_each_state_knows_the_moves_that_people_were_told_of(state: State) -> None:
-    assert {move: workflow.after(state, move) for move in workflow.possible(state)} == LIFE[state]
+    assert {move: workflow.after(state, move) for move in workflow.possible(Stand(state=state))} == LIFE[state]
+
+
+@pytest.mark.parametrize("state", STATES)
+def test_an_offer_can_be_taken_or_declined_while_the_issue_is_open(state: State) -> None:
+    more = set(workflow.possible(Stand(state=state, offered_to="somebody"))) - set(LIFE[state])
+    wanted = {"accept", "decline"} - set(LIFE[state]) if state in OPEN else set()
+    assert more == wanted
+
+
+@pytest.mark.parametrize("state", sorted(OPEN - {"paused"}))
+def test_one_request_at_a_time_waits_for_a_judgement(state: State) -> None:
+    known = set(workflow.possible(Stand(state=state, asked="extend")))
+    assert known == set(LIFE[state]) - {"return", "pause", "extend"} | {"approve", "refuse"}
+
+
+@pytest.mark.parametrize("channel", get_args(Channel))
+def test_only_what_is_solved_on_the_spot_is_solved_before_anybody_took_it_on(channel: Channel) -> None:
+    known = workflow.possible(Stand(state="reported", channel=channel))
+    assert ("resolve" in known) == (channel == "on_the_spot")
 
 
 @given(st.data())
 def test_no_sequence_of_moves_leaves_the_table(data: st.DataObject) -> None:
     state: State = "reported"
     for _ in range(data.draw(st.integers(0, 30))):
-        move = data.draw(st.sampled_from(workflow.possible(state)))
-        state = workflow.after(state, move)
+        move = data.draw(st.sampled_from(workflow.possible(Stand(state=state))))
+        state = data.draw(st.sampled_from(sorted(LED_TO.get(move, {workflow.after(state, move)}))))
         assert state in STATES
-        assert workflow.possible(state), f"nothing can be done with an issue that is {state}"
+        assert workflow.possible(Stand(state=state)), f"nothing can be done with an issue that is {state}"
 
 
-def test_every_state_but_one_can_be_reached() -> None:
-    assert reachable("reported") == set(STATES) - NOT_LED_TO_YET
+def test_every_state_is_reached_by_moves() -> None:
+    assert reachable("reported") == set(STATES)
 
 
 @pytest.mark.parametrize("state", sorted(set(STATES) - {"merged"}))
@@ -82,22 +135,52 @@ def test_whatever_became_of_an_issue_it_can_still_be_solved(state: State) -> Non
     assert {"resolved", "closed"} <= reachable(state)
 
 
-@given(st.sampled_from(STATES), st.frozensets(st.sampled_from(STANDINGS)))
-def test_who_is_nobody_to_an_issue_may_do_nothing(state: State, standings: frozenset[Standing]) -> None:
-    assert workflow.allowed(state, frozenset()) == []
-    for move in workflow.possible(state):
-        assert (move in workflow.allowed(state, standings)) == bool(MOVES[move].who & standings)
+SITUATIONS = st.builds(
+    Stand,
+    state=st.sampled_from(STATES),
+    channel=st.sampled_from(get_args(Channel)),
+    offered_to=st.none() | st.just("somebody"),
+    asked=st.none() | st.sampled_from(["return", "pause", "extend"]),
+)
 
 
-def test_each_move_is_somebody_s_and_the_owner_is_never_helpless() -> None:
+@given(SITUATIONS, st.frozensets(st.sampled_from(STANDINGS)))
+def test_who_is_nobody_to_an_issue_may_do_nothing(issue: Stand, standings: frozenset[Standing]) -> None:
+    assert workflow.allowed(issue, frozenset()) == []
+    for move in workflow.possible(issue):
+        rule = MOVES[move]
+        whose = rule.only.get(issue.state, rule.who)
+        assert (move in workflow.allowed(issue, standings)) == (bool(whose & standings) and not rule.never & standings)
+
+
+@given(SITUATIONS, st.frozensets(st.sampled_from(STANDINGS)))
+def test_nobody_judges_what_they_asked_for_nor_closes_what_they_say_they_solved(
+    issue: Stand, standings: frozenset[Standing]
+) -> None:
+    allowed = set(workflow.allowed(issue, standings))
+    assert "asker" not in standings or not allowed & {"approve", "refuse"}
+    assert "resolver" not in standings or "close" not in allowed
+
+
+def test_each_move_is_somebody_s() -> None:
     for move, rule in MOVES.items():
-        assert rule.who, f"nobody may {move}"
-        assert "owner" in rule.who, f"the owner answers for the issue and may not {move} it"
+        assert rule.who - rule.never, f"nobody may {move}"
+
+
+def test_the_owner_brings_an_issue_to_its_end_and_never_judges_in_their_own_matter() -> None:
+    others = {"decline", "close", "reject", "approve", "refuse"}
+    assert {move for move, rule in MOVES.items() if "owner" not in rule.who} == others
 
 
 def test_who_reported_it_cannot_solve_it_on_paper() -> None:
     assert {move for move, rule in MOVES.items() if "reporter" in rule.who} == {"reopen", "correct"}
-    assert {move for move, rule in MOVES.items() if "handler" in rule.who} == {"start", "resolve"}
+    handlers = {"start", "resolve", "return", "pause", "resume", "extend"}
+    assert {move for move, rule in MOVES.items() if "handler" in rule.who} == handlers
+
+
+def test_every_move_is_made_in_one_way() -> None:
+    assert not issue_moves.PURE.keys() & issue_moves.ASKING.keys()
+    assert issue_moves.PURE.keys() | issue_moves.ASKING.keys() == MOVES.keys() == set(get_args(Move))
 
 
 def test_every_issue_is_in_exactly_one_map_group() -> None:
@@ -115,7 +198,7 @@ def test_every_issue_is_in_exactly_one_map_group() -> None:
 @pytest.mark.anyio
 async def test_the_database_groups_and_opens_as_the_table_does(undone: asyncpg.Connection) -> None:
     question = f"""
-      select state, overdue, {GROUP} as grouped, {OPEN} as opened
+      select state, overdue, {GROUP} as grouped, {OPENED} as opened
       from (select state, overdue, $2::timestamptz + case when overdue then '-1 s' else '1 s' end::interval as due_at,
               case when state = 'paused' then $2 end as paused_at
             from unnest($1::text[]) as states(state), (values (true), (false)) as o(overdue)) as issues

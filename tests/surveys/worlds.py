@@ -33,6 +33,9 @@ TITLES = ("垃圾成堆", "路灯不亮", "垃圾挡住路灯")
 DAYS = 6  # before now, on which things happened
 
 
+PERSONS = ("offered_to", "leader", "agent")  # to whom an issue is something, beside its owner and its reporter
+
+
 class Organisation(Struct, frozen=True):
     """A node of the tree and what it answers for, each as kind and code."""
 
@@ -61,6 +64,9 @@ class Stage(Struct, frozen=True, kw_only=True):
     department: str | None
     community: str | None
     measures: Measures
+    offered_to: UUID | None = None
+    leader: UUID | None = None
+    agent: UUID | None = None
 
 
 class Issue(Struct, frozen=True, kw_only=True):
@@ -106,7 +112,8 @@ class World(Struct, frozen=True):
             return False
         if isinstance(thing, Issue):
             assert stage is not None
-            who, community, department = {thing.reporter, stage.owner}, stage.community, stage.department
+            who = {thing.reporter, stage.owner, stage.offered_to, stage.leader, stage.agent}
+            community, department = stage.community, stage.department
         else:
             who, community, department = {thing.member, *thing.companions}, thing.community, None
         return reader.member in who or any(
@@ -202,6 +209,9 @@ def fits(issue: Issue, stage: Stage, filters: Filters, moment: datetime) -> bool
         not filters.department or (stage.department or NONE) in filters.department,
         not filters.organisation or issue.organisation in filters.organisation,
         not filters.channel or issue.channel in filters.channel,
+        not filters.offered_to or stage.offered_to in filters.offered_to,
+        not filters.leader or stage.leader in filters.leader,
+        not filters.agent or stage.agent in filters.agent,
         filters.rate is None or (met is not None and filters.met in (None, met)),
         filters.overdue is None or overdue == filters.overdue,
         filters.placed is None or (issue.point is not None) == filters.placed,
@@ -310,6 +320,9 @@ def _stages(draw: st.DrawFn, member: st.SearchStrategy[UUID]) -> tuple[Stage, ..
             department=draw(_maybe(st.sampled_from(DEPARTMENTS))),
             community=draw(COMMUNITIES),
             measures=draw(MEASURES),
+            offered_to=draw(_maybe(member)),
+            leader=draw(_maybe(member)),
+            agent=draw(_maybe(member)),
         )
         for ago in hours
     )
@@ -346,6 +359,7 @@ def filters(world: World) -> st.SearchStrategy[Filters]:
         "channel": st.sampled_from(get_args(Channel)).map(lambda one: (one,)),
         "rate": st.sampled_from(RATES),
         "known_at": st.integers(0, 24 * DAYS).map(lambda ago: NOW - timedelta(hours=ago)),
+        **{name: st.sampled_from([one.member for one in world.readers]).map(lambda one: (one,)) for name in PERSONS},
         "overdue": st.booleans(),
         "placed": st.booleans(),
         "text": st.sampled_from(["垃圾", "路灯", "成堆"]),
@@ -383,14 +397,14 @@ def questioned(draw: st.DrawFn) -> tuple[World, list[Question]]:
 
 
 INSERT_VISITS = f"insert into visit ({visits.ROW}) select {visits.ROW} from json_populate_recordset(null::visit, $1)"
-# A place that was corrected: what an issue was before the last of its stages it was in that stage's community. And
-# what no step of ours brings about.
+# A place that was corrected, and who was something to an issue: before the last of its stages it was as each of them
+# says. And what no step of ours brings about.
 STAGES = f"""
 with told as (
   select * from json_populate_recordset(null::issue_spans, $1)
 ), past as (
   update issue_spans s
-  set community = t.community, {", ".join(f"{name} = t.{name}" for name in measures.NAMES)}
+  set {", ".join(f"{name} = t.{name}" for name in ("community", *PERSONS, *measures.NAMES))}
   from told t where s.district = t.district and s.issue = t.issue and s.version = t.version
 )
 update issue i set {", ".join(f"{name} = t.{name}" for name in measures.NAMES)}
@@ -417,6 +431,7 @@ async def write(conn: asyncpg.Connection, world: World) -> None:
     assert len(await issues.record(conn, [_new(one) for one in world.issues])) == len(world.issues)
     stages = [
         {"district": DISTRICT, "issue": issue.id, "version": version, "community": stage.community}
+        | {name: getattr(stage, name) for name in PERSONS}
         | msgspec.structs.asdict(stage.measures)
         for issue in world.issues
         for version, stage in enumerate(issue.stages, start=1)
@@ -475,6 +490,9 @@ def _new(one: Issue) -> NewIssue:
         response_due_at=one.response_due_at,
         held_since=first.since,
         community=last.community,
+        offered_to=last.offered_to,
+        leader=last.leader,
+        agent=last.agent,
         certainty="unplaced",
         text_version=1,
         recorded_at=first.since.astimezone(UTC),

@@ -28,6 +28,11 @@ interface Named {
   name: string
 }
 
+interface Person {
+  id: string
+  name: string
+}
+
 export interface Issue {
   id: string
   number: string
@@ -38,13 +43,18 @@ export interface Issue {
   state: string
   group: Group
   overdue: boolean
-  owner: { id: string; name: string }
+  owner: Person
   department: string | null
+  offered_to: Person | null
+  asked: string | null
+  leader: Person | null
+  agent: Person | null
   community: Named | null
   certainty: 'inside' | 'near_line' | 'outside' | 'unplaced'
   position: { lon: number; lat: number } | null
   reported_at: string
   due_at: string
+  paused_at: string | null
 }
 
 export interface List {
@@ -58,7 +68,7 @@ export interface Entry {
   event: string
   actor: { kind: 'member' | 'resident' | 'job' | 'import' | 'program'; id: string }
   happened_at: string
-  facts: { state?: string; owner?: string; department?: string | null }
+  facts: { state?: string; owner?: string; department?: string | null; offered_to?: string | null }
   reason: string | null
 }
 

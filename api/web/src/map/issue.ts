@@ -118,6 +118,10 @@ function facts(detail: Detail): HTMLElement {
   if (detail.merged_into) add(text.mergedInto, related(detail.merged_into))
   if (detail.merged.length) add(text.merged, ...detail.merged.flatMap((one) => [related(one), ' ']))
   add(text.owner, issue.owner.name)
+  if (issue.offered_to) add(text.offered, issue.offered_to.name)
+  if (issue.asked) add(text.waiting, text.asked[issue.asked] ?? issue.asked)
+  if (issue.leader) add(text.leader, issue.leader.name)
+  if (issue.agent) add(text.agentPerson, issue.agent.name)
   if (issue.department) add(text.department, departmentName(issue.department))
   if (issue.urgency !== 'normal') add(text.urgency, text[issue.urgency])
   add(text.channel, text[issue.channel])
@@ -154,6 +158,13 @@ const EVENTS: Record<string, string> = {
   unmerge: text.unmerge,
   absorb: text.absorb,
   release: text.release,
+  decline: text.decline,
+  return: text.returnMove,
+  pause: text.pauseMove,
+  resume: text.resume,
+  extend: text.extend,
+  approve: text.approve,
+  refuse: text.refuse,
 }
 
 const GROUP_OF_STATE: Record<string, Group> = {
@@ -171,6 +182,9 @@ function receiver(entry: Entry, detail: Detail): string | null {
   const owner = detail.names[entry.facts.owner ?? ''] ?? ''
   if (entry.event === 'hand_on') return text.to(owner)
   if (entry.event !== 'assign') return null
+  const offered = entry.facts.offered_to
+  if (offered) return text.offeredTo(detail.names[offered] ?? '')
+  if (offered === null) return text.offerTakenBack
   return text.to(entry.facts.department ? departmentName(entry.facts.department) : owner)
 }
 

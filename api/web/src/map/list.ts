@@ -113,7 +113,7 @@ function item(issue: Issue, narrower: URLSearchParams): HTMLElement {
 
 /** How late an issue is, or how long there still is. */
 export function timeLeft(issue: Issue): HTMLElement | null {
-  const left = Date.parse(issue.due_at) - momentShown()
+  const left = Date.parse(issue.due_at) - (issue.paused_at ? Date.parse(issue.paused_at) : momentShown())
   if (issue.group === 'solved' || issue.group === 'other') return null
   return left < 0
     ? h('span', { class: 'late-text' }, text.late(duration(-left)))
