@@ -8,6 +8,7 @@ import { streetAndCommunity, timeLeft } from './list'
 import { groupName, mark, type Group } from './marks'
 import { wayOut, words } from './notice'
 import { map, page } from './page'
+import { photoSection } from './photos'
 import { Failed, get, isAbort, Newest } from './requests'
 import { drawnAt } from './shift'
 import { moment, text } from './texts'
@@ -90,6 +91,7 @@ function shown(detail: Detail): HTMLElement[] {
       ? h('p', { class: 'soft small erased' }, text.erasedAt(moment(detail.erased_at)))
       : h('span', { hidden: true }),
     facts(detail),
+    photoSection(issue.id, day()),
     ...contactSection(detail),
     h('h3', {}, text.history),
     h('ol', { class: 'history' }, ...detail.history.map((entry) => event(entry, detail))),
