@@ -175,6 +175,9 @@ class _Reckoner:
 
     def year(self, at: int) -> int:
         """The local year of a moment."""
+        table = self._table
+        if table is not None and table.years[0] <= at < table.years[-1]:
+            return table.first + bisect_right(table.years, at) - 1
         return self._local(at).year
 
     def worked(self, start: int, end: int) -> int:
@@ -226,11 +229,12 @@ class _Reckoner:
 
 
 class _Table:
-    """Every opening of some years in order: when it opens and closes, and the office time before it; and the working
-    days as ordinals, with the end of each."""
+    """Every opening of some years in order: when it opens and closes, and the office time before it; the working days
+    as ordinals, with the end of each; and where the years begin."""
 
     def __init__(self, calendar: Calendar, first: int, last: int) -> None:
         self.first, self.last = first, last
+        self.years = [_midnight(date(year, 1, 1), calendar) for year in range(first, last + 2)]
         self.opens: list[int] = []
         self.closes: list[int] = []
         self.days: list[int] = []
@@ -268,6 +272,10 @@ class _Table:
         if opening == len(self.through):
             return None
         return self.opens[opening] + position - self.before[opening]
+
+
+def _midnight(day: date, calendar: Calendar) -> int:
+    return _microseconds(datetime.combine(day, time(), calendar.zone))
 
 
 class NeverDue(Exception):
