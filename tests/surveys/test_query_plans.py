@@ -26,6 +26,8 @@ from surveys import (
     receipts,
     resealing,
     residents,
+    return_visits,
+    return_visits_due,
     reveals,
     sessions,
     twin_proposals,
@@ -64,7 +66,7 @@ from tests.conftest import (
 pytestmark = pytest.mark.anyio
 
 MANY = 20_000
-LARGE = {"issue", "issue_spans", "text_version", "history", "visit", "sealed_field"}
+LARGE = {"issue", "issue_spans", "text_version", "history", "visit", "sealed_field", "return_visit"}
 ZONE = ZoneInfo("Asia/Shanghai")
 DOOR = UUID(int=0xD00)
 OTHER_STREET_LEADER = person("22", "别街领导", "leader", "street", "410103002")
@@ -108,6 +110,12 @@ select district, gen_random_uuid(), 'issue', id, 1, 'report', 'import', 'tests',
 from issue where number > 20000
 """
 
+# About each of them a resident was asked once, and has said nothing.
+LAPSED = """
+insert into return_visit (district, id, issue, round, state, invited_at, closes_at, ended_at)
+select district, id, id, 1, 'lapsed', reported_at, reported_at, reported_at from issue
+"""
+
 
 @pytest.fixture(scope="module")
 async def conn(server: Server, template: str) -> AsyncIterator[asyncpg.Connection]:
@@ -137,6 +145,7 @@ async def _multiply(conn: asyncpg.Connection, visit: UUID, issue: UUID) -> None:
     await conn.execute(VISITS, visits, visit)
     await conn.execute(ISSUES, ids, [*visits, *visits], list(lon), list(lat), cells, issue)
     await conn.execute(LIVES)
+    await conn.execute(LAPSED)
     letters = chance.choice(list(WORDS), (MANY, 12))
     texts = ["".join(row) for row in letters]
     await conn.copy_records_to_table(
@@ -243,6 +252,15 @@ async def test_one_issue_is_looked_up(conn: asyncpg.Connection) -> None:
     issue = await conn.fetchval("select id from issue where number = 20500")
     used = await indexes(conn, lambda conn: issue_lists.one(conn, who, issue, ZONE, NOW, RING))
     assert {"issue_pkey", "history_one_event_per_version", "text_version_pkey"} <= used, used
+
+
+async def test_whom_to_ask_is_found_without_reading_the_rest(conn: asyncpg.Connection) -> None:
+    who = await reader(conn, LEADER)
+    assert "issue_solved" in await indexes(conn, lambda conn: return_visits.invite_due(conn, DISTRICT, NOW))
+    assert "return_visit_open" in await indexes(conn, lambda conn: return_visits.lapse_due(conn, DISTRICT, NOW))
+    asked = return_visits_due.Asked()
+    used = await indexes(conn, lambda conn: return_visits_due.page(conn, who, asked, ZONE, NOW))
+    assert "return_visit_open" in used
 
 
 async def test_receipts_and_visits_are_looked_up(conn: asyncpg.Connection) -> None:
