@@ -227,7 +227,13 @@ async def _merge(conn: Connection, making: Making) -> Outcome:
     merging.refuse_unfit(making.row, into)
     joined = await merging.merged(conn, making.row, into, making.draft.id, _actor(making), making.now)
     await merging.decide(conn, joined, "merged", making.reader.member, making.now)
-    return Outcome(row=moves.settled(joined.row), facts=joined.facts, also=[joined.survivor])
+    # until when somebody granted a pause holds once it is taken apart
+    row = msgspec.structs.replace(moves.settled(joined.row), pause_until=_granted_until(making.row))
+    return Outcome(row=row, facts=joined.facts, also=[joined.survivor])
+
+
+def _granted_until(row: IssueRow) -> datetime | None:
+    return row.pause_until if row.state == "paused" else None
 
 
 async def _survivor(conn: Connection, making: Making) -> IssueRow:

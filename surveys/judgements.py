@@ -153,10 +153,10 @@ async def resume(conn: Connection, making: Making) -> Outcome:
     return Outcome(row=row)
 
 
-# What paused issues were last before.
+# What paused issues were last before, were they merged for a while or not.
 BEFORE_PAUSE = """
 select distinct on (issue) issue, state from issue_spans
-where district = $1 and issue = any($2) and state <> 'paused' order by issue, version desc
+where district = $1 and issue = any($2) and state not in ('paused', 'merged') order by issue, version desc
 """
 
 

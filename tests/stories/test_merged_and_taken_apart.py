@@ -1,13 +1,15 @@
 """Two neighbours report one heap of refuse; the two issues become one, turn out to be two, and go their own ways."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 import asyncpg
 import pytest
 
-from surveys import following, merging, twin_proposals
+from surveys import calendars, deadlines, following, judgements, merging, twin_proposals
+from surveys.clock import Span, due
+from surveys.issues import ROW, IssueRow
 from tests import doors, drafts
 from tests.conftest import (
     DISPATCHER,
@@ -158,3 +160,49 @@ async def test_who_owned_it_has_left_when_it_is_taken_apart(
     clock.forward(days=1)
     moved = await doors.move(client, DISPATCHER, second, drafts.move("unmerge", version + 1, reason="弄错了"))
     assert moved["owner"] == str(WORKER.id), "never without an owner"
+
+
+async def test_what_is_paused_is_merged_and_comes_back_paused(
+    client: Client, conn: asyncpg.Connection, clock: TestClock
+) -> None:
+    """The pause ends with the merger, for nobody granted that the clock stand still while it is another's; taken apart,
+    it is paused again, for as long as was granted."""
+    first, second = await reported(client), await reported(client)
+    await doors.move(client, WORKER, second, drafts.move("accept", 1))
+    due_at = datetime.fromisoformat((await doors.issue(client, WORKER, second))["issue"]["due_at"])
+    until = "2026-12-01T00:00:00+08:00"
+    await doors.move(client, DISPATCHER, second, drafts.move("pause", 2, reason="等材料", until=until))
+    clock.forward(hours=5)
+    await doors.move(client, WORKER, second, drafts.move("merge", 3, to=first, reason="同一件事"))
+    clock.forward(hours=7)
+    moved = await doors.move(client, WORKER, second, drafts.move("unmerge", 4, reason="弄错了"))
+    assert moved["state"] == "paused"
+    assert datetime.fromisoformat(moved["due_at"]) == due_at + timedelta(hours=5)
+    assert await records.agree(conn) == 2
+    clock.forward(hours=11)
+    moved = await doors.move(client, DISPATCHER, second, drafts.move("resume", 5, reason="材料到了"))
+    assert moved["state"] == "accepted", "what it was before the pause"
+    assert datetime.fromisoformat(moved["due_at"]) == due_at + timedelta(hours=16), "a pause costs nothing"
+    row = IssueRow(**await conn.fetchrow(f"select {ROW} from issue where id = $1", second))  # type: ignore[arg-type]
+    pauses = (await deadlines.pauses_of(conn, DISTRICT, [row.id]))[row.id]
+    calendar = await calendars.in_force(conn, DISTRICT, clock.now)
+    limit = Span(row.limit_amount, row.limit_unit)
+    assert due(calendar, limit, row.clock_started_at, pauses, row.extension).at == row.due_at, "reckoned anew, the same"
+
+
+async def test_a_pause_that_was_granted_ends_although_it_was_merged_in_between(
+    client: Client, conn: asyncpg.Connection, clock: TestClock
+) -> None:
+    first, second = await reported(client), await reported(client)
+    until = "2026-11-24T00:00:00+08:00"
+    await doors.move(client, WORKER, second, drafts.move("accept", 1))
+    await doors.move(client, DISPATCHER, second, drafts.move("pause", 2, reason="等材料", until=until))
+    await doors.move(client, WORKER, second, drafts.move("merge", 3, to=first, reason="同一件事"))
+    clock.forward(days=2)
+    async with conn.transaction():
+        assert await judgements.resume_due(conn, DISTRICT, clock.now) == 0, "what is merged is not paused"
+    await doors.move(client, WORKER, second, drafts.move("unmerge", 4, reason="弄错了"))
+    async with conn.transaction():
+        assert await judgements.resume_due(conn, DISTRICT, clock.now) == 1
+    assert (await doors.issue(client, WORKER, second))["issue"]["state"] == "accepted"
+    assert await records.agree(conn) == 2
