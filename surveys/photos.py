@@ -18,7 +18,7 @@ from surveys.standings import standings
 # An issue with a photo of it: whether it is within the reader's reach, what the reader is to it, and whether they
 # promised this photo, when they reported the issue or as the evidence of a move that may have taken it from them.
 OF_ISSUE = """
-select i.owner, i.reporter, i.community, c.street, i.department, {reached} as reached,
+select i.owner, i.reporter, i.community, c.street, i.department, i.agent, {reached} as reached,
   exists (select from history h where h.district = i.district and h.thing = i.id and h.actor_kind = 'member'
     and h.actor = {me} and (h.version = 1 or h.facts->'evidence' ? {sha256})) as theirs
 from issue i left join community c on c.district = i.district and c.code = i.community
@@ -66,6 +66,7 @@ def _standings(reader: Reader, row: Any) -> frozenset[str]:
         community=row["community"],
         street=row["street"],
         department=row["department"],
+        agent=row["agent"],
     )
 
 

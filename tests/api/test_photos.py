@@ -316,8 +316,9 @@ async def test_evidence_comes_although_the_move_took_the_issue_away(town: Client
     await doors.move(town, WORKER, issue, away)
     given = drafts.move("assign", 2, to=str(STRANGER.id), evidence=[promised(content)])
     await doors.move(town, WORKER, issue, given)
-    elsewhere = drafts.move("correct", 3, reason="在那边", correction={"position": drafts.FAR_DOOR})
-    await doors.move(town, WORKER, issue, elsewhere)
+    await doors.move(town, STRANGER, issue, drafts.move("accept", 3))
+    elsewhere = drafts.move("correct", 4, reason="在那边", correction={"position": drafts.FAR_DOOR})
+    await doors.move(town, STRANGER, issue, elsewhere)
     assert (await town.get(f"/api/issues/{issue}", headers=WORKER.headers)).status_code == 404
     doors.answered(await send(town, WORKER, issue, content), 201)
     assert len(await listed(town, STRANGER, issue)) == 1
