@@ -38,6 +38,7 @@ from api import (
     people_pages,
     photos,
     problem_details,
+    rates,
     resident_page,
     residents,
     return_visits,
@@ -97,6 +98,7 @@ ROUTES: list[Any] = [
     *resident_page.ROUTES,
     *communities.ROUTES,
     *maps.ROUTES,
+    *rates.ROUTES,
     *health.ROUTES,
     *pages.ROUTES,
 ]

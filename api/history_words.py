@@ -127,6 +127,7 @@ EVENTS: Mapping[str, Words] = {
     "installation.key_retired": ("停用旧密钥", "Key retired"),
     "installation.backed_up": ("备份", "Backed up"),
     "installation.restored": ("恢复备份", "Restored"),
+    "district.weigh": ("调整三率权重", "Rates weighed"),
     "boundary_version.imported": ("导入社区边界", "Boundaries imported"),
     "category.imported": ("导入问题类别", "Categories imported"),
     "calendar.holidays": ("公布节假日", "Holidays changed"),

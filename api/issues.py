@@ -3,9 +3,11 @@
 from collections.abc import Collection
 from datetime import date, datetime
 from typing import Annotated, Any, Literal
+from urllib.parse import urlencode
 from uuid import UUID
 
 import asyncpg
+import msgspec
 from litestar import Request, get, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
@@ -25,8 +27,8 @@ from surveys.refusals import InvalidFilter
 from surveys.sealing import KeyRing
 from surveys.workflow import Group, State
 
-# What may stand beside the filters in the address of a list or a map.
-BESIDE_FILTERS = frozenset({"limit", "cursor", "total", "zoom", "lang"})
+# What may stand beside the filters in the address of a list, a map or the rates.
+BESIDE_FILTERS = frozenset({"limit", "cursor", "total", "zoom", "lang", "by", "hours"})
 
 
 ME = "me"
@@ -109,6 +111,22 @@ def _persons(request: Request[Reader, Any, Any], name: str, given: list[str] | N
         return tuple(request.user.member if one == ME else UUID(one) for one in given or ())
     except ValueError:
         raise InvalidFilter(name, expected="me, or a member's id") from None
+
+
+def address(filters: Filters, *, rate: Rate | None = None, met: bool | None = None) -> str:
+    """Where the list of the issues under these filters opens; of those that a rate counts, if one is named."""
+    given: list[tuple[str, str]] = []
+    for name, value in msgspec.structs.asdict(msgspec.structs.replace(filters, rate=rate, met=met)).items():
+        if name == "bbox" and value:
+            given.append((name, ",".join(map(str, value))))
+        elif isinstance(value, tuple):
+            given += [(name, str(one or issue_query.NONE)) for one in value]
+        elif isinstance(value, bool):
+            word = ("false", "true") if name == "overdue" else ("no", "yes")
+            given.append((name, word[value]))
+        elif value is not None:
+            given.append((name, value if isinstance(value, str) else value.isoformat()))
+    return f"/api/issues?{urlencode(given)}"
 
 
 def _organisation(given: str) -> UUID | None:

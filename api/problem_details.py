@@ -86,6 +86,7 @@ TEXTS: Mapping[str, Text] = {
     "invalid_filter": Text(
         422, "筛选条件不符合要求，应为：{expected}", "The filter does not fit; expected: {expected}"
     ),
+    "no_weight": Text(422, "三个权重不能都是 0", "One of the weights must be more than 0"),
     "phone_unusable": Text(
         422, "电话号码应有 {least} 到 {most} 位数字", "A phone number has {least} to {most} digits, and no letters"
     ),

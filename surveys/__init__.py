@@ -18,7 +18,7 @@ Where does it go? From low to high, by what it is about:
 - moving them: `moves` (as they are asked for) `issue_moves` `offers` (who takes one on) `judgements` (giving back,
   pausing, extending)
 - reading them: `rate_terms` (what each rate counts) `issue_query` (the one query) `issue_lists` `issue_counts`
-  `issue_rows` `choices`
+  `issue_rows` `choices` `rates` `rate_weights` (of the index made of them)
 - the same thing reported twice: `merging` `likeness` (how alike, and why) `twins` `twin_proposals`
 - contact cards: `card_numbers` `card_terms` (what they say) `contact_cards` (made, left at a door, revoked)
   `card_doors` (what a resident sees) `card_reports`

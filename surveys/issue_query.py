@@ -80,7 +80,7 @@ class Query(Struct, frozen=True):
 PRESENT = f"""
   select i.district, i.id, i.number, i.version, i.visit, i.reporter, i.reported_at, i.certainty,
          i.lon, i.lat, i.cell, i.text_version, i.boundary_version, i.organisation, i.premises,
-         i.card, i.merged_into, {", ".join(f"i.{name}" for name in SPANNED)}
+         i.card, i.merged_into, i.outcome, i.due_from, i.took_s, {", ".join(f"i.{name}" for name in SPANNED)}
   from issue i
   where i.district = $1"""
 
@@ -166,9 +166,10 @@ def _what(conditions: _Conditions, filters: Filters) -> None:
         outside = " or community is null" if NO_COMMUNITY in filters.community else ""
         conditions.add(f"(community = any({{}}){outside})", list(filters.community))
     if filters.street:
-        outside = " or community is null" if NONE in filters.street else ""
+        outside = " or street is null" if NONE in filters.street else ""
         conditions.add(
-            f"(community in (select code from community where district = $1 and street = any({{}})){outside})",
+            f"(community in (select code from community where district = $1 and (street = any({{}}){outside}))"
+            f"{' or community is null' if outside else ''})",
             list(filters.street),
         )
     if filters.category:

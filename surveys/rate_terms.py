@@ -88,18 +88,20 @@ def _said(fact: str) -> str:
     return FACTS.get(fact) or PASSING[fact]
 
 
-def _packed(facts: Mapping[str, str], first: int) -> str:
-    """An integer with a bit for each fact that holds."""
-    return " | ".join(
-        f"case when {condition} then {1 << at} else 0 end" for at, condition in enumerate(facts.values(), start=first)
-    )
+# The facts of a row in one number, a bit for each that holds, as the column `outcome` of `issue` has them too; from
+# when on it is due, as `due_from`; and how long it took, as `took_s`.
+OUTCOME = " | ".join(f"case when {said} then {1 << at} else 0 end" for at, said in enumerate(FACTS.values()))
+DUE_FROM = """case when resolved_at is not null then '-infinity'::timestamptz
+    when state not in ('reported', 'accepted', 'assigned', 'in_progress', 'paused') then 'infinity'
+    when paused_at is null then due_at
+    when due_at < paused_at then '-infinity'
+    else 'infinity' end"""
+TOOK_S = "extract(epoch from resolved_at - reported_at)::bigint"
 
 
-LASTING = _packed(FACTS, 0)
-AT_THE_MOMENT = _packed(PASSING, len(FACTS))
-
-
-def bits(facts: tuple[str, ...]) -> int:
-    """The bits that stand for these facts."""
-    order = [*FACTS, *PASSING]
-    return sum(1 << order.index(fact) for fact in facts)
+def packed(facts: tuple[str, ...]) -> str:
+    """The condition that an issue has all of these facts, on the columns above."""
+    order = list(FACTS)
+    bits = sum(1 << order.index(fact) for fact in facts if fact in FACTS)
+    passing = {"response_over": "response_due_at < $2", "due": "due_from < $2"}
+    return " and ".join([f"outcome & {bits} = {bits}", *(passing[fact] for fact in facts if fact in passing)])

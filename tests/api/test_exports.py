@@ -20,7 +20,9 @@ from api.export_columns import WORDS
 from api.exports import Exports
 from api.filing import Busy
 from api.settings import Settings
+from surveys import issues
 from surveys.categories import Channel, Urgency
+from surveys.issues import IssueRow
 from surveys.placing import Certainty
 from surveys.receipts import Flag
 from surveys.visit_drafts import Outcome, PremisesKind
@@ -274,8 +276,10 @@ async def test_few_exports_run_at_a_time(dsn: str, clock: TestClock, monkeypatch
         assert await conn.fetchval("select 1") == 1
 
 
-MANY = """
-insert into issue select r.* from issue i, generate_series(1, 20000) n,
+ISSUE = IssueRow.__struct_fields__
+MANY = f"""
+insert into issue ({issues.ROW})
+select {", ".join(f"r.{name}" for name in ISSUE)} from issue i, generate_series(1, 20000) n,
   lateral jsonb_populate_record(i, jsonb_build_object(
     'id', gen_random_uuid(), 'number', 100000 + n, 'reported_at', i.reported_at - n * interval '1 second')) as r
 where i.id = $1

@@ -210,6 +210,10 @@ def _webhook(_: Things) -> object:
     return {"id": str(uuid4()), "url": "http://127.0.0.1/", "events": ["report"]}
 
 
+def _counted(answer: httpx.Response) -> int:
+    return sum(row["bounce"]["denominator"] for row in answer.json()["rows"])
+
+
 def _csv_rows(answer: httpx.Response) -> int:
     return len(list(csv.DictReader(io.StringIO(answer.content.decode("utf-8-sig"), newline=""))))
 
@@ -400,6 +404,10 @@ ROUTES: dict[str, Row] = {
     "POST /card/session": public(400),  # of an empty body
     "POST /card/reports": public(400),
     "POST /card/leave": public(401),
+    # the rates, over what each reaches
+    "GET /api/rates": Row(query="?by=district", shown=_counted),
+    "GET /api/rates/weights": Row(),
+    "PUT /api/rates/weights": Row(may=ADMINISTRATION, body=lambda _: {"response": 2}),
     # maps
     "GET /maps/issues": Row(),
     "GET /maps/issues/clusters": Row(query="?zoom=12", shown=_clusters),

@@ -13,7 +13,7 @@ from uuid import UUID, uuid4
 
 import asyncpg
 
-from surveys import history
+from surveys import history, issues
 from tests.bench.district import DISTRICT
 
 # The tables of a visit in the order in which they may be written, and the columns that hold ids of its own.
@@ -26,7 +26,7 @@ TABLES = {
 }
 OF_VISIT = {
     "visit": "select * from visit where district = $1 and id = $2",
-    "issue": "select * from issue where district = $1 and visit = $2 order by id",
+    "issue": f"select {issues.ROW} from issue where district = $1 and visit = $2 order by id",
     "issue_spans": "select s.* from issue_spans s join issue i on (i.district, i.id) = (s.district, s.issue)"
     " where i.district = $1 and i.visit = $2",
     "text_version": "select * from text_version where district = $1 and (subject = $2 or subject in"

@@ -23,6 +23,7 @@ from surveys import (
     issue_counts,
     issue_lists,
     issue_moves,
+    issues,
     receipts,
     resealing,
     residents,
@@ -37,6 +38,7 @@ from surveys import (
 from surveys.contacts import Contact
 from surveys.history import Actor
 from surveys.issue_query import Filters
+from surveys.issues import IssueRow
 from surveys.people import Grant, Reader
 from surveys.twins import TwinDraft
 from tests import doors, drafts
@@ -84,8 +86,8 @@ insert into visit select r.* from visit v, unnest($1::uuid[]) with ordinality as
     'organisation', lpad(case when g.n % 600 = 4 then '66' else '64' end, 32, '0')::uuid)) as r
 where v.id = $2
 """
-ISSUES = """
-insert into issue select r.* from issue i,
+ISSUES = f"""
+insert into issue ({issues.ROW}) select {", ".join(f"r.{name}" for name in IssueRow.__struct_fields__)} from issue i,
   unnest($1::uuid[], $2::uuid[], $3::float8[], $4::float8[], $5::bigint[]) with ordinality
     as g(id, visit, lon, lat, cell, n),
   lateral jsonb_populate_record(i, jsonb_build_object(

@@ -1,0 +1,289 @@
+"""The rates of issues, by whatever they are broken down: how many were answered, solved and found satisfactory, how
+often they went astray, and how long they took. surveys/rates.md says what each figure counts.
+
+They count what the one query shows, so that behind each figure there is the list that the same filters open."""
+
+import calendar
+from collections.abc import Callable, Mapping, Sequence
+from datetime import date, datetime, time
+from typing import Any, Literal
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+import msgspec
+from asyncpg import Connection
+from msgspec import Struct
+
+from surveys import rate_terms, rate_weights
+from surveys.issue_query import NONE, Filters, Query, moment, seen
+from surveys.people import Reader
+from surveys.rate_terms import RATES, TERMS, Rate
+from surveys.rate_weights import Weights
+from surveys.refusals import InvalidFilter
+
+By = Literal["district", "street", "community", "organisation", "department", "category", "channel", "month"]
+
+
+class Share(Struct, frozen=True):
+    """How many of how many; there is no rate of nothing."""
+
+    numerator: int
+    denominator: int
+
+    @property
+    def rate(self) -> float | None:
+        """The numerator's share of the denominator."""
+        return self.numerator / self.denominator if self.denominator else None
+
+
+class Hours(Struct, frozen=True, kw_only=True):
+    """How long it took from the report to the last resolution, by the clock on the wall, of what is resolved; by the
+    nearest rank, so that each is the time of an issue."""
+
+    median: float | None
+    p90: float | None
+    count: int
+
+
+class Row(Struct, frozen=True, kw_only=True):
+    """The figures of one part of what was asked about, which a list shows under `filters`; None is the key of what
+    belongs to none. `part_of` is the key of the row, or of the kind of row, that this one is part of."""
+
+    key: str | None
+    name: str | None
+    part_of: str | None
+    filters: Filters
+    shares: Mapping[Rate, Share]
+    hours: Hours | None
+    index: float | None  # None while one of the rates that have weight is not there
+
+
+class Rates(Struct, frozen=True, kw_only=True):
+    """What was asked about, at a moment and as it was known at another; and the weights that held then."""
+
+    rows: Sequence[Row]
+    at: datetime
+    known_at: datetime
+    weights: Weights
+
+
+class _Breakdown(Struct, frozen=True):
+    """How issues are parted: `column` of the one query; `row`, a part's key, its name and what it is part of, for each
+    value of the column, `c.value`, with what `joined` adds; and the filter by which a list shows one part."""
+
+    column: str
+    row: str
+    joined: str
+    narrow: Callable[[Filters, str | None], Filters]
+
+
+def _whole(filters: Filters, _key: str | None) -> Filters:
+    return filters
+
+
+def _by(name: str) -> Callable[[Filters, str | None], Filters]:
+    def narrow(filters: Filters, key: str | None) -> Filters:
+        return msgspec.structs.replace(filters, **{name: (key or NONE,)})
+
+    return narrow
+
+
+def _of_organisation(filters: Filters, key: str | None) -> Filters:
+    return msgspec.structs.replace(filters, organisation=(UUID(key) if key else None,))
+
+
+def _in_month(filters: Filters, key: str | None) -> Filters:
+    year, month = (int(part) for part in (key or "").split("-"))
+    first, last = date(year, month, 1), date(year, month, calendar.monthrange(year, month)[1])
+    return msgspec.structs.replace(
+        filters,
+        reported_from=max(first, filters.reported_from or first),
+        reported_to=min(last, filters.reported_to or last),
+    )
+
+
+BREAKDOWNS: Mapping[By, _Breakdown] = {
+    "district": _Breakdown(
+        "null::text", "d.district::text, d.name, null::text", "join district d on d.district = $1", _whole
+    ),
+    "street": _Breakdown(
+        "community",
+        "s.code, s.name, null::text",
+        "left join community m on m.district = $1 and m.code = c.value"
+        " left join street s on s.district = $1 and s.code = m.street",
+        _by("street"),
+    ),
+    "community": _Breakdown(
+        "community",
+        "m.code, m.name, m.street",
+        "left join community m on m.district = $1 and m.code = c.value",
+        _by("community"),
+    ),
+    "organisation": _Breakdown(
+        "organisation",
+        "o.id::text, o.name, o.parent::text",
+        "left join organisation o on o.district = $1 and o.id = c.value",
+        _of_organisation,
+    ),
+    "department": _Breakdown(
+        "department",
+        "d.code, d.name, null::text",
+        "left join department d on d.district = $1 and d.code = c.value",
+        _by("department"),
+    ),
+    # counted in the row of its group too, as the filter has it
+    "category": _Breakdown(
+        "category",
+        "k.code, k.name, k.parent",
+        "join category own on own.district = $1 and own.code = c.value"
+        " join category k on k.district = $1 and k.code in (own.code, own.parent)",
+        _by("category"),
+    ),
+    "channel": _Breakdown("channel", "c.value, null::text, null::text", "", _by("channel")),
+    "month": _Breakdown(
+        "width_bucket(reported_at, {months})", "lpad(c.value::text, 5, '0'), null::text, null::text", "", _in_month
+    ),
+}
+
+# Counted first by what the issues are parted by, in one pass that two processors share; what those parts are called,
+# and which others they are counted in, is looked up for some hundreds of sums.
+COUNTED = """
+, counted as materialized (
+  select {column} as value, {counts}{took}
+  from {source} group by 1
+), parts(key, name, part_of, {names}{took_name}) as materialized (
+  select {row}, {of_parts}{took_of_part} from counted c {joined}
+), summed as (
+  select key, min(name) as name, min(part_of) as part_of, {sums}
+  from parts group by key
+)
+"""
+SHARES = "select * from summed order by key nulls last"
+SHARES_AND_HOURS = """
+select summed.*, h.count as took_count, h.took
+from summed left join lateral (
+  select count(*), percentile_disc(array[0.5, 0.9]) within group (order by took_s) as took
+  from parts p, unnest(p.took) took_s where p.key is not distinct from summed.key
+) h on true
+order by key nulls last
+"""
+
+_NAMES = [name for rate in RATES for name in (f"{rate}_of", rate)]
+_CONDITIONS = [rate_terms.packed(facts) for rate in RATES for facts in (TERMS[rate].denominator, TERMS[rate].numerator)]
+
+# The present has its facts in columns; the past is what each span says.
+OF_PAST = f"""(
+  select *, {rate_terms.OUTCOME} as outcome, {rate_terms.DUE_FROM} as due_from, {rate_terms.TOOK_S} as took_s
+  from seen) seen"""
+
+
+async def by(
+    conn: Connection,
+    reader: Reader,
+    filters: Filters,
+    parted: By,
+    zone: ZoneInfo,
+    now: datetime,
+    *,
+    hours: bool = True,
+) -> Rates:
+    """The rates of the issues that the reader sees under these filters, broken down; with how many hours they took, if
+    asked. Raises InvalidFilter, and NotAllowed for whoever reads no issues."""
+    if filters.rate is not None or filters.met is not None:
+        raise InvalidFilter("rate" if filters.rate else "met", expected="–")
+    about = moment(filters, zone, now)
+    known_at = about.known_at or now
+    weights = await rate_weights.in_force(conn, reader.district, about.at)
+    query = await seen(conn, reader, filters, zone, about)
+    months = await _months(conn, reader.district, zone) if parted == "month" else []
+    rows = await conn.fetch(*_question(query, parted, months, hours=hours))
+    asked = filters if about.known_at is None else msgspec.structs.replace(filters, known_at=known_at)
+    found = [_row(row, parted, asked, months, weights, zone) for row in rows]
+    if parted == "category" and filters.category:
+        found = await _wholly_asked_for(conn, reader, filters, found)
+    return Rates(rows=found, at=about.at, known_at=known_at, weights=weights)
+
+
+def _question(query: Query, parted: By, months: Sequence[datetime], *, hours: bool) -> tuple[Any, ...]:
+    breakdown = BREAKDOWNS[parted]
+    parameters = list(query.parameters)
+    column = breakdown.column
+    if parted == "month":
+        parameters.append(months)
+        column = column.format(months=f"${len(parameters)}::timestamptz[]")
+    counted = COUNTED.format(
+        column=column,
+        counts=", ".join(
+            f"count(*) filter (where {condition}) as {name}"
+            for condition, name in zip(_CONDITIONS, _NAMES, strict=True)
+        ),
+        took=", array_agg(took_s) filter (where took_s is not null and outcome & 1 = 1) as took" if hours else "",
+        took_name=", took" if hours else "",
+        took_of_part=", c.took" if hours else "",
+        source="seen" if query.moment.known_at is None else OF_PAST,
+        names=", ".join(_NAMES),
+        row=breakdown.row,
+        of_parts=", ".join(f"c.{name}" for name in _NAMES),
+        joined=breakdown.joined,
+        sums=", ".join(f"sum({name})::bigint as {name}" for name in _NAMES),
+    )
+    return query.text + counted + (SHARES_AND_HOURS if hours else SHARES), *parameters
+
+
+ENDS = "select min(reported_at), max(reported_at) from issue where district = $1"
+
+
+async def _months(conn: Connection, district: int, zone: ZoneInfo) -> list[datetime]:
+    """The beginnings of all months from the district's first report to its last, in its zone."""
+    (ends,) = await conn.fetch(ENDS, district)
+    first, last = ((end or datetime(2000, 1, 1, tzinfo=zone)).astimezone(zone) for end in ends)
+    numbers = range(first.year * 12 + first.month - 1, last.year * 12 + last.month)
+    return [datetime.combine(date(number // 12, number % 12 + 1, 1), time(), zone) for number in numbers]
+
+
+def _row(row: Any, parted: By, filters: Filters, months: Sequence[datetime], weights: Weights, zone: ZoneInfo) -> Row:
+    key = row["key"]
+    if parted == "month":
+        key = f"{months[int(key) - 1].astimezone(zone):%Y-%m}"
+    shares = {rate: Share(row[rate], row[f"{rate}_of"]) for rate in RATES}
+    return Row(
+        key=key,
+        name=row["name"],
+        part_of=row["part_of"],
+        filters=BREAKDOWNS[parted].narrow(filters, key),
+        shares=shares,
+        hours=_hours(row) if "took_count" in row.keys() else None,  # noqa: SIM118 - a row's values are what `in` asks
+        index=index(shares, weights),
+    )
+
+
+def _hours(row: Any) -> Hours:
+    median, p90 = ((seconds / 3_600) for seconds in row["took"]) if row["took"] else (None, None)
+    return Hours(median=median, p90=p90, count=row["took_count"])
+
+
+def index(shares: Mapping[Rate, Share], weights: Weights) -> float | None:
+    """The mean of the three rates by their weights; None where one that counts is not there, for the rest would then
+    be compared with what others have of all three."""
+    parts = [
+        (shares["response"].rate, weights.response),
+        (shares["resolution"].rate, weights.resolution),
+        (shares["satisfaction"].rate, weights.satisfaction),
+    ]
+    weighed = [(rate, weight) for rate, weight in parts if weight]
+    rates = [rate * weight for rate, weight in weighed if rate is not None]
+    return sum(rates) / sum(weight for _, weight in weighed) if len(rates) == len(weighed) else None
+
+
+PARENTS = "select code, parent from category where district = $1"
+
+
+async def _wholly_asked_for(conn: Connection, reader: Reader, filters: Filters, rows: Sequence[Row]) -> list[Row]:
+    """Without the groups of which only some categories were asked for: the list of such a group shows them all."""
+    covered: dict[str, set[str]] = {}
+    for code, parent in await conn.fetch(PARENTS, reader.district):
+        covered.setdefault(code, set()).add(code)
+        if parent:
+            covered.setdefault(parent, set()).add(code)
+    asked = set().union(*(covered.get(code, set()) for code in filters.category))
+    return [row for row in rows if row.key and covered[row.key] <= asked]
