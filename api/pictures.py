@@ -16,7 +16,7 @@ from surveys.pictures import PictureBroken
 
 log = structlog.get_logger()
 
-LONGEST_S = 30.0  # that a picture may take; a usual one takes a quarter of a second
+LONGEST_S = 50.0  # that a picture may take on a machine that does much else; a usual one takes a quarter of a second
 MOST_WAITING = 64
 LONGEST_LINE = 1 << 16
 
@@ -70,7 +70,10 @@ class _Maker:
         try:
             async with asyncio.timeout(LONGEST_S):
                 return await self._asked(wanted)
-        except (TimeoutError, OSError, ValueError, msgspec.DecodeError) as error:
+        except TimeoutError:
+            await self.end()
+            raise Busy from None
+        except (OSError, ValueError, msgspec.DecodeError) as error:
             log.warning("picture_not_made", error=type(error).__name__)
             await self.end()
             raise PictureBroken("content") from None
