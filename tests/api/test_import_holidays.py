@@ -14,11 +14,12 @@ from click.testing import CliRunner, Result
 
 from api import holiday_lists
 from api.cli.holidays import REASONS, holidays
+from api.holiday_lists import ACTOR
 from api.settings import Settings
-from surveys import calendars
-from surveys.calendars import Day
+from surveys import calendars, reckonings
+from surveys.calendars import Day, Year
 from tests import doors, drafts
-from tests.conftest import DISTRICT, MEMBER, WORKER, Client
+from tests.conftest import DISPATCHER, DISTRICT, MEMBER, NOW, WORKER, Client, TestClock
 from tests.stories import records
 
 pytestmark = pytest.mark.anyio
@@ -113,6 +114,44 @@ async def test_a_published_year_counts_provisional_due_times_anew(
     again = await asyncio.to_thread(imported, LIST)
     assert (again.exit_code, again.output) == (0, "Nothing is new 没有变化.\n")
     assert (await issue(conn, waiting))["version"] == after["version"]
+
+
+async def test_what_an_import_was_cut_off_from_the_next_one_takes_up(
+    imported: Import, client: Client, conn: asyncpg.Connection
+) -> None:
+    await limit(conn, 55, 30)
+    waiting = [await filed(client), await filed(client)]
+    async with conn.transaction():  # it stored the year, and got through a part of the issues
+        year = Year((Day(date(2027, 1, 1), "holiday", ""),), published=True)
+        await calendars.store(conn, "cn", {2027: year}, "x", ACTOR, NOW)
+        await reckonings.reckon(conn, DISTRICT, ACTOR, NOW, at_once=1)
+    assert sum([(await issue(conn, one))["due_provisional"] for one in waiting]) == 1
+    result = await asyncio.to_thread(imported, None, "--from-library")
+    assert f"District {DISTRICT}: 1 due times counted anew" in result.output
+    assert not any([(await issue(conn, one))["due_provisional"] for one in waiting])
+
+
+async def test_a_paused_issue_is_counted_anew_with_the_pauses_that_are_over(
+    client: Client, conn: asyncpg.Connection, clock: TestClock
+) -> None:
+    await limit(conn, 55, 30)
+    paused, twice = await filed(client), await filed(client)
+    for one in (paused, twice):
+        await doors.move(client, WORKER, one, drafts.move("accept", 1))
+        await doors.move(client, DISPATCHER, one, drafts.move("pause", 2, reason="等材料"))
+    clock.forward(days=1)  # seven working hours
+    await doors.move(client, WORKER, twice, drafts.move("resume", 3))
+    await doors.move(client, DISPATCHER, twice, drafts.move("pause", 4, reason="等材料"))
+    clock.forward(days=1)
+    async with conn.transaction():
+        year = Year((Day(date(2027, 1, 1), "holiday", ""), Day(date(2027, 2, 8), "holiday", "")), published=True)
+        await calendars.store(conn, "cn", {2027: year}, "x", ACTOR, clock.now)
+        await reckonings.reckon(conn, DISTRICT, ACTOR, clock.now)
+    assert local((await issue(conn, paused))["due_at"]) == "2027-02-10 17:00", "the pause that lasts comes later"
+    assert local((await issue(conn, twice))["due_at"]) == "2027-02-11 17:00"
+    await doors.move(client, WORKER, paused, drafts.move("resume", 4))
+    assert local((await issue(conn, paused))["due_at"]) == "2027-02-12 17:00", "two days later"
+    await records.agree(conn)
 
 
 async def test_what_reaches_beyond_the_published_year_stays_provisional(
