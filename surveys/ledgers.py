@@ -316,7 +316,7 @@ def _deadlines(ledger: Ledger, limit: Limit, report: Report) -> dict[str, Any]:
     columns = deadlines.of_new(ledger.known.calendar, limit, report.reported_at)
     if report.due_at is None:
         return columns
-    return columns | {"due_at": report.due_at, "due_provisional": False}
+    return columns | {"due_at": report.due_at, "due_provisional": False, "calendar_version": 0}
 
 
 def _ids(district: int, source_id: str, count: int) -> list[UUID]:

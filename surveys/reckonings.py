@@ -10,7 +10,7 @@ from asyncpg import Connection
 from msgspec import Struct
 
 from surveys import calendars, clock, deadlines, issue_changes
-from surveys.clock import Calendar, Pause, Span
+from surveys.clock import Calendar, Due, Pause, Span
 from surveys.history import Actor
 from surveys.issue_changes import Change
 from surveys.issues import ROW, IssueRow, event_id
@@ -35,6 +35,15 @@ join category_limit l on l.district = $1
 """
 
 
+# Issues whose ledger brought their due times, which no calendar counted, and whose clock or limit is still the same.
+BROUGHT = """
+select h.thing from history h
+where h.district = $1 and h.thing = any($2) and h.version = 1 and not h.facts ?| '{calendar_version,due_provisional}'
+  and not exists (select from history c where c.district = $1 and c.thing = h.thing
+    and (c.event = 'reopen' or c.event = 'correct' and c.facts ?| '{category,urgency}'))
+"""
+
+
 class Reckoned(Struct, frozen=True):
     """How many of a batch were counted anew, and the last one looked at; None once there are no more."""
 
@@ -54,6 +63,7 @@ async def reckon(
     calendar = await calendars.in_force(conn, district, now)
     pauses = await deadlines.pauses_of(conn, district, [row.id for row in found if row.pauses])
     responses = await _responses(conn, district, found)
+    brought = await _brought(conn, district, found)
     changes = [
         Change(
             before=row,
@@ -63,7 +73,7 @@ async def reckon(
             actor=actor,
         )
         for row in found
-        if (counted := _counted(calendar, row, pauses.get(row.id, ()), responses)) is not None
+        if (counted := _counted(calendar, row, pauses.get(row.id, ()), responses, row.id in brought)) is not None
     ]
     await issue_changes.write(conn, changes, now)
     return Reckoned(len(changes), found[-1].id)
@@ -72,15 +82,15 @@ async def reckon(
 Responses = Mapping[tuple[str, str, int], Span]
 
 
-def _counted(calendar: Calendar, row: IssueRow, pauses: Sequence[Pause], responses: Responses) -> IssueRow | None:
-    """The row with what its due times are now; None if they are what they were."""
-    due = clock.due(
-        calendar,
-        Span(row.limit_amount, row.limit_unit),
-        row.clock_started_at,
-        list(deadlines.ended(row, pauses)),
-        row.extension,
-    )
+def _counted(
+    calendar: Calendar, row: IssueRow, pauses: Sequence[Pause], responses: Responses, brought: bool
+) -> IssueRow | None:
+    """The row with what its due times are now; None if they are what they were. One that a ledger brought stays, and
+    is provisional no longer once the years up to it are published."""
+    ended = list(deadlines.ended(row, pauses))
+    due = clock.due(calendar, Span(row.limit_amount, row.limit_unit), row.clock_started_at, ended, row.extension)
+    if brought:
+        due = Due(row.due_at, row.due_at.astimezone(calendar.zone).year not in calendar.published)
     provisional, response_due_at = due.provisional, row.response_due_at
     response = responses.get((row.category, row.urgency, row.limit_version))
     if response is not None and row.first_contact_at is None:
@@ -96,6 +106,11 @@ def _counted(calendar: Calendar, row: IssueRow, pauses: Sequence[Pause], respons
         due_provisional=provisional,
         calendar_version=calendar.version,
     )
+
+
+async def _brought(conn: Connection, district: int, found: Sequence[IssueRow]) -> set[UUID]:
+    of_ledgers = [row.id for row in found if row.source == "ledger"]
+    return {row["thing"] for row in await conn.fetch(BROUGHT, district, of_ledgers)} if of_ledgers else set()
 
 
 async def _responses(conn: Connection, district: int, found: Sequence[IssueRow]) -> Responses:

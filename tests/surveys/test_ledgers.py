@@ -1,7 +1,7 @@
 """A ledger taken over: every report once, with its own dates, its whole life, its place and its owner."""
 
 from collections.abc import Mapping, Sequence
-from datetime import timedelta
+from datetime import date, timedelta
 from itertools import pairwise
 from typing import Any
 
@@ -13,7 +13,9 @@ from api.tables import Cell, Row
 from maps import boundaries
 from maps.boundaries import Area
 from maps.locator import Atlas
-from surveys import issues, ledgers, workflow
+from surveys import calendars, issues, ledgers, reckonings, workflow
+from surveys.calendars import Day, Year
+from surveys.history import Actor
 from surveys.ledger_mapping import Categories, Departments, LedgerMapping, UnusableMapping
 from surveys.ledger_rows import made_code
 from surveys.ledgers import Counts, Ledger
@@ -75,6 +77,29 @@ async def test_the_ledgers_own_limit_outranks_the_categorys(conn: asyncpg.Connec
     await taken_over(conn, rows({"截止时间": "2026-11-30"}))
     issue = await only(conn)
     assert (issue["due_at"], issue["limit_amount"]) == (china(2026, 11, 30), 72)
+
+
+async def test_a_due_time_that_a_ledger_brought_is_never_counted_anew(conn: asyncpg.Connection) -> None:
+    """Not even when a pause has carried it into a year that is published later; one that was counted here is."""
+    await conn.execute(
+        "insert into category_limit (district, category, urgency, version, amount, unit, response_amount,"
+        " response_unit, valid_from) values ($1, '0102', 'normal', 2, 60, 'working_days', 1, 'working_days', $2)",
+        DISTRICT,
+        NOW,
+    )
+    await taken_over(conn, rows({"截止时间": "2027-02-09"}, {}))
+    brought, counted = await conn.fetch("select * from issue order by source_id")
+    assert (brought["due_at"], brought["due_provisional"]) == (china(2027, 2, 9), False)
+    assert (counted["due_at"], counted["due_provisional"]) == (china(2027, 1, 25, 17), True)
+    await conn.execute("update issue set due_provisional = true")  # as a pause leaves it
+    days = (Day(date(2027, 1, 1), "holiday", ""), Day(date(2027, 1, 4), "holiday", ""))
+    actor = Actor("import", "holidays")
+    async with conn.transaction():
+        await calendars.store(conn, "cn", {2027: Year(days, published=True)}, "tests", actor, NOW)
+        assert (await reckonings.reckon(conn, DISTRICT, actor, NOW)).changed == 2
+    brought, counted = await conn.fetch("select * from issue order by source_id")
+    assert (brought["due_at"], brought["due_provisional"]) == (china(2027, 2, 9), False)
+    assert (counted["due_at"], counted["due_provisional"]) == (china(2027, 1, 26, 17), False)
 
 
 async def test_the_owner_is_the_first_who_answers_for_the_place(conn: asyncpg.Connection) -> None:
