@@ -143,7 +143,8 @@ async def test_a_closed_issue_has_its_whole_life_with_the_ledgers_dates(conn: as
         assert event["facts"]["state"] == at
     issue = await only(conn)
     facts = [event["facts"] for event in events]
-    assert issues.rebuilt(DISTRICT, issue["id"], facts, NOW) == issues.IssueRow(**issue)
+    told = issues.IssueRow(**{name: issue[name] for name in issues.IssueRow.__struct_fields__})
+    assert issues.rebuilt(DISTRICT, issue["id"], facts, NOW) == told
     spans = await conn.fetch("select state, valid_from, valid_to from issue_spans order by version")
     assert [span["state"] for span in spans] == ["reported", "accepted", "resolved", "closed"]
     assert all(one["valid_to"] == after["valid_from"] for one, after in pairwise(spans))
