@@ -10,14 +10,16 @@ from litestar.params import FromPath, JSONBody
 from litestar.response import Template
 from msgspec import Struct
 
-from api import problem_details, session_cookies
+from api import notice_words, problem_details, session_cookies
 from api.auth import Clock
 from api.entrance import Entrance, Own, Password, require_page
 from api.json_bodies import JsonBody, Nothing
+from api.notices import own_settings
 from api.settings import Settings
 from api.sign_in import HOME, NOT_KEPT, local
 from surveys import (
     account_notices,
+    notices,
     second_factors,
     sessions,
     sign_ins,
@@ -26,6 +28,8 @@ from surveys.history import Actor
 from surveys.people import District, Reader
 from surveys.refusals import NotFound
 from surveys.sessions import OpenSession
+
+INBOX_SHOWN = 20
 
 
 @get("/account", include_in_schema=False)
@@ -56,6 +60,11 @@ async def account_page(
         "devices": await sessions.devices(conn, reader, request.auth, now),
         "sessions": await sessions.open_sessions(conn, reader, request.auth, now, idle),
         "notices": await account_notices.of_member(conn, reader.district, reader.member),
+        "inbox": await notices.inbox(conn, reader, None, INBOX_SHOWN),
+        "told": await own_settings(conn, reader),
+        "kind_words": notice_words.KINDS,
+        "way_words": notice_words.WAYS,
+        "of_kind": notice_words.of_kind,
         "next": local(request.query_params.get("next", HOME)),
         "keeps_people": bool(reader.roles() & {"administrator", "organiser"}),
         "reads_history": bool(reader.roles() & {"administrator", "auditor"}),

@@ -7,7 +7,7 @@ from typing import Annotated
 from uuid import UUID
 
 import asyncpg
-from litestar import get, post, put
+from litestar import get, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
 from msgspec import Meta, Struct
@@ -81,7 +81,13 @@ async def read_settings(conn: NamedDependency[asyncpg.Connection], reader: Named
     return await own_settings(conn, reader)
 
 
-@put("/api/notice-settings", dto=JsonBody[NoticeSettings], return_dto=None, summary="Choose how one is told")
+@post(
+    "/api/notice-settings",
+    dto=JsonBody[NoticeSettings],
+    return_dto=None,
+    status_code=200,
+    summary="Choose how one is told",
+)
 async def change_settings(
     data: JSONBody[NoticeSettings],
     conn: NamedDependency[asyncpg.Connection],
@@ -94,12 +100,12 @@ async def change_settings(
 
 
 class Address(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Where a channel reaches somebody: a mail address, a number, a name; blank for nowhere."""
+    """Where a channel reaches somebody: a mail address, a number, a name; left out for nowhere."""
 
-    address: Annotated[str, Meta(max_length=200)]
+    address: Annotated[str, Meta(max_length=200)] = ""
 
 
-@put(
+@post(
     "/api/notice-settings/addresses/{channel:uuid}",
     dto=JsonBody[Address],
     return_dto=None,
@@ -189,7 +195,13 @@ async def read_rules(conn: NamedDependency[asyncpg.Connection], reader: NamedDep
     return await deadline_rules.of_district(conn, reader.district)
 
 
-@put("/api/deadline-rules", dto=JsonBody[Rules], return_dto=None, summary="Change reminders and escalations")
+@post(
+    "/api/deadline-rules",
+    dto=JsonBody[Rules],
+    return_dto=None,
+    status_code=200,
+    summary="Change reminders and escalations",
+)
 async def change_rules(
     data: JSONBody[Rules],
     conn: NamedDependency[asyncpg.Connection],

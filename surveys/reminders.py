@@ -20,16 +20,17 @@ LIMITS = """
 select distinct limit_amount + extension as amount, limit_unit as unit from issue
 where district = $1 and state in ('reported', 'accepted', 'assigned', 'in_progress') and due_at > $2
 """
-# What is near the end of its limit and has not been reminded of it by this rule, the next to end first.
+# What is near the end of its limit and has not been reminded of it by this rule, after the last one seen.
 NEAR = """
 select i.id, i.due_at, i.owner, i.urgency
 from issue i join unnest($4::int[], $5::text[], $6::timestamptz[]) n(amount, unit, until)
   on i.limit_amount + i.extension = n.amount and i.limit_unit = n.unit and i.due_at <= n.until
 where i.district = $1 and i.state in ('reported', 'accepted', 'assigned', 'in_progress')
   and i.due_at > $3 and i.due_at <= $7
+  and (i.due_at, i.id) > ($8, $9)
   and not exists (select from reminder r
     where r.district = $1 and r.issue = i.id and r.due_at = i.due_at and r.rule = $2)
-order by i.due_at, i.id limit $8
+order by i.due_at, i.id limit $10
 """
 REMIND = """
 insert into reminder (district, issue, due_at, rule, made_at)
@@ -55,16 +56,17 @@ async def sweep(conn: Connection, district: int, now: datetime, together: int = 
 async def _remind(
     conn: Connection, district: int, rule: int, near: Mapping[Span, datetime], now: datetime, together: int
 ) -> int:
-    count = 0
+    count, after = 0, (now, UUID(int=0))
     limits = ([one.amount for one in near], [one.unit for one in near], list(near.values()))
     while near and count < MOST:
         async with conn.transaction():
-            found = await conn.fetch(NEAR, district, rule, now, *limits, max(near.values()), together)
+            found = await conn.fetch(NEAR, district, rule, now, *limits, max(near.values()), *after, together)
             if found:
                 await _write(conn, district, rule, found, now)
         count += len(found)
         if len(found) < together:
             break
+        after = found[-1]["due_at"], found[-1]["id"]
     return count
 
 

@@ -234,7 +234,7 @@ def test_moments_are_counted_in_working_time() -> None:
 
 
 async def put(client: Client, rules: Any, *, who: Person = ADMINISTRATOR) -> Any:
-    return await client.put("/api/deadline-rules", json=rules, headers=who.headers)
+    return await client.post("/api/deadline-rules", json=rules, headers=who.headers)
 
 
 async def test_a_district_has_rules_of_its_own(

@@ -100,14 +100,14 @@ async def channel(client: Client, receiver: Receiver, name: str = "短信") -> s
 
 
 async def reach(client: Client, who: Person, channel: str, address: str = ADDRESS) -> None:
-    answer = await client.put(
+    answer = await client.post(
         f"/api/notice-settings/addresses/{channel}", json={"address": address}, headers=who.headers
     )
     assert answer.status_code == 204, answer.text
 
 
 async def choose(client: Client, who: Person, **wanted: Any) -> Any:
-    return doors.answered(await client.put("/api/notice-settings", json=wanted, headers=who.headers), 200)
+    return doors.answered(await client.post("/api/notice-settings", json=wanted, headers=who.headers), 200)
 
 
 async def test_the_owner_is_told_of_what_is_new_once_and_nobody_of_what_they_did_themselves(
@@ -294,7 +294,7 @@ async def test_each_person_chooses(
     ],
 )
 async def test_choices_that_there_are_not_are_refused(shared: Client, wanted: Any, field: str | None) -> None:
-    answer = await shared.put("/api/notice-settings", json=wanted, headers=STRANGER.headers)
+    answer = await shared.post("/api/notice-settings", json=wanted, headers=STRANGER.headers)
     assert doors.answered(answer, 422)["code"] in ("wrong_value", "unknown_field")
 
 

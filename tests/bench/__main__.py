@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from api.embedded_postgres import Cluster
-from tests.bench import figures, filing, ledgers, map_data, members, placing, server, sign_ins, twins
+from tests.bench import figures, filing, late, ledgers, map_data, members, placing, server, sign_ins, twins
 
 MEASURES = {
     "placing": placing.measure,
@@ -19,6 +19,7 @@ MEASURES = {
     "ledgers": ledgers.measure,
     "members": members.measure,
     "twins": twins.measure,
+    "late": late.measure,
 }
 LARGE = {"maps": map_data.measure_large, "ledgers": ledgers.measure_large, "twins": twins.measure_large}
 

@@ -4,9 +4,9 @@
 //
 // A blank field is left out. A number is sent as one, a lone checkbox as true or false, boxes of one name with values
 // and <select multiple> as a list, a local date and time with the browser's zone. A button's own name and value are sent
-// too. data-confirm asks first.
+// too. A name with a dot is a field of an object: ways.offered. data-confirm asks first.
 
-type Value = string | number | boolean | string[]
+type Value = string | number | boolean | string[] | Record<string, string>
 
 interface Problem {
   title?: string
@@ -33,6 +33,16 @@ function values(form: HTMLFormElement, submitter: HTMLElement | null): Record<st
     else if (field instanceof HTMLTextAreaElement) put(field, field.value, found)
   }
   if (submitter instanceof HTMLButtonElement && submitter.name) found[submitter.name] = submitter.value
+  return nested(found)
+}
+
+function nested(flat: Record<string, Value>): Record<string, Value> {
+  const found: Record<string, Value> = {}
+  for (const [name, value] of Object.entries(flat)) {
+    const [outer, inner] = name.split('.', 2) as [string, string | undefined]
+    if (inner === undefined) found[outer] = value
+    else (found[outer] ??= {} as Record<string, string>)[inner as never] = value as never
+  }
   return found
 }
 
@@ -48,6 +58,8 @@ function readInput(field: HTMLInputElement, found: Record<string, Value>): void 
     if (field.checked) found[field.name] = field.value
   } else if (field.type === 'number') {
     if (field.value) found[field.name] = field.valueAsNumber
+  } else if (field.type === 'time') {
+    if (field.value) found[field.name] = field.value.length === 5 ? `${field.value}:00` : field.value
   } else if (field.type === 'datetime-local') {
     if (field.value) found[field.name] = new Date(field.value).toISOString()
   } else if (!['submit', 'button', 'reset', 'image', 'file'].includes(field.type)) put(field, field.value, found)

@@ -1,0 +1,125 @@
+"""A kill -9 of whoever raises what is late, and of the server, in the middle of it: nobody is told twice for the same
+level, and nothing is forgotten."""
+
+import asyncio
+import os
+import random
+import signal
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import pytest
+
+from api import database
+from api.cli.database import opened
+from api.embedded_postgres import Cluster
+from api.settings import Settings
+from tests.api.processes import Program, descendants
+from tests.bench.late import WRITE
+from tests.conftest import DISTRICT, ORGANISER, WORKER, found_district
+
+ISSUES = 16_000  # late by an hour, so that one level is due
+KILLS = 4
+LONGEST = 240.0
+
+RAISED = "select count(*) from escalation"
+BOOKS = """
+select (select count(*) from escalation) as raised,
+       (select count(distinct (issue, due_at, level)) from escalation) as once,
+       (select count(*) from history where kind = 'escalation') as events,
+       (select count(distinct (facts->>'about', facts->>'level', facts->>'due_at'))
+          from history where kind = 'escalation') as told_of,
+       (select count(*) from history_follower) as followers
+"""
+NOTICES = """
+select count(*) as notices, count(distinct (n.member, n.issue, n.level)) as once,
+       count(*) filter (where n.member = $1) as organiser
+from notice n where n.kind = 'overdue'
+"""
+
+
+@pytest.fixture
+def data() -> Iterator[Path]:
+    """A data folder with the small district in its database, and a great many issues that have just become late."""
+    with tempfile.TemporaryDirectory(prefix="zf-") as folder:
+        path = Path(folder) / "data"
+        with opened(Settings(data=path)) as addresses:
+            assert addresses.owner is not None
+            asyncio.run(_found(addresses.program, addresses.owner))
+        yield path
+
+
+async def _found(program: str, owner: str) -> None:
+    conn = await database.connect(program)
+    await found_district(conn)
+    await conn.execute("insert into deadline_rules values ($1, '[]', $2, now())", DISTRICT, [{"amount": 0}])
+    await conn.close()
+    conn = await asyncpg.connect(owner)
+    await conn.execute("set session_replication_role = replica")
+    await conn.execute(WRITE, DISTRICT, ISSUES, [WORKER.id], datetime.now(UTC) - timedelta(hours=1))
+    await conn.execute("vacuum analyze issue")
+    await conn.close()
+
+
+async def _asked(dsn: str, statement: str, *values: Any) -> dict[str, int]:
+    conn = await asyncpg.connect(dsn)
+    try:
+        return dict(await conn.fetchrow(statement, *values) or {})
+    finally:
+        await conn.close()
+
+
+def kill_all(pid: int) -> None:
+    """The process and everything that it started, without time to say goodbye."""
+    for one in (pid, *descendants(pid)):
+        with suppress(ProcessLookupError):
+            os.kill(one, signal.SIGKILL)
+
+
+def raised(dsn: str) -> int:
+    return asyncio.run(_asked(dsn, RAISED))["count"]
+
+
+def wait_for(dsn: str, more_than: int, most: float) -> int:
+    """Until more has been raised than this, or the time is over."""
+    deadline = time.monotonic() + most
+    while (count := raised(dsn)) <= more_than and time.monotonic() < deadline:
+        time.sleep(0.01)
+    return count
+
+
+@pytest.mark.timeout(400)
+def test_a_kill_in_the_middle_of_a_sweep_tells_nobody_twice_and_forgets_nothing(data: Path) -> None:
+    """The jobs alone, and the server that runs them too, beside one another; killed in turn, each while it works."""
+    with opened(Settings(data=data)) as addresses:
+        dsn = addresses.program
+    settings = {"DATABASE_URL": dsn, "ZOUFANG_POOL_SIZE": "2"}
+    chance = random.Random(4)  # noqa: S311 - when they are killed is no secret
+    with Cluster(data / "postgresql"):
+        alone = Program(data.with_name("alone"), **settings)
+        server = Program(data.with_name("server"), **settings)
+        reached, broken_off = 0, 0
+        for kill in range(KILLS):
+            program = (alone, server)[kill % 2]
+            with program.begun("jobs" if program is alone else "serve") as process:
+                wait_for(dsn, reached, 60)
+                time.sleep(chance.uniform(0, 0.2))
+                kill_all(process.pid)
+            reached = raised(dsn)
+            broken_off += 0 < reached < ISSUES
+        assert broken_off >= 1, "at least one was killed in the middle"
+        with alone.begun("jobs"), server.begun("serve"):
+            deadline = time.monotonic() + LONGEST
+            while asyncio.run(_asked(dsn, NOTICES, ORGANISER.id))["notices"] < ISSUES:
+                assert time.monotonic() < deadline, (raised(dsn), asyncio.run(_asked(dsn, NOTICES, ORGANISER.id)))
+                time.sleep(0.5)
+        books = asyncio.run(_asked(dsn, BOOKS))
+        notices = asyncio.run(_asked(dsn, NOTICES, ORGANISER.id))
+    assert books == {"raised": ISSUES, "once": ISSUES, "events": ISSUES, "told_of": ISSUES, "followers": 1}
+    assert notices == {"notices": ISSUES, "once": ISSUES, "organiser": ISSUES}
