@@ -28,8 +28,8 @@ from issue i join unnest($4::int[], $5::text[], $6::timestamptz[]) n(amount, uni
 where i.district = $1 and i.state in ('reported', 'accepted', 'assigned', 'in_progress')
   and i.due_at > $3 and i.due_at <= $7
   and (i.due_at, i.id) > ($8, $9)
-  and not exists (select from reminder r
-    where r.district = $1 and r.issue = i.id and r.due_at = i.due_at and r.rule = $2)
+  and (select r.rule from reminder r
+    where r.district = $1 and r.issue = i.id and r.due_at = i.due_at and r.rule = $2) is null
 order by i.due_at, i.id limit $10
 """
 REMIND = """
