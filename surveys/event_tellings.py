@@ -152,5 +152,5 @@ def _passed_on(happened: Happened, around: Around, holding: Holders) -> Told:
 
 def _asked_for_opinion(facts: Mapping[str, Any]) -> Sequence[str]:
     """The departments of a joint review that an event asks."""
-    asked = facts.get("departments_asked", ())
+    asked = facts.get("asked_departments", ())
     return [one for one in asked if isinstance(one, str)] if isinstance(asked, list | tuple) else []
