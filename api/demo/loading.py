@@ -22,7 +22,7 @@ from api.demo.doors import Filed
 from api.demo.lives import Desk, Found, Life, live
 from api.demo.people import Population
 from api.demo.places import Place
-from api.demo.turns import Desks, take_turns
+from api.demo.turns import desks, take_turns
 from api.demo.words import SOURCES, chances, person_name
 from api.demo.workdays import ZONE, Workdays, midnight
 from maps import boundaries
@@ -109,7 +109,7 @@ async def load(conn: Connection, ring: KeyRing, today: date, report: Report = la
         for one, number in zip(found, numbers, strict=True)
     ]
     await _record(conn, lives, report)
-    await take_turns(conn, atlas, ring, Desks(DISTRICT, invented.everybody), lives, days)
+    await take_turns(conn, atlas, ring, desks(DISTRICT, invented.everybody), lives, days)
     await _leave_contacts(conn, ring, [life.issue for life in lives])
 
 

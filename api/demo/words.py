@@ -42,6 +42,11 @@ class Sentences(Struct, frozen=True, forbid_unknown_fields=True):
     not_solved: list[str]
     not_content: list[str]
     merge: list[str]
+    pause: list[str]
+    extend: list[str]
+    give_back: list[str]
+    refuse: list[str]
+    decline: list[str]
     urge_public: list[str]
     urge_own: list[str]
 
