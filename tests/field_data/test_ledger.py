@@ -1,11 +1,12 @@
 """A real city's ledger: 10,000 reports with their dirt, taken over by a mapping, each in its neighbourhood."""
 
 import csv
-from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping
+from collections import Counter, defaultdict
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 import asyncpg
 import pytest
@@ -16,10 +17,11 @@ from api.tables import read_table
 from maps import boundaries
 from maps.boundaries import Area, BoundaryVersion
 from maps.locator import Locator
-from surveys import ledger_mapping, people
+from surveys import ledger_mapping, people, rates
+from surveys.issue_query import Filters
 from surveys.ledger_rows import Rejected
 from surveys.ledgers import Counts
-from surveys.people import Founding
+from surveys.people import Founding, Grant, Reader
 from tests.conftest import NOW
 
 pytestmark = [pytest.mark.field_data, pytest.mark.anyio]
@@ -164,3 +166,50 @@ async def test_every_life_ends_in_the_issues_state_and_leaves_no_gap(
     )
     assert odd == []
     assert await conn.fetchval("select count(*) from issue_spans") > 30_000
+
+
+BALTIMORE = ZoneInfo("America/New_York")
+CLOSED = {"Closed", "Closed (Transferred)"}
+LIMIT = timedelta(hours=168)  # the mapping's, where the ledger has no due time
+DUPLICATES = {"Closed (Duplicate)", "Open (Duplicate)", "New (Duplicate)"}
+
+
+def at(row: Mapping[str, str], *columns: str) -> datetime:
+    """The first of these dates that the row has."""
+    told = next(row[column] for column in columns if row[column])
+    return datetime.strptime(told, "%m/%d/%Y %I:%M:%S %p").replace(tzinfo=BALTIMORE).astimezone(UTC)
+
+
+def on_time(rows: Iterable[Mapping[str, str]]) -> tuple[int, int]:
+    """How many of these reports were closed by their due time, of those that are closed or, open still, past it."""
+    of = met = 0
+    for row in rows:
+        due_at = at(row, "DueDate") if row["DueDate"] else at(row, "CreatedDate") + LIMIT
+        if row["SRStatus"] in CLOSED:
+            of += 1
+            met += at(row, "CloseDate", "StatusDate", "CreatedDate") <= due_at
+        elif row["SRStatus"] not in DUPLICATES:
+            of += due_at < NOW
+    return of, met
+
+
+def told(row: rates.Row) -> tuple[int, int]:
+    """What a row of the rates says of it."""
+    share = row.shares["on_time"]
+    return share.denominator, share.numerator
+
+
+async def test_the_on_time_rate_is_that_of_the_file(
+    take_over: TakeOver, conn: asyncpg.Connection, expected: Mapping[str, dict[str, str]]
+) -> None:
+    """In all, and for each agency."""
+    await take_over()
+    grants = (Grant("leader", "district", str(CITY)),)
+    reader = Reader(district=CITY, member=UUID(int=2), name="Dispatcher", organisation=UUID(int=1), grants=grants)
+    (city,) = (await rates.by(conn, reader, Filters(), "district", BALTIMORE, NOW)).rows
+    assert told(city) == on_time(expected.values())
+    agencies: dict[str | None, list[dict[str, str]]] = defaultdict(list)
+    for row in expected.values():
+        agencies[row["Agency"] or None].append(row)
+    counted = (await rates.by(conn, reader, Filters(), "department", BALTIMORE, NOW)).rows
+    assert {row.name: told(row) for row in counted} == {agency: on_time(rows) for agency, rows in agencies.items()}
