@@ -60,7 +60,7 @@ def opened(request: Request[Any, Any, Any], ring: KeyRing, now: datetime) -> Car
         raise CardSessionOver
     session = CardSession(int(district), number, _stamp(ring, "card csrf", value))
     if request.method not in SAFE_METHODS:
-        refuse_foreign(request)
+        refuse_cross_site(request)
         if not hmac.compare_digest(request.headers.get(CSRF_HEADER, "").encode(), session.csrf.encode()):
             raise CsrfMissing
     return session

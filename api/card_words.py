@@ -17,7 +17,7 @@ STATES: Mapping[State, Words] = {
     "assigned": ("已交办", "Handed to who can solve it"),
     "in_progress": ("正在办理", "Being worked on"),
     "paused": ("暂缓办理", "On hold"),
-    "resolved": ("已办完，请您评价", "Done; please tell us how it went"),
+    "resolved": ("已办完", "Done"),
     "closed": ("已办结", "Finished"),
     "rejected": ("未能受理", "Could not be taken up"),
     "merged": ("与同一件事一起办理", "Handled together with the same problem"),

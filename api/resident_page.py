@@ -1,8 +1,7 @@
 """The resident's page behind a card's QR code: what was promised, where each issue of the door stands and until when,
 a new problem, and how it went. No account, any phone, nothing of anybody else."""
 
-import hmac
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Annotated, Any, ClassVar
 from uuid import UUID, uuid4
@@ -11,10 +10,11 @@ from zoneinfo import ZoneInfo
 import asyncpg
 from litestar import Request, Response, get, post
 from litestar.di import NamedDependency
-from litestar.params import JSONBody
+from litestar.params import FromPath, JSONBody
 from msgspec import Meta, Struct
 
 from api import card_sessions, card_words, database, problem_details
+from api.attachments import Attachments
 from api.auth import PUBLIC, Clock
 from api.card_sessions import CardSession, CardSessionOver
 from api.documented_problems import REFUSES
@@ -22,13 +22,17 @@ from api.filing import Numbers
 from api.json_bodies import JsonBody
 from api.limits import few_pages
 from api.pages import TEMPLATES
+from api.photos import DIGEST, Received
 from api.sign_in import NOT_KEPT
 from maps.locator import Atlas
-from surveys import card_doors, card_reports, card_terms, contact_cards, people
+from surveys import attachments as promises
+from surveys import card_doors, card_reports, card_terms, contact_cards, people, return_visit_answers
 from surveys.card_doors import CardDoor, DoorIssue
 from surveys.card_reports import Report, Reported
 from surveys.card_terms import Terms
-from surveys.refusals import Invalid
+from surveys.history import Actor
+from surveys.refusals import Invalid, NotFound
+from surveys.return_visit_answers import Answer, Answered
 from surveys.sealing import KeyRing
 
 Anybody = Request[Any, Any, Any]
@@ -134,8 +138,10 @@ async def card_page(request: Anybody, clock: NamedDependency[Clock]) -> Response
     context: dict[str, Any] = {
         **_common(session, door, front),
         "issues": shown,
-        "just_reported": _just_reported(request, issues),
+        "just_reported": _named(request, "reported", issues),
+        "just_answered": _named(request, "answered", issues),
         "faces": card_words.FACES,
+        "new_id": uuid4,
     }
     return page(request, "card.html", context)
 
@@ -181,6 +187,58 @@ async def report_problem(request: Anybody, data: JSONBody[Report], clock: NamedD
             return await card_reports.report(conn, atlas, ring, reserved, door, data, now)
 
 
+@post(
+    "/card/issues/{issue:uuid}/answer",
+    opt={PUBLIC: True, REFUSES: (401, 403, 404, 409)},
+    dto=JsonBody[Answer],
+    return_dto=None,
+    status_code=200,
+    summary="Say through a contact card how it went",
+    security=[],
+)
+async def answer_for(
+    request: Anybody, data: JSONBody[Answer], clock: NamedDependency[Clock], issue: FromPath[UUID]
+) -> Answered:
+    """Say whether an issue of the door is solved, and how satisfied one is: one to five, below three with a reason.
+
+    What is not solved, or not satisfying, is opened again."""
+    now = clock()
+    session = _session(request, now)
+    async with database.acquired(request.app.state.pool) as conn, conn.transaction():
+        door = await _door(conn, session)
+        if not await card_doors.has(conn, door, issue):
+            raise NotFound
+        return await return_visit_answers.answer_by_card(conn, door.district, issue, door.number, data, now)
+
+
+@post(
+    "/card/issues/{issue:uuid}/photos/{sha256:str}",
+    opt={PUBLIC: True, REFUSES: (401, 403, 404, 408, 413, 422)},
+    request_max_body_size=None,  # it is counted against what was promised
+    status_code=201,
+    summary="Send a photo through a contact card",
+    security=[],
+)
+async def send_photo(
+    request: Anybody,
+    clock: NamedDependency[Clock],
+    attachments: NamedDependency[Attachments],
+    issue: FromPath[UUID],
+    sha256: FromPath[str],
+) -> Response[Received]:
+    """Send a photo that was promised with a report, as the body: 201 when it is new, 200 when it had come before."""
+    session = _session(request, clock())
+    if not DIGEST.fullmatch(sha256):
+        raise NotFound
+    async with database.acquired(request.app.state.pool) as conn:
+        door = await _door(conn, session)
+        if not await card_doors.has_reported(conn, door, issue):
+            raise NotFound
+        promise = await promises.promised(conn, door.district, "issue", issue, sha256)
+    new = await attachments.receive(promise, request.stream(), Actor("resident", door.number))
+    return Response(Received(sha256, new), status_code=201 if new else 200)
+
+
 @post("/card/leave", opt={PUBLIC: True}, status_code=204, include_in_schema=False)
 async def leave(request: Anybody, clock: NamedDependency[Clock]) -> Response[None]:
     """Put the card away: the next who opens this browser sees nothing."""
@@ -217,13 +275,14 @@ def _shown(issue: DoorIssue, front: Front, now: datetime, language: str) -> dict
         "issue": issue,
         "standing": card_words.standing(issue, front.zone, now, language),
         "reported": card_words.day(issue.reported_at, front.zone, now, language),
+        "answerable": issue.can_be_answered(now),
     }
 
 
-def _just_reported(request: Anybody, issues: Any) -> str | None:
-    """The number of an issue of this door that the address names; any other text is nothing."""
-    wanted = request.query_params.get("reported", "")
-    return next((issue.number for issue in issues if hmac.compare_digest(issue.number.encode(), wanted.encode())), None)
+def _named(request: Anybody, parameter: str, issues: Sequence[DoorIssue]) -> DoorIssue | None:
+    """The issue of this door whose number the address names; any other text is nothing."""
+    wanted = request.query_params.get(parameter, "")
+    return next((issue for issue in issues if issue.number == wanted), None)
 
 
 def page(request: Anybody, template: str, context: Mapping[str, Any]) -> Response[str]:
@@ -236,4 +295,4 @@ def page(request: Anybody, template: str, context: Mapping[str, Any]) -> Respons
     return Response(text, media_type="text/html; charset=utf-8", headers=NOT_KEPT)
 
 
-ROUTES = [show_card, card_page, report_page, report_problem, leave]
+ROUTES = [show_card, card_page, report_page, report_problem, answer_for, send_photo, leave]

@@ -4,12 +4,14 @@ from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
+import msgspec
 from asyncpg import Connection, Record
 from msgspec import Struct
 
 from maps.coordinates import System
 from surveys.merging import MERGED_INTO_MOST
 from surveys.placing import Position, Source
+from surveys.return_visits import LATER, VisitState
 from surveys.workflow import State
 
 
@@ -84,6 +86,15 @@ def _door(row: Record) -> CardDoor:
     )
 
 
+class Asked(Struct, frozen=True, kw_only=True):
+    """That the resident is asked whether it is solved, and what they said, if they did."""
+
+    state: VisitState
+    invited_at: datetime
+    solved: bool | None
+    satisfaction: int | None
+
+
 class DoorIssue(Struct, frozen=True, kw_only=True):
     """An issue of a door: what was said of it there, and where it stands. One that was merged stands where its survivor
     does, of which nothing else is told."""
@@ -100,6 +111,13 @@ class DoorIssue(Struct, frozen=True, kw_only=True):
     resolved_at: datetime | None
     department: str | None
     owner: str
+    asked: Asked | None  # of the last time that it was resolved; nobody is asked about one that was merged
+
+    def can_be_answered(self, now: datetime) -> bool:
+        """Whether the resident can say how it went, or think better of what they said."""
+        if self.asked is None or self.merged:
+            return False
+        return self.asked.state == "invited" or now <= self.asked.invited_at + LATER
 
 
 # The issues of a door: those reported through its card, those of the visit that left it, and those with its premises;
@@ -122,7 +140,9 @@ with recursive own as (
   join issue i on i.district = $1 and i.id = l.at where i.merged_into is not null and l.steps < {MERGED_INTO_MOST}
 )
 select o.id, o.number::text, t.body->>'title' as title, o.reported_at, o.merged_into is not null as merged,
-       s.state, s.due_at, s.due_provisional, s.paused_at, s.resolved_at, d.name as department, m.name as owner
+       s.state, s.due_at, s.due_provisional, s.paused_at, s.resolved_at, d.name as department, m.name as owner,
+       case when r.id is not null then jsonb_build_object('state', r.state, 'invited_at', r.invited_at,
+         'solved', r.solved, 'satisfaction', r.satisfaction) end as asked
 from own o
 left join visit v on v.district = $1 and v.id = o.visit
 left join lateral (select at from led where issue = o.id order by steps desc limit 1) l on true
@@ -130,20 +150,28 @@ join issue s on s.district = $1 and s.id = coalesce(l.at, o.id)
 left join text_version t on t.district = $1 and t.subject = o.id and t.version = o.text_version
 left join department d on d.district = $1 and d.code = s.department
 join member m on m.district = $1 and m.id = s.owner
+left join return_visit r on r.district = $1 and r.issue = o.id and r.round = s.resolutions and r.state <> 'void'
+  and l.at is null and s.state in ('resolved', 'closed')
 where v.withdrawn_at is null
-order by s.state in ('closed', 'rejected'), o.reported_at desc, o.id desc
+order by r.state is distinct from 'invited', s.state in ('closed', 'rejected'), o.reported_at desc, o.id desc
 """
 
 
 async def issues(conn: Connection, door: CardDoor) -> Sequence[DoorIssue]:
-    """The issues of a door, what is open first, then the newest; none for a card that stands for no door."""
+    """The issues of a door: first those about which the resident is asked, then what is open, then the newest. None for
+    a card that stands for no door."""
     if not door.usable:
         return []
     rows = await conn.fetch(ISSUES, door.district, door.number, door.visit, door.premises)
-    return [DoorIssue(**row) for row in rows]
+    return [_issue(row) for row in rows]
+
+
+def _issue(row: Record) -> DoorIssue:
+    return DoorIssue(**{**dict(row), "asked": msgspec.convert(row["asked"], Asked) if row["asked"] else None})
 
 
 HAS = f"select exists (select where $5::uuid in ({OF_DOOR}))"
+HAS_REPORTED = "select exists (select from issue where district = $1 and id = $2 and card = $3)"
 
 
 async def has(conn: Connection, door: CardDoor, issue: UUID) -> bool:
@@ -151,4 +179,12 @@ async def has(conn: Connection, door: CardDoor, issue: UUID) -> bool:
     if not door.usable:
         return False
     found: bool = await conn.fetchval(HAS, door.district, door.number, door.visit, door.premises, issue)
+    return found
+
+
+async def has_reported(conn: Connection, door: CardDoor, issue: UUID) -> bool:
+    """Whether this was reported through the door's card."""
+    if not door.usable:
+        return False
+    found: bool = await conn.fetchval(HAS_REPORTED, door.district, issue, door.number)
     return found

@@ -403,6 +403,8 @@ ROUTES: dict[str, Row] = {
     "GET /card/report": public(200),
     "POST /card/session": public(400),  # of an empty body
     "POST /card/reports": public(400),
+    "POST /card/issues/{issue:uuid}/answer": public(400),
+    "POST /card/issues/{issue:uuid}/photos/{sha256:str}": public(401),
     "POST /card/leave": public(401),
     # the rates, over what each reaches
     "GET /api/rates": Row(query="?by=district", shown=_counted),

@@ -4,6 +4,7 @@ import asyncio
 import re
 from datetime import timedelta
 from html import unescape
+from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -12,8 +13,9 @@ import httpx
 import pytest
 
 from api.settings import Settings
+from surveys import return_visits
 from surveys.contact_cards import NewCard
-from tests import cards, doors, drafts
+from tests import cards, doors, drafts, photographs
 from tests.conftest import (
     ADMINISTRATOR,
     DISTRICT,
@@ -404,6 +406,99 @@ async def test_ten_megabytes_are_not_read(client: Client, conn: asyncpg.Connecti
     await file(client, MEMBER, at_a_door(card))
     headers = await scan(client, card)
     refused(await send(client, headers, a_report(text="长" * 4_000_000)), 413, "too_large")
+
+
+# --- saying how it went
+
+
+async def resolved(client: Client, conn: asyncpg.Connection, card: NewCard, clock: TestClock) -> str:
+    """An issue of the card's door that was resolved, and about which the resident is asked."""
+    visit = at_a_door(card, drafts.issue())
+    await file(client, MEMBER, visit)
+    issue: str = visit["issues"][0]["id"]
+    await doors.move(client, WORKER, issue, drafts.move("accept", 1))
+    await doors.move(client, WORKER, issue, drafts.move("resolve", 2, reason="清运了"))
+    clock.forward(minutes=10)
+    async with conn.transaction():
+        assert await return_visits.invite_due(conn, DISTRICT, clock()) == 1
+    return issue
+
+
+async def answer(client: Client, headers: dict[str, str], issue: str, **said: Any) -> httpx.Response:
+    body = {"id": str(uuid4()), "solved": True, "satisfaction": 5} | said
+    return await client.post(f"/card/issues/{issue}/answer", json=body, headers=headers)
+
+
+async def test_who_is_satisfied_closes_the_issue_and_may_think_better_of_it(
+    client: Client, conn: asyncpg.Connection, clock: TestClock
+) -> None:
+    [card] = await cards.make(conn)
+    issue = await resolved(client, conn, card, clock)
+    headers = await scan(client, card)
+    assert "解决了吗" in await seen(client)
+    told = doors.answered(await answer(client, headers, issue), 200)
+    assert (told["state"], told["reopened"]) == ("closed", False)
+    page = await seen(client, answered=told["number"])
+    for said in ("谢谢您", "很满意", "想改评价"):
+        assert said in page
+    told = doors.answered(await answer(client, headers, issue, solved=False, satisfaction=1, reason="又堆上了"), 200)
+    assert told["reopened"]
+    page = await seen(client, answered=told["number"])
+    assert "重新办理" in page
+    assert "又堆上了" not in page
+    actors = await conn.fetch("select distinct actor_kind, actor from history where event in ('answer', 'reopen')")
+    assert [tuple(row) for row in actors] == [("resident", card.number)]
+
+
+async def test_a_bad_word_needs_a_reason(client: Client, conn: asyncpg.Connection, clock: TestClock) -> None:
+    [card] = await cards.make(conn)
+    issue = await resolved(client, conn, card, clock)
+    headers = await scan(client, card)
+    refused(await answer(client, headers, issue, satisfaction=2), 422, "missing", "reason")
+    refused(await answer(client, headers, issue, satisfaction=6), 422, "wrong_value", "satisfaction")
+    refused(await answer(client, {}, issue), 403, "csrf")
+
+
+async def test_nobody_answers_for_another_door(client: Client, conn: asyncpg.Connection, clock: TestClock) -> None:
+    card, other = await cards.make(conn, 2)
+    issue = await resolved(client, conn, card, clock)
+    await file(client, MEMBER, at_a_door(other))
+    headers = await scan(client, other)
+    hidden = refused(await answer(client, headers, issue), 404, "not_found")
+    absent = refused(await answer(client, headers, str(uuid4())), 404, "not_found")
+    assert hidden | {"instance": ""} == absent | {"instance": ""}
+    assert await conn.fetchval("select answer from issue") is None
+
+
+# --- photos
+
+
+async def test_a_promised_photo_comes_through_the_card_and_no_other_one(
+    dsn: str, conn: asyncpg.Connection, tmp_path: Path
+) -> None:
+    card, other = await cards.make(conn, 2)
+    content = photographs.photo()
+    photo = photographs.promised(content)
+    async with serving(Settings(database_url=dsn, data=tmp_path), TestClock()) as client:
+        await file(client, MEMBER, at_a_door(card))
+        await file(client, MEMBER, at_a_door(other))
+        headers = await scan(client, card)
+        report = a_report(photos=[photo])
+        doors.answered(await send(client, headers, report), 201)
+        path = f"/card/issues/{report['id']}/photos/"
+
+        async def put(digest: str, body: bytes, said: dict[str, str]) -> httpx.Response:
+            return await client.post(path + digest, content=body, headers=said)
+
+        refused(await put(photo["sha256"], content, {}), 403, "csrf")
+        refused(await put("0" * 64, content, headers), 422, "photo_not_promised", "sha256")
+        refused(await put("x", content, headers), 404, "not_found")
+        refused(await put(photo["sha256"], content[:-1] + b"?", headers), 422, "photo_differs", "sha256")
+        assert [(await put(photo["sha256"], content, headers)).status_code for _ in range(2)] == [201, 200]
+        listed = await doors.read(client, WORKER, f"/api/issues/{report['id']}/photos")
+        assert [item["sha256"] for item in listed["items"]] == [photo["sha256"]]
+        others = await scan(client, other)
+        refused(await put(photo["sha256"], content, others), 404, "not_found")
 
 
 # --- how often

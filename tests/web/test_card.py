@@ -3,6 +3,7 @@
 import io
 import os
 from collections.abc import AsyncIterator
+from pathlib import Path
 from uuid import uuid4
 
 import asyncpg
@@ -14,9 +15,9 @@ from playwright.async_api import Browser
 from api import card_sheets
 from api.card_sheets import Sheet
 from api.settings import Settings
-from surveys import card_terms
+from surveys import card_terms, return_visits
 from surveys.contact_cards import NewCard
-from tests import cards, doors, drafts
+from tests import cards, doors, drafts, photographs
 from tests.conftest import DISTRICT, MEMBER, NOW, WORKER, Client, TestClock
 from tests.web.conftest import PHONE, Visitor, served, visiting
 
@@ -179,6 +180,56 @@ async def test_a_problem_is_written_down_and_seen_at_the_desk(resident: Visitor,
     page = await doors.read(client, WORKER, "/api/issues")
     assert [item["title"][:10] for item in page["items"]] == [LONG[:10]]
     assert (await doors.issue(client, WORKER, page["items"][0]["id"]))["contact"]["phone"] == "138****1234"
+
+
+async def test_a_resident_says_how_it_went(
+    resident: Visitor, client: Client, card: NewCard, conn: asyncpg.Connection, clock: TestClock
+) -> None:
+    visit = await leave_at_door(client, card, drafts.issue())
+    issue = visit["issues"][0]["id"]
+    await doors.move(client, WORKER, issue, drafts.move("accept", 1))
+    await doors.move(client, WORKER, issue, drafts.move("resolve", 2, reason="清运了"))
+    clock.forward(minutes=10)
+    async with conn.transaction():
+        await return_visits.invite_due(conn, DISTRICT, clock())
+    await open_card(resident, card)
+    await resident.page.click("button[type=submit]")
+    assert "解决了没有" in await resident.page.inner_text("[data-problem]")
+    await resident.page.click("label:has([name=solved][value=true])")
+    await resident.page.click(".faces label:nth-child(2)")
+    assert await resident.page.is_visible("[data-reason]")
+    await resident.page.click("button[type=submit]")
+    assert "请填写" in await resident.page.inner_text("[data-problem]")
+    await picture(resident, "answer")
+    await resident.page.fill("[name=reason]", "只清了一半")
+    await resident.page.click("button[type=submit]")
+    await resident.page.wait_for_selector(".done")
+    assert "重新办理" in await resident.page.inner_text(".done")
+    await picture(resident, "answered")
+    row = await conn.fetchrow("select state, reopens from issue")
+    assert row is not None
+    assert tuple(row) == ("accepted", 1)
+
+
+async def test_photos_are_made_smaller_and_sent_with_the_report(
+    browser: Browser, client: Client, card: NewCard, dsn: str, clock: TestClock, tmp_path: Path
+) -> None:
+    (tmp_path / "large.jpg").write_bytes(photographs.photo(3000, 2000))
+    (tmp_path / "no photo.jpg").write_bytes(b"<script>window.ran = 1</script>")
+    settings = Settings(database_url=dsn, pool_size=4, data=tmp_path / "data")
+    await leave_at_door(client, card)
+    async with served(settings, clock) as site, visiting(browser, site, **PHONE) as visitor:
+        await open_card(visitor, card)
+        await visitor.page.click("a[href^='/card/report']")
+        await visitor.page.select_option("#category", label="垃圾成堆")
+        await visitor.page.fill("#text", LONG)
+        await visitor.page.set_input_files("#photos", [tmp_path / "large.jpg", tmp_path / "no photo.jpg"])
+        await visitor.page.wait_for_selector("[data-photos-told]:has-text('已备好')")
+        await visitor.page.click("form button[type=submit]")
+        await visitor.page.wait_for_selector(".done")
+    page = await doors.read(client, WORKER, "/api/issues")
+    listed = await doors.read(client, WORKER, f"/api/issues/{page['items'][0]['id']}/photos")
+    assert [(item["width"], item["height"]) for item in listed["items"]] == [(1600, 1067)], "the other is no photo"
 
 
 async def test_what_was_written_survives_a_lost_signal(at_phone: Visitor, client: Client, card: NewCard) -> None:

@@ -21,12 +21,13 @@
   // POST as JSON; answered(status, body), status 0 when nothing came back.
   function send(path, body, answered) {
     var request = new XMLHttpRequest()
+    var photo = typeof Blob !== 'undefined' && body instanceof Blob
     request.open('POST', path)
-    request.setRequestHeader('Content-Type', 'application/json')
+    request.setRequestHeader('Content-Type', photo ? 'application/octet-stream' : 'application/json')
     request.setRequestHeader('Accept', 'application/json')
     request.setRequestHeader('Accept-Language', english ? 'en' : 'zh-CN')
     request.setRequestHeader('X-CSRF-Token', document.body.getAttribute('data-csrf') || '')
-    request.timeout = 30000
+    request.timeout = photo ? 300000 : 30000
     request.onload = function () {
       var said = {}
       try {
@@ -39,7 +40,7 @@
     request.onerror = request.ontimeout = function () {
       answered(0, {})
     }
-    request.send(JSON.stringify(body))
+    request.send(photo ? body : JSON.stringify(body))
   }
 
   // --- a scanned card: what stands behind # goes to the server in a body, and out of the address
@@ -103,7 +104,7 @@
         if (field.checked) put(found, field.name, typed(field))
       } else if (field.value.trim()) put(found, field.name, field.value)
     })
-    if (form.position) found.position = form.position
+    if (form.withPosition) found.position = form.withPosition
     return found
   }
 
@@ -142,32 +143,220 @@
     return found
   }
 
+  function free(form, busy) {
+    form.isBusy = busy
+    if (busy) form.setAttribute('aria-busy', 'true')
+    else form.removeAttribute('aria-busy')
+  }
+
   function submit(form) {
     var empty = missing(form)
     if (empty) {
       say(form, empty.getAttribute('data-missing') || FILL, empty)
       return
     }
-    if (form.busy) return
-    form.busy = true
-    form.setAttribute('aria-busy', 'true')
+    if (form.isBusy) return
+    free(form, true)
     say(form, '')
-    send(form.getAttribute('data-send'), values(form), function (status, said) {
-      form.busy = false
-      form.removeAttribute('aria-busy')
+    var written = values(form)
+    var photos = form.withPhotos || []
+    if (photos.length)
+      written.photos = photos.map(function (photo) {
+        return { sha256: photo.sha256, bytes: photo.blob.size }
+      })
+    send(form.getAttribute('data-send'), written, function (status, said) {
       if (status >= 200 && status < 300) {
-        var next = form.getAttribute('data-next')
-        var mark = next.indexOf('?') < 0 ? '?' : /\?$/.test(next) ? '' : '&'
-        location.replace(said.number ? next + mark + 'reported=' + encodeURIComponent(said.number) : next)
-      } else if (status === 401) location.replace('/card' + location.search)
+        upload(form, written.id, photos.slice(), function () {
+          done(form, form.getAttribute('data-number') || said.number)
+        })
+        return
+      }
+      free(form, false)
+      if (status === 401) location.replace('/card' + location.search)
       else say(form, status === 0 ? OFFLINE : said.title || FAULT, named(form, said.field))
     })
+  }
+
+  function done(form, number) {
+    var next = form.getAttribute('data-next')
+    var mark = next.indexOf('?') < 0 ? '?' : '&'
+    location.replace(next + mark + form.getAttribute('data-tell') + '=' + encodeURIComponent(number))
   }
 
   each('form[data-send]', null, function (form) {
     form.addEventListener('submit', function (event) {
       event.preventDefault()
       submit(form)
+    })
+  })
+
+  // --- photos: made smaller here, promised by their SHA-256, and sent after the report
+
+  var MOST_PHOTOS = 6
+  var SIDE = 1600
+
+  function upload(form, issue, photos, then) {
+    if (!photos.length) {
+      then()
+      return
+    }
+    var photo = photos[0]
+    tell(form, (english ? 'Sending photos; still to go: ' : '正在发送照片，还剩：') + photos.length)
+    send('/card/issues/' + issue + '/photos/' + photo.sha256, photo.blob, function (status, said) {
+      if (status === 0) {
+        // what was reported is there already: sent again, it is known, and the photos go on
+        free(form, false)
+        say(form, english ? 'The report is there; photos are missing. Send again.' : '问题已收到，照片没有传完，请再点一次提交。')
+        return
+      }
+      if (status >= 400) tell(form, said.title || FAULT)
+      upload(form, issue, photos.slice(1), then)
+    })
+  }
+
+  function tell(form, words) {
+    one('[data-photos-told]', form).textContent = words
+  }
+
+  function chosen(field) {
+    var form = field.form
+    var files = Array.prototype.slice.call(field.files || [], 0, MOST_PHOTOS)
+    var unread = 0
+    form.withPhotos = []
+    if (!files.length) return
+    free(form, true)
+    tell(form, english ? 'Making the photos smaller…' : '正在处理照片……')
+    next()
+
+    function next() {
+      var file = files.shift()
+      if (!file) {
+        free(form, false)
+        tell(
+          form,
+          (english ? 'Photos ready: ' : '照片已备好：') +
+            form.withPhotos.length +
+            (unread ? (english ? '; no photos: ' : '；不能用：') + unread : '')
+        )
+        return
+      }
+      smaller(file, function (blob) {
+        if (!blob) {
+          unread += 1
+          next()
+          return
+        }
+        hashed(blob, function (sha256) {
+          var known = form.withPhotos.some(function (photo) {
+            return photo.sha256 === sha256
+          })
+          if (sha256 && !known) form.withPhotos.push({ blob: blob, sha256: sha256 })
+          next()
+        })
+      })
+    }
+  }
+
+  function smaller(file, then) {
+    var reader = new FileReader()
+    reader.onerror = function () {
+      then(null)
+    }
+    reader.onload = function () {
+      var picture = new Image()
+      picture.onerror = reader.onerror
+      picture.onload = function () {
+        var scale = Math.min(1, SIDE / Math.max(picture.naturalWidth, picture.naturalHeight))
+        var canvas = document.createElement('canvas')
+        canvas.width = Math.max(1, Math.round(picture.naturalWidth * scale))
+        canvas.height = Math.max(1, Math.round(picture.naturalHeight * scale))
+        var pen = canvas.getContext('2d')
+        if (!pen || !canvas.toBlob) {
+          then(file)
+          return
+        }
+        pen.drawImage(picture, 0, 0, canvas.width, canvas.height)
+        canvas.toBlob(
+          function (blob) {
+            then(blob || file)
+          },
+          'image/jpeg',
+          0.85
+        )
+      }
+      picture.src = String(reader.result)
+    }
+    reader.readAsDataURL(file)
+  }
+
+  function hashed(blob, then) {
+    var reader = new FileReader()
+    reader.onerror = function () {
+      then('')
+    }
+    reader.onload = function () {
+      then(sha256(new Uint8Array(reader.result)))
+    }
+    reader.readAsArrayBuffer(blob)
+  }
+
+  // FIPS 180-4; the browser's own is there with HTTPS alone, and not in the oldest.
+  function sha256(bytes) {
+    var fractions = []
+    var state = []
+    for (var n = 2; fractions.length < 64; n++) {
+      var prime = true
+      for (var d = 2; d * d <= n; d++) if (n % d === 0) prime = false
+      if (!prime) continue
+      if (state.length < 8) state.push((Math.pow(n, 1 / 2) * 4294967296) | 0)
+      fractions.push((Math.pow(n, 1 / 3) * 4294967296) | 0)
+    }
+    var padded = new Uint8Array(((bytes.length + 72) >> 6) << 6)
+    padded.set(bytes)
+    padded[bytes.length] = 128
+    var view = new DataView(padded.buffer)
+    view.setUint32(padded.length - 8, Math.floor(bytes.length / 536870912))
+    view.setUint32(padded.length - 4, (bytes.length << 3) >>> 0)
+    var words = new Int32Array(64)
+    for (var at = 0; at < padded.length; at += 64) {
+      var s = state.slice()
+      for (var i = 0; i < 64; i++) {
+        if (i < 16) words[i] = view.getInt32(at + i * 4)
+        else {
+          var x = words[i - 15]
+          var y = words[i - 2]
+          words[i] =
+            (turned(y, 17) ^ turned(y, 19) ^ (y >>> 10)) +
+            words[i - 7] +
+            (turned(x, 7) ^ turned(x, 18) ^ (x >>> 3)) +
+            words[i - 16]
+        }
+        var first =
+          s[7] +
+          (turned(s[4], 6) ^ turned(s[4], 11) ^ turned(s[4], 25)) +
+          ((s[4] & s[5]) ^ (~s[4] & s[6])) +
+          fractions[i] +
+          words[i]
+        var second =
+          (turned(s[0], 2) ^ turned(s[0], 13) ^ turned(s[0], 22)) + ((s[0] & s[1]) ^ (s[0] & s[2]) ^ (s[1] & s[2]))
+        s = [(first + second) | 0, s[0], s[1], s[2], (s[3] + first) | 0, s[4], s[5], s[6]]
+      }
+      for (var j = 0; j < 8; j++) state[j] = (state[j] + s[j]) | 0
+    }
+    return state
+      .map(function (word) {
+        return ('0000000' + (word >>> 0).toString(16)).slice(-8)
+      })
+      .join('')
+  }
+
+  function turned(word, by) {
+    return (word >>> by) | (word << (32 - by))
+  }
+
+  each('[data-photos]', null, function (field) {
+    field.addEventListener('change', function () {
+      chosen(field)
     })
   })
 
@@ -187,7 +376,7 @@
     }
     navigator.geolocation.getCurrentPosition(
       function (found) {
-        form.position = {
+        form.withPosition = {
           lon: found.coords.longitude,
           lat: found.coords.latitude,
           accuracy_m: Math.min(Math.round(found.coords.accuracy), 1000000)
@@ -202,7 +391,7 @@
   }
 
   function atDoor(form) {
-    form.position = null
+    form.withPosition = null
     one('[name="where"][value="door"]', form).checked = true
     place(form, english ? 'No position; please describe the place in words.' : '定位没有成功，请在上面用文字写明地方。')
   }
@@ -211,7 +400,7 @@
     field.addEventListener('change', function () {
       if (field.value === 'here') locate(field.form)
       else {
-        field.form.position = null
+        field.form.withPosition = null
         place(field.form, '')
       }
     })
