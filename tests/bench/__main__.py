@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from api.embedded_postgres import Cluster
-from tests.bench import figures, filing, late, ledgers, map_data, members, placing, server, sign_ins, twins
+from tests.bench import cards, figures, filing, late, ledgers, map_data, members, placing, server, sign_ins, twins
 
 MEASURES = {
     "placing": placing.measure,
@@ -18,6 +18,7 @@ MEASURES = {
     "maps": map_data.measure,
     "ledgers": ledgers.measure,
     "members": members.measure,
+    "cards": cards.measure,
     "twins": twins.measure,
     "late": late.measure,
 }

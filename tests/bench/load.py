@@ -2,6 +2,7 @@
 
 import shutil
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
@@ -10,6 +11,7 @@ from msgspec import Struct
 from tests.bench import coverage, district
 
 SCRIPT = Path(__file__).with_name("file_visits.lua")
+CARDS_SCRIPT = Path(__file__).with_name("open_cards.lua")
 
 
 class Run(Struct, frozen=True):
@@ -32,13 +34,24 @@ def file_visits(address: str, folder: Path, *, connections: int, seconds: float,
     tokens.write_text("".join(f"{district.token(at)}\n" for at in range(1, district.TOKENS + 1)))
     categories.write_text("".join(f"{code}\n" for code in district.CATEGORIES))
     box = (coverage.WEST, coverage.SOUTH, coverage.EAST, coverage.NORTH)
+    arguments = [str(part) for part in (tokens, categories, *box, visits)]
+    return _wrk(SCRIPT, address, arguments, connections=connections, seconds=seconds)
+
+
+def open_cards(address: str, folder: Path, cookies: Sequence[str], *, connections: int, seconds: float) -> Run:
+    """Open the resident's page of one of many cards in each request; raises when one is not shown."""
+    kept = folder / "cookies"
+    kept.write_text("".join(f"{cookie}\n" for cookie in cookies))
+    return _wrk(CARDS_SCRIPT, address, [str(kept)], connections=connections, seconds=seconds)
+
+
+def _wrk(script: Path, address: str, arguments: Sequence[str], *, connections: int, seconds: float) -> Run:
     program = shutil.which("wrk")
     if program is None:
         raise RuntimeError("wrk is not installed; `make bench` installs it")
     options = ["--threads=1", f"--connections={connections}", f"--duration={seconds:.0f}s", "--timeout=30s"]
-    arguments = [str(part) for part in (tokens, categories, *box, visits)]
     told = subprocess.run(
-        [program, *options, f"--script={SCRIPT}", address, "--", *arguments], capture_output=True, text=True, check=True
+        [program, *options, f"--script={script}", address, "--", *arguments], capture_output=True, text=True, check=True
     )
     run = msgspec.json.decode(told.stdout.splitlines()[-1], type=Run)
     if run.failed:
