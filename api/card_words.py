@@ -26,12 +26,13 @@ STATES: Mapping[State, Words] = {
 # As map and desk have them: one shape and one colour for each group.
 GROUPS: Mapping[str, str] = {"reported": "●", "in_hand": "◆", "overdue": "▲", "solved": "✓", "other": "○"}
 
+# Five faces, drawn: the oldest phones have no letters for all of them. Each is its mouth and the words for it.
 FACES: Mapping[int, tuple[str, Words]] = {
-    1: ("😠", ("很不满意", "Very bad")),
-    2: ("🙁", ("不满意", "Bad")),
-    3: ("😐", ("一般", "Fair")),
-    4: ("🙂", ("满意", "Good")),
-    5: ("😀", ("很满意", "Very good")),
+    1: ("M12 29q8-9 16 0M10 12l7 3M30 12l-7 3", ("很不满意", "Very bad")),
+    2: ("M13 28q7-6 14 0", ("不满意", "Bad")),
+    3: ("M13 26h14", ("一般", "Fair")),
+    4: ("M13 25q7 6 14 0", ("满意", "Good")),
+    5: ("M11 23q9 13 18 0z", ("很满意", "Very good")),
 }
 
 _WEEKDAYS = ("周一", "周二", "周三", "周四", "周五", "周六", "周日")

@@ -63,6 +63,7 @@
         return
       }
       words.textContent = status === 0 ? OFFLINE : said.title || FAULT
+      show(one('[data-again]'), status === 0)
       show(one('[data-failed]'), true)
       show(one('[data-scan]'), status !== 0)
     })
