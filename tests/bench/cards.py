@@ -44,7 +44,7 @@ async def measure(cluster: Cluster, folder: Path) -> list[Figure]:
     cards = await make_cards(base)
     pages: list[load.Run] = []
     bare: list[float] = []
-    with server.serving(base, folder / "cards.log", core=0, **UNLIMITED) as address:
+    with server.serving(base, folder / "cards.log", core="0", **UNLIMITED) as address:
         await leave_at_doors(address, cards)
         await server.analyze(base)
         cookies = await scan(address, cards)
@@ -142,7 +142,7 @@ async def ask(base: server.Database, cards: Sequence[NewCard]) -> float:
         nonlocal asked
         async with pool.acquire() as conn:
             while time.perf_counter() < until:
-                row = await conn.fetchrow(card_doors.BY_NUMBER, DISTRICT, next(numbers))
+                [row] = await conn.fetch(card_doors.BY_NUMBER, DISTRICT, next(numbers))
                 await conn.fetch(card_doors.ISSUES, DISTRICT, row["number"], row["visit"], row["premises"])
                 asked += 1
 

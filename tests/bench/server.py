@@ -81,14 +81,14 @@ def _free_port() -> int:
 
 
 @contextmanager
-def serving(base: Database, log: Path, core: int | None = None, **further: str) -> Iterator[str]:
+def serving(base: Database, log: Path, core: str = "", **further: str) -> Iterator[str]:
     """The program as `zoufang serve` runs it, on loopback, and its address; with further settings, and kept to one core
     where one is named."""
     port = _free_port()
     settings = Settings(data=log.parent / "data")
     key_ring.make_if_missing(settings)
     surroundings = environment(base) | {"ZOUFANG_KEYS": str(settings.key_file)} | further
-    kept = () if core is None else ("taskset", "--cpu-list", str(core))
+    kept = ("taskset", "--cpu-list", core) if core else ()
     with log.open("ab") as lines:
         process = subprocess.Popen(
             [*kept, *PROGRAM, "serve", "--port", str(port)], env=surroundings, stdout=lines, stderr=lines
