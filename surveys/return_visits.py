@@ -66,7 +66,7 @@ DAYS = "select return_visit_days from district where district = $1"
 SET_DAYS = "update district set return_visit_days = $2 where district = $1"
 
 # What is resolved and nobody was asked about yet; what the desk has closed in the meantime as well, but for what was
-# closed in another ledger before it came here. An invitation that a merger made void is given again after it.
+# closed in another ledger before it came here.
 NOT_YET_INVITED = f"""
 select {ROW} from issue i
 where i.district = $1
@@ -74,7 +74,7 @@ where i.district = $1
        and (i.source <> 'ledger' or i.resolved_at > i.recorded_at)))
   and i.resolved_at is not null
   and not exists (select from return_visit r where r.district = i.district and r.issue = i.id
-                  and r.round = i.resolutions and r.state <> 'void')
+                  and r.round = i.resolutions)
 order by i.id limit $3 for update of i skip locked
 """
 

@@ -63,6 +63,13 @@ async def measures(conn: asyncpg.Connection, issue: str) -> tuple[object, ...]:
     return tuple(row or ())
 
 
+async def rates(client: Client) -> dict[str, tuple[int, int]]:
+    """What the district's rates count: numerator and denominator."""
+    (row,) = (await doors.read(client, LEADER, "/api/rates", by="district"))["rows"]
+    asked = ("resolution", "satisfaction", "redo", "reopen", "own_word", "not_answered")
+    return {name: (row[name]["numerator"], row[name]["denominator"]) for name in asked}
+
+
 async def solve(client: Client, clock: TestClock, issue: str) -> int:
     """Accepted at the desk, worked on and resolved by the department; returns the version."""
     moves = [
@@ -98,6 +105,8 @@ async def test_solved_on_the_spot_and_asked_about_on_another_visit(
     assert await measures(conn, issue) == ("closed", "solved", 5, 1, 0)
     assert await records.agree(conn) == await numbers.agree(client, LEADER) == 1
     assert await numbers.total(client, LEADER, group="solved") == 1
+    content = {"resolution": (1, 1), "satisfaction": (1, 1), "redo": (0, 1), "reopen": (0, 1)}
+    assert await rates(client) == content | {"own_word": (0, 1), "not_answered": (0, 1)}
 
 
 async def test_solved_not_solved_opened_again_solved_and_content(
@@ -117,6 +126,7 @@ async def test_solved_not_solved_opened_again_solved_and_content(
     assert (await doors.read(client, LEADER, f"/api/issues/{issue}", as_of="2026-11-23"))["issue"][
         "state"
     ] == "resolved"
+    assert (await rates(client))["resolution"] == (0, 1)
     clock.forward(hours=3)
     await move(client, HANDLER, issue, drafts.move("start", answer["version"]))
     clock.forward(hours=3)
@@ -136,6 +146,8 @@ async def test_solved_not_solved_opened_again_solved_and_content(
         (1, False, "只清了一半"),
         (2, True, None),
     ]
+    done_again = {"resolution": (1, 1), "satisfaction": (1, 1), "redo": (1, 1), "reopen": (1, 1)}
+    assert await rates(client) == done_again | {"own_word": (0, 1), "not_answered": (0, 1)}
     assert await records.agree(conn) == await numbers.agree(client, LEADER) == 1
 
 
@@ -153,6 +165,8 @@ async def test_a_resident_who_says_nothing(
     await run_jobs()
     assert await events(client, issue) == ["report", "accept", "assign", "start", "resolve", "invite", "lapse"]
     assert await measures(conn, issue) == ("closed", "not_answered", None, 1, 0)
+    silent = {"resolution": (0, 0), "satisfaction": (0, 0), "redo": (0, 1), "reopen": (0, 1)}
+    assert await rates(client) == silent | {"own_word": (1, 1), "not_answered": (1, 1)}
     assert await records.agree(conn) == await numbers.agree(client, LEADER) == 1
 
 
