@@ -68,7 +68,14 @@ export interface Entry {
   event: string
   actor: { kind: 'member' | 'resident' | 'job' | 'import' | 'program'; id: string }
   happened_at: string
-  facts: { state?: string; owner?: string; department?: string | null; offered_to?: string | null }
+  facts: {
+    state?: string
+    owner?: string
+    department?: string | null
+    offered_to?: string | null
+    answer?: string | null
+    satisfaction?: number | null
+  }
   reason: string | null
 }
 

@@ -167,6 +167,10 @@ const EVENTS: Record<string, string> = {
   extend: text.extend,
   approve: text.approve,
   refuse: text.refuse,
+  invite: text.invite,
+  answer: text.answer,
+  lapse: text.lapse,
+  reckon: text.reckon,
 }
 
 const GROUP_OF_STATE: Record<string, Group> = {
@@ -179,8 +183,9 @@ const GROUP_OF_STATE: Record<string, Group> = {
   closed: 'solved',
 }
 
-/** Whom an issue went to, where the event says so. */
-function receiver(entry: Entry, detail: Detail): string | null {
+/** Whom an issue went to, or what the resident said of it, where the event says so. */
+function more(entry: Entry, detail: Detail): string | null {
+  if (entry.event === 'answer') return text.said(entry.facts.answer === 'solved', entry.facts.satisfaction ?? 0)
   const owner = detail.names[entry.facts.owner ?? ''] ?? ''
   if (entry.event === 'hand_on') return text.to(owner)
   if (entry.event !== 'assign') return null
@@ -191,12 +196,12 @@ function receiver(entry: Entry, detail: Detail): string | null {
 }
 
 function event(entry: Entry, detail: Detail): HTMLElement {
-  const to = receiver(entry, detail)
+  const told = more(entry, detail)
   return h(
     'li',
     {},
     mark(GROUP_OF_STATE[entry.facts.state ?? ''] ?? 'other', 14),
-    h('p', {}, h('strong', {}, EVENTS[entry.event] ?? entry.event), to && ` ${to}`),
+    h('p', {}, h('strong', {}, EVENTS[entry.event] ?? entry.event), told && ` ${told}`),
     h(
       'p',
       { class: 'soft small' },
