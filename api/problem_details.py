@@ -141,7 +141,7 @@ TEXTS: Mapping[str, Text] = {
     "series_full": Text(
         409, "编号 {series} 已用完，请换一组字母", "All numbers of {series} are given out; choose other letters"
     ),
-    "series_unusable": Text(422, "卡号开头应是 1 到 4 个英文字母", "A number begins with one to four letters A–Z"),
+    "series_unusable": Text(422, "卡号开头应是 1 到 4 个英文字母", "A number begins with one to four letters from A to Z"),
     "not_signed_in": Text(401, "请先登录", "Please sign in"),
     "wrong_credentials": Text(401, "账号或密码不正确", "The account or the password is wrong"),
     "wrong_password": Text(422, "当前密码不正确", "The present password is wrong"),
@@ -198,6 +198,7 @@ TEXTS: Mapping[str, Text] = {
     "move_not_possible": Text(409, "现在的状态不能这样办理", "The present state does not allow this move"),
     "already_merged": Text(409, "这个问题已经合并", "The issue has been merged already"),
     "same_issue": Text(422, "问题不能合并到自己", "An issue cannot be merged into itself"),
+    "published_already": Text(409, "{year} 年的放假安排已经公布", "The holidays of {year} have been published already"),
     "not_for_this_move": Text(422, "这一步用不上这项内容", "This move has no use for it"),
     "already_theirs": Text(409, "已由其负责，或正在等其接受", "They answer for it already, or are being asked to"),
     "member_away": Text(422, "这名党员正在离岗", "The member is away"),
@@ -209,6 +210,13 @@ TEXTS: Mapping[str, Text] = {
         "At most {most} extensions, of which {granted} were granted; {left} more at most",
     ),
     "pause_too_long": Text(422, "挂账最长 {days} 天", "A pause lasts {days} days at most"),
+    "nothing_changes": Text(409, "已经是这样了", "It is so already"),
+    "time_in_past": Text(422, "时间已经过去", "The time lies in the past"),
+    "opinions_missing": Text(
+        409,
+        "还有部门没有提出意见，或不同意；仍要办结请说明理由",
+        "A department has not given its opinion, or objects; to resolve it all the same, say why",
+    ),
     "already_withdrawn": Text(409, "这次走访已经撤回", "The visit has been withdrawn already"),
     "not_invited": Text(409, "这个问题现在没有待回访", "Nobody is asked about this issue now"),
     "already_answered": Text(409, "已经有人回访过了，请看最新状态", "The resident has answered; see the present state"),

@@ -16,7 +16,8 @@ Where does it go? From low to high, by what it is about:
 - issues: `categories` `placing` `workflow` (the table of moves) `standings` (who is what to one) `measures` (what the
   rates are counted from) `issues` (how they come to be) `issue_changes` (how they are written)
 - moving them: `moves` (as they are asked for) `issue_moves` `offers` (who takes one on) `judgements` (giving back,
-  pausing, extending)
+  pausing, extending) `corrections` `channels` (changed, and followed by a leader) `joint_reviews` `appointments` (of an
+  agent)
 - reading them: `rate_terms` (what each rate counts) `issue_query` (the one query) `issue_lists` `issue_counts`
   `issue_rows` `choices` `rates` `rate_weights` (of the index made of them)
 - the same thing reported twice: `merging` `likeness` (how alike, and why) `twins` `twin_proposals`

@@ -229,6 +229,7 @@ class Entry(Struct, frozen=True, kw_only=True):
     recorded_at: datetime
     facts: dict[str, object]
     reason: str | None = None
+    despite: str | None = None  # why, in spite of what spoke against it
 
 
 async def of_thing(conn: Connection, district: int, thing: UUID) -> list[Entry]:
@@ -243,6 +244,7 @@ async def of_thing(conn: Connection, district: int, thing: UUID) -> list[Entry]:
             recorded_at=row["recorded_at"],
             facts=row["facts"],
             reason=(row["texts"] or {}).get("reason"),
+            despite=(row["texts"] or {}).get("despite"),
         )
         for row in await conn.fetch(OF_THING, district, thing)
     ]

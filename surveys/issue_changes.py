@@ -19,8 +19,9 @@ from surveys.workflow import SOLVED, Event
 class Change(Struct, frozen=True, kw_only=True):
     """One event of one issue: what it was, and what it is from now on.
 
-    `facts` are told beside what changed; `texts` are its title and description, where those change; `request` is the
-    digest of what was asked, where a retry must be known again."""
+    `despite` says why, in spite of what spoke against it; `facts` are told beside what changed; `texts` are its title
+    and description, where those change; `request` is the digest of what was asked, where a retry must be known
+    again."""
 
     before: IssueRow
     after: IssueRow
@@ -29,6 +30,7 @@ class Change(Struct, frozen=True, kw_only=True):
     actor: Actor
     facts: Mapping[str, object] = {}
     reason: str | None = None
+    despite: str | None = None
     texts: Mapping[str, str | None] | None = None
     evidence: Sequence[Photo] = ()
     request: bytes | None = None
@@ -120,8 +122,9 @@ def _told(change: Change, row: IssueRow, now: datetime) -> tuple[Row, list[Row]]
     if change.texts is not None:
         text, facts["text_digest"] = text_row(row.district, row.id, row.text_version, change.texts, now, findable=True)
         texts.append(text)
-    if change.reason and change.reason.strip():
-        reason, facts["reason_digest"] = text_row(row.district, change.id, 1, {"reason": change.reason}, now)
+    said = {"reason": change.reason, "despite": change.despite}
+    if any(text and text.strip() for text in said.values()):
+        reason, facts["reason_digest"] = text_row(row.district, change.id, 1, said, now)
         texts.append(reason)
     if change.evidence:
         facts["evidence"] = [photo.sha256 for photo in change.evidence]

@@ -11,13 +11,14 @@ import msgspec
 from asyncpg import Connection
 from msgspec import Struct
 
-from surveys import contacts, cursors, history, merging, return_visit_lists, workflow
+from surveys import contacts, cursors, history, joint_reviews, merging, return_visit_lists, workflow
 from surveys.categories import Channel, Urgency
 from surveys.clock import Unit
 from surveys.contacts import Masked
 from surveys.history import Entry
 from surveys.issue_query import GROUP, OVERDUE, Filters, Moment, Query, moment, seen
 from surveys.issues import Asked
+from surveys.joint_reviews import Said
 from surveys.people import Handler, Reader
 from surveys.placing import Certainty, CommunityName, Point
 from surveys.refusals import InvalidCursor, NotFound
@@ -81,19 +82,19 @@ class _Cursor(Struct, frozen=True, array_like=True):
     asked: str
 
 
+# Asked for each by itself: nearly all issues have none, and joined they would have to be sorted again.
+NAME = "(select m.name from member m where m.district = $1 and m.id = s.{0}) as {0}_name"
+
 # The columns of an item; `part` holds the issues, and names are looked up for no more than these.
 ITEMS = f"""
 select s.id, s.number, s.version, s.urgency, s.channel, s.state, s.department, s.certainty, s.lon, s.lat, s.visit,
        s.reported_at, s.due_at, s.paused_at, s.asked, s.owner, m.name as owner_name,
-       s.offered_to, o.name as offered_to_name, s.leader, l.name as leader_name,
-       s.agent, a.name as agent_name, s.category, k.name as category_name,
+       s.offered_to, {NAME.format("offered_to")}, s.leader, {NAME.format("leader")}, s.agent, {NAME.format("agent")},
+       s.consulted, s.category, k.name as category_name,
        s.community, c.name as community_name, c.street, t.body->>'title' as title,
        {GROUP} as group_name, {OVERDUE} as overdue
 from part s
 join member m on m.district = $1 and m.id = s.owner
-left join member o on o.district = $1 and o.id = s.offered_to
-left join member l on l.district = $1 and l.id = s.leader
-left join member a on a.district = $1 and a.id = s.agent
 join category k on k.district = $1 and k.code = s.category
 left join community c on c.district = $1 and c.code = s.community
 left join text_version t on t.district = $1 and t.subject = s.id and t.version = s.text_version
@@ -228,6 +229,7 @@ class Detail(Struct, frozen=True, kw_only=True):
     asked_amount: int | None
     pause_until: datetime | None
     appointment_at: datetime | None
+    opinions: list[Said]  # of the departments that a joint review asks
     moves: list[Move]
     merged_into: Related | None
     merged: list[Related]
@@ -279,7 +281,10 @@ where m.district = $1 and m.id = any(
   union
   select (h.facts->>named)::uuid
   from history h, unnest(array['owner', 'before', 'offered_to', 'asked_by', 'asker', 'leader', 'agent']) as named
-  where h.district = $1 and h.thing = $2)
+  where h.district = $1 and h.thing = $2
+  union
+  select jsonb_array_elements_text(h.facts->'present')::uuid from history h
+  where h.district = $1 and h.thing = $2 and h.event = 'meet')
 """
 
 
@@ -317,11 +322,13 @@ async def one(
         offered_to=item.offered_to.id if item.offered_to else None,
         agent=item.agent.id if item.agent else None,
         asked_by=beside["asked_by"],
+        consulted=found["consulted"],
         resolver=next((entry.actor.id for entry in reversed(entries) if entry.event == "resolve"), None),
     )
     kept = (await contacts.of_issues(conn, reader.district, [issue]))[issue]
     contact = None if past else kept.masked(ring)
     asked = await return_visit_lists.of_issues(conn, reader.district, [issue], about.at)
+    opinions = await joint_reviews.of_issue(conn, reader.district, issue, found["consulted"], about.at)
     return Detail(
         issue=item,
         description=beside["description"],
@@ -330,6 +337,7 @@ async def one(
         contact_erased_at=None if contact or past else kept.erased_at,
         erased_at=beside["erased_at"],
         **{name: beside[name] for name in BESIDE},
+        opinions=opinions,
         moves=[] if past else workflow.allowed(item, stands),
         merged_into=merged_into,
         merged=merged,

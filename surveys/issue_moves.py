@@ -8,28 +8,30 @@ import msgspec
 from asyncpg import Connection
 
 from surveys import (
+    appointments,
     calendars,
-    categories,
+    channels,
     contacts,
+    corrections,
     deadlines,
-    history,
     issue_changes,
     issues,
+    joint_reviews,
     judgements,
     merging,
     moves,
     offers,
     people,
-    placing,
     scopes,
     workflow,
 )
+from surveys.categories import Channel
 from surveys.history import Actor, request_digest
 from surveys.issue_changes import Change
 from surveys.issues import ROW, IssueRow
-from surveys.moves import Correction, Making, Moved, MoveDraft, Outcome
+from surveys.moves import Making, Moved, MoveDraft, Outcome
 from surveys.people import Reader
-from surveys.placing import Atlas, ToPlace
+from surveys.placing import Atlas
 from surveys.refusals import (
     IdTaken,
     Missing,
@@ -37,9 +39,6 @@ from surveys.refusals import (
     NotAllowed,
     NotFound,
     StaleVersion,
-    TextUnusable,
-    UnknownCategory,
-    UnknownCommunity,
 )
 from surveys.scopes import Parameters
 from surveys.sealing import KeyRing
@@ -173,6 +172,7 @@ def _stands(reader: Reader, row: IssueRow, street: str | None, resolver: str | N
         agent=row.agent,
         asked_by=row.asked_by,
         resolver=resolver,
+        consulted=row.consulted,
     )
 
 
@@ -194,11 +194,16 @@ def _close(making: Making) -> Outcome:
     return Outcome(row=_after(making), facts={"by_hand": True})
 
 
-def _resolve(making: Making) -> Outcome:
-    """Solved; what was solved in one go is shown to be."""
-    if making.row.state == "reported" and not making.draft.evidence:
+# Channels on which somebody was at the door, and can show it.
+PROVEN: frozenset[Channel] = frozenset({"agent"})
+
+
+async def _resolve(conn: Connection, making: Making) -> Outcome:
+    """Solved; what was solved in one go, or at the door, is shown to be. Raises Missing, OpinionsMissing."""
+    row = making.row
+    if (row.state == "reported" or row.channel in PROVEN) and not making.draft.evidence:
         raise Missing("evidence", move="resolve")
-    return Outcome(row=moves.settled(_after(making)))
+    return Outcome(row=moves.settled(_after(making)), facts=await joint_reviews.in_the_way(conn, making))
 
 
 async def _reopen(conn: Connection, making: Making) -> Outcome:
@@ -218,7 +223,7 @@ async def reopened(conn: Connection, row: IssueRow, now: datetime) -> IssueRow:
 async def _owner_now(conn: Connection, row: IssueRow, now: datetime) -> UUID:
     """Who answered for an issue that is taken up again; who is on duty now, if they have left or are away."""
     there = await people.present(conn, row.district, [row.owner], now)
-    return row.owner if row.owner in there else await _on_duty(conn, row, now)
+    return row.owner if row.owner in there else await people.first_handler(conn, row.district, row.community, now)
 
 
 async def _merge(conn: Connection, making: Making) -> Outcome:
@@ -259,81 +264,11 @@ def _actor(making: Making) -> Actor:
     return Actor("member", str(making.reader.member))
 
 
-async def _correct(conn: Connection, making: Making) -> Outcome:
-    correction, now = making.draft.correction or Correction(), making.now
-    if correction == Correction():
-        raise Missing("correction", move="correct")
-    facts: dict[str, object] = {}
-    if correction.contact is not None:
-        facts["contact"] = "removed" if correction.contact.blank else "told"
-        if not correction.contact.blank:
-            contacts.check(correction.contact, "correction.contact")
-    row = await _correct_limit(conn, making.row, correction, now)
-    row = await _correct_place(conn, making.atlas, row, correction, now)
-    if correction.title is None and correction.description is None:
-        return Outcome(row=row, facts=facts)
-    if correction.title is not None and not correction.title.strip():
-        raise TextUnusable("correction.title")
-    present = await history.text(conn, row.district, row.id, row.text_version)
-    texts = {
-        "title": correction.title if correction.title is not None else present.get("title"),
-        "description": correction.description if correction.description is not None else present.get("description"),
-    }
-    return Outcome(row=row, texts=texts, facts=facts)
-
-
-async def _correct_limit(conn: Connection, row: IssueRow, correction: Correction, now: datetime) -> IssueRow:
-    """Another category or urgency has another limit, counted from when the clock started."""
-    if correction.category is None and correction.urgency is None:
-        return row
-    code, urgency = correction.category or row.category, correction.urgency or row.urgency
-    known = await categories.in_force(conn, row.district, now, [code])
-    if code not in known or urgency not in known[code].limits:
-        raise UnknownCategory("correction.category", given=code)
-    limit = known[code].limits[urgency]
-    calendar = await calendars.in_force(conn, row.district, now)
-    pauses = await deadlines.pauses_of(conn, row.district, [row.id])
-    changed = deadlines.of_other_limit(calendar, row, limit, pauses.get(row.id, ()))
-    return msgspec.structs.replace(row, category=code, urgency=urgency, **changed)
-
-
-async def _correct_place(
-    conn: Connection, atlas: Atlas, row: IssueRow, correction: Correction, now: datetime
-) -> IssueRow:
-    """A new place is looked up in the boundaries of the day of the report; while nobody has accepted the issue, its
-    owner follows the place."""
-    if correction.position is None and correction.community is None:
-        return row
-    placing.check(correction.position, "correction.position")
-    if correction.community is not None and not await placing.community_exists(
-        conn, row.district, correction.community
-    ):
-        raise UnknownCommunity("correction.community", given=correction.community)
-    if correction.position is None:
-        row = msgspec.structs.replace(row, community=correction.community)
-    else:
-        wanted = ToPlace(correction.position, correction.community, row.reported_at)
-        placed = placing.place(atlas, row.district, [wanted])[0]
-        row = msgspec.structs.replace(row, **msgspec.structs.asdict(placed))
-    if row.state != "reported":
-        return row
-    owner = await _on_duty(conn, row, now)
-    if row.asked_by == row.owner != owner:
-        row = moves.answered(row)
-    return msgspec.structs.replace(row, owner=owner)
-
-
-async def _on_duty(conn: Connection, row: IssueRow, now: datetime) -> UUID:
-    handlers = await people.first_handlers(conn, row.district, [row.community], now)
-    return handlers[row.community].id
-
-
 # How each move is made: from what is known of it, or by asking the database.
 PURE: Mapping[Move, Callable[[Making], Outcome]] = {
     "accept": offers.accept,
     "decline": offers.decline,
     "start": _led,
-    "resolve": _resolve,
     "close": _close,
     "reject": _reject,
     "return": judgements.give_back,
@@ -341,14 +276,20 @@ PURE: Mapping[Move, Callable[[Making], Outcome]] = {
 }
 ASKING: Mapping[Move, Callable[[Connection, Making], Awaitable[Outcome]]] = {
     "assign": offers.assign,
+    "resolve": _resolve,
     "reopen": _reopen,
-    "correct": _correct,
+    "correct": corrections.correct,
     "pause": judgements.pause,
     "resume": judgements.resume,
     "extend": judgements.extend,
     "approve": judgements.approve,
     "merge": _merge,
     "unmerge": _unmerge,
+    "change_channel": channels.change,
+    "follow": channels.follow,
+    "appoint": appointments.appoint,
+    "opine": joint_reviews.opine,
+    "meet": joint_reviews.meet,
 }
 
 
@@ -362,6 +303,7 @@ async def _write(conn: Connection, making: Making, outcome: Outcome, request: by
         actor=_actor(making),
         facts=outcome.facts,
         reason=draft.reason,
+        despite=draft.despite,
         texts=outcome.texts,
         evidence=draft.evidence,
         request=request,

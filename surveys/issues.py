@@ -67,6 +67,7 @@ class IssueRow(Struct, frozen=True, kw_only=True):
     leader: UUID | None = None
     agent: UUID | None = None
     appointment_at: datetime | None = None
+    consulted: list[str] | None = None  # the departments whose opinions a joint review asks for
     merged_into: UUID | None = None
     card: str | None = None
     first_contact_at: datetime | None = None
@@ -179,6 +180,7 @@ SPANNED = (
     "asked",
     "leader",
     "agent",
+    "consulted",
     "response_due_at",
     *measures.NAMES,
 )

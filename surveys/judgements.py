@@ -10,25 +10,28 @@ from asyncpg import Connection
 from msgspec import Struct
 
 from surveys import calendars, clock, issue_changes, moves
+from surveys.clock import Unit
 from surveys.history import Actor
 from surveys.issue_changes import Change
 from surveys.issues import ROW, IssueRow, event_id
 from surveys.moves import Making, Outcome
-from surveys.refusals import ExtensionTooLong, LimitPassed, PauseTooLong, TimesReversed
+from surveys.refusals import ExtensionTooLong, LimitPassed, PauseTooLong, TimeInPast
 from surveys.workflow import State
 
 JOB = Actor("job", "resume_pauses")
 
 
 class Bounds(Struct, frozen=True):
-    """How far a district lets limits be moved."""
+    """How far a district lets limits be moved, and how long departments may think."""
 
     extensions_most: int = 2  # of one limit
     extension_percent: int = 100  # of the limit, all extensions together
     longest_pause_days: int = 90
+    review_amount: int = 3  # in which a department says what it thinks
+    review_unit: Unit = "working_days"
 
 
-BOUNDS = "select extensions_most, extension_percent, longest_pause_days from handling_rule where district = $1"
+BOUNDS = f"select {', '.join(Bounds.__struct_fields__)} from handling_rule where district = $1"
 
 
 async def bounds(conn: Connection, district: int) -> Bounds:
@@ -79,7 +82,7 @@ async def _pause_end(conn: Connection, making: Making) -> datetime:
     latest = making.now + timedelta(days=days)
     until = making.draft.until or latest
     if until <= making.now:
-        raise TimesReversed("until")
+        raise TimeInPast("until")
     if until > latest:
         raise PauseTooLong("until", days=days)
     return until

@@ -2,13 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Literal
 from uuid import UUID
 
 import msgspec
 from msgspec import Meta, Struct
 
-from surveys.categories import Urgency
+from surveys.categories import Channel, Urgency
 from surveys.contacts import Contact
 from surveys.issue_changes import Change
 from surveys.issues import Description, IssueRow, Photo, Title
@@ -30,9 +30,15 @@ class Correction(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, 
     contact: Contact | None = None  # a blank one takes away what was there
 
 
+Opinion = Literal["agree", "object", "not_concerned"]
+
+
 class MoveDraft(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
-    """A move as it is asked for; `to` is the id of a member or the code of a department, `amount` counts in the unit of
-    the issue's limit, and `until` is when a pause shall end."""
+    """A move as it is asked for; `to` is the id of a member or of an issue, or the code of a department.
+
+    `amount` counts in the unit of the issue's limit; `until` is when a pause shall end; `at` is when an agent goes, or
+    when those who were `present` met; `departments` are asked for their opinions; `despite` says why an issue is
+    resolved though one is missing."""
 
     id: UUID
     move: Move
@@ -43,6 +49,12 @@ class MoveDraft(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, o
     correction: Correction | None = None
     amount: Annotated[int, Meta(ge=1, le=10_000)] | None = None
     until: Annotated[datetime, Meta(tz=True)] | None = None
+    channel: Channel | None = None
+    departments: Annotated[tuple[Annotated[str, Meta(min_length=1, max_length=100)], ...], Meta(max_length=50)] = ()
+    at: Annotated[datetime, Meta(tz=True)] | None = None
+    opinion: Opinion | None = None
+    present: Annotated[tuple[UUID, ...], Meta(max_length=100)] = ()
+    despite: Annotated[str, Meta(max_length=5_000)] | None = None
 
     def check(self) -> None:
         """Raises Missing for what the move needs and has not, NotForThisMove for what it has and cannot use."""
@@ -103,6 +115,16 @@ def settled(row: IssueRow) -> IssueRow:
 def answered(row: IssueRow) -> IssueRow:
     """A row on which what was asked has been judged, or is asked no more."""
     return msgspec.structs.replace(row, asked=None, asked_by=None, asked_amount=None)
+
+
+def worked_on_by(row: IssueRow, department: str) -> IssueRow:
+    """A row on which this department works from now on: what another one asked for is void, and nobody is asked what
+    they think of their own work."""
+    if row.asked_by != row.owner and department != row.department:
+        row = answered(row)
+    consulted = [code for code in row.consulted or () if code != department]
+    state: State = row.state if row.state == "paused" else "assigned"
+    return msgspec.structs.replace(row, department=department, consulted=consulted or None, state=state)
 
 
 def taken_over(row: IssueRow, owner: UUID) -> IssueRow:

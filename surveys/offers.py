@@ -7,10 +7,16 @@ from uuid import UUID
 import msgspec
 from asyncpg import Connection
 
-from surveys import moves, people
-from surveys.issues import IssueRow
+from surveys import joint_reviews, moves, people
 from surveys.moves import Making, Outcome
-from surveys.refusals import AlreadyTheirs, MemberAway, UnknownDepartment, UnknownMember, UnsuitableMember
+from surveys.refusals import (
+    AlreadyTheirs,
+    MemberAway,
+    NotForThisMove,
+    UnknownDepartment,
+    UnknownMember,
+    UnsuitableMember,
+)
 
 
 async def assign(conn: Connection, making: Making) -> Outcome:
@@ -19,7 +25,9 @@ async def assign(conn: Connection, making: Making) -> Outcome:
     try:
         member = UUID(to)
     except ValueError:
-        return await _to_department(conn, making.row, to)
+        return await _to_department(conn, making, to)
+    if making.draft.departments:
+        raise NotForThisMove("departments", move="assign")
     row = making.row
     if member == row.owner and row.offered_to is not None:
         return Outcome(row=msgspec.structs.replace(row, offered_to=None))  # taken back
@@ -40,12 +48,17 @@ async def refuse_unable(conn: Connection, district: int, member: UUID, now: date
         raise UnsuitableMember("to")
 
 
-async def _to_department(conn: Connection, row: IssueRow, code: str) -> Outcome:
-    if not await people.department_exists(conn, row.district, code):
+async def _to_department(conn: Connection, making: Making, code: str) -> Outcome:
+    """On joint review others can be asked for their opinions in the same move."""
+    if not await people.department_exists(conn, making.row.district, code):
         raise UnknownDepartment("to", given=code)
-    if row.asked_by != row.owner and code != row.department:
-        row = moves.answered(row)  # by who worked on it before
-    return Outcome(row=msgspec.structs.replace(row, department=code, state="assigned"))
+    row = moves.worked_on_by(making.row, code)
+    if not making.draft.departments:
+        return Outcome(row=row)
+    if row.channel != "joint_review":
+        raise NotForThisMove("departments", move="assign")
+    row, facts = await joint_reviews.ask(conn, row, making.draft.departments, making.now)
+    return Outcome(row=row, facts=facts)
 
 
 def accept(making: Making) -> Outcome:

@@ -125,6 +125,11 @@ async def first_handlers(
     return {code: duty.handler for code, duty in duties.items()}
 
 
+async def first_handler(conn: Connection, district: int, community: str | None, now: datetime) -> UUID:
+    """Who answers for a new issue in a community."""
+    return (await first_handlers(conn, district, [community], now))[community].id
+
+
 OPEN_MEMBERS = "select id, organisation from member where district = $1 and id = any($2) and closed_at is null"
 
 

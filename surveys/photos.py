@@ -18,7 +18,7 @@ from surveys.standings import standings
 # An issue with a photo of it: whether it is within the reader's reach, what the reader is to it, and whether they
 # promised this photo, when they reported the issue or as the evidence of a move that may have taken it from them.
 OF_ISSUE = """
-select i.owner, i.reporter, i.community, c.street, i.department, i.agent, {reached} as reached,
+select i.owner, i.reporter, i.community, c.street, i.department, i.agent, i.consulted, {reached} as reached,
   exists (select from history h where h.district = i.district and h.thing = i.id and h.actor_kind = 'member'
     and h.actor = {me} and (h.version = 1 or h.facts->'evidence' ? {sha256})) as theirs
 from issue i left join community c on c.district = i.district and c.code = i.community
@@ -38,7 +38,7 @@ async def promise(conn: Connection, reader: Reader, of: Of, thing: UUID, sha256:
     row = await _thing(conn, reader, of, thing, sha256)
     if row is None or not (row["reached"] or row["theirs"]):
         raise NotFound
-    if not row["theirs"] and (of == "visit" or not _standings(reader, row)):
+    if not row["theirs"] and (of == "visit" or not _standings(reader, row) - {"leader"}):
         raise NotAllowed
     if of == "visit" and row["withdrawn_at"] is not None:
         raise NotPromised("sha256")
@@ -67,6 +67,7 @@ def _standings(reader: Reader, row: Any) -> frozenset[str]:
         street=row["street"],
         department=row["department"],
         agent=row["agent"],
+        consulted=row["consulted"],
     )
 
 

@@ -115,6 +115,24 @@ class PauseTooLong(Invalid):
     code = "pause_too_long"
 
 
+class NothingChanges(Conflict):
+    """What is asked for is so already."""
+
+    code = "nothing_changes"
+
+
+class TimeInPast(Invalid):
+    """What is yet to come cannot lie in the past."""
+
+    code = "time_in_past"
+
+
+class OpinionsMissing(Conflict):
+    """A department has not said what it thinks, or objects; `facts` name them. To go on all the same, say why."""
+
+    code = "opinions_missing"
+
+
 class AlreadyWithdrawn(Conflict):
     code = "already_withdrawn"
 

@@ -132,7 +132,8 @@ order by v.started_at desc, v.id desc
 """
 
 HISTORY = """
-select h.thing, h.event, h.happened_at, h.actor_kind, t.body->>'reason' as reason
+select h.thing, h.event, h.happened_at, h.actor_kind,
+  nullif(concat_ws(' ', t.body->>'reason', t.body->>'despite'), '') as reason
 from history h
 left join text_version t on t.district = h.district and t.subject = h.id and t.version = 1
 where h.district = $1 and h.thing = any($2)

@@ -58,7 +58,8 @@ class Reach(Struct, frozen=True, kw_only=True):
         if self.communities:
             ways.append(f"{column}community = any({parameter(self.communities)}::text[])")
         if self.departments and of == "issue":
-            ways.append(f"{column}department = any({parameter(self.departments)}::text[])")
+            departments = f"{parameter(self.departments)}::text[]"
+            ways += [f"{column}department = any({departments})", f"{column}consulted && {departments}"]
         if self.organisations:
             ways.append(f"{column}organisation = any({parameter(self.organisations)}::uuid[])")
         if self.premises:

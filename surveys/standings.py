@@ -1,5 +1,6 @@
 """What somebody is to an issue: by who answers for it, who is asked to, where it lies and who works on it."""
 
+from collections.abc import Sequence
 from uuid import UUID
 
 from surveys.people import Reader
@@ -18,6 +19,7 @@ def standings(
     agent: UUID | None = None,
     asked_by: UUID | None = None,
     resolver: str | None = None,
+    consulted: Sequence[str] | None = None,
 ) -> frozenset[Standing]:
     """What the reader is to such an issue; `resolver` is the actor who said last that it is solved."""
     persons: dict[Standing, UUID | None] = {
@@ -37,6 +39,11 @@ def standings(
             found.add("community_worker")
         elif grant.role == "dispatcher" and (grant.scope_kind == "district" or grant.scope == street):
             found.add("dispatcher")
-        elif grant.role == "department_handler" and grant.scope == department:
-            found.add("handler")
+        elif grant.role == "leader" and (grant.scope_kind == "district" or grant.scope == street):
+            found.add("leader")
+        elif grant.role == "department_handler":
+            if grant.scope == department:
+                found.add("handler")
+            if grant.scope in (consulted or ()):
+                found.add("consulted")
     return frozenset(found)

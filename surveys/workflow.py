@@ -25,19 +25,22 @@ Move = Literal[
     "refuse",
     "merge",
     "unmerge",
+    "change_channel",
+    "follow",
+    "appoint",
+    "opine",
+    "meet",
 ]
 # What happens to an issue: by a move, or by itself.
-Event = (
-    Literal["report", "hand_on", "invite", "answer", "lapse", "reckon", "escalate", "absorb", "release"]
-    | Literal["change_channel", "follow", "appoint", "opine", "meet"]
-    | Move
-)
+Event = Literal["report", "hand_on", "invite", "answer", "lapse", "reckon", "escalate", "absorb", "release"] | Move
 Standing = Literal[
     "reporter",
     "owner",
     "offered",  # who is asked to take it on
     "handler",
+    "consulted",  # handles a department that is asked for its opinion
     "agent",
+    "leader",  # of its street or the district
     "asker",  # of what waits for a judgement
     "resolver",  # who said last that it is solved
     "community_worker",
@@ -45,7 +48,7 @@ Standing = Literal[
     "administrator",
 ]
 # What can come with a move, beside reason and evidence, which may come with any.
-Field = Literal["to", "correction", "amount", "until"]
+Field = Literal["to", "correction", "amount", "until", "channel", "departments", "at", "opinion", "present", "despite"]
 Need = Literal["reason", "evidence"] | Field
 
 STATES: tuple[State, ...] = get_args(State)
@@ -114,6 +117,15 @@ def _taken_on_or_on_the_spot(issue: Situated) -> bool:
 # Who may say that two issues are the same thing, or are not; to merge them one must be it of both.
 MATCHING: frozenset[Standing] = _DESK
 
+
+def _on_joint_review(issue: Situated) -> bool:
+    return issue.channel == "joint_review"
+
+
+def _by_an_agent(issue: Situated) -> bool:
+    return issue.channel == "agent"
+
+
 MOVES: Mapping[Move, Rule] = {
     "accept": Rule(
         starts=OPEN,
@@ -122,7 +134,13 @@ MOVES: Mapping[Move, Rule] = {
         only=dict.fromkeys(IN_HAND, _OFFERED),
         when=_fresh_or_offered,
     ),
-    "assign": Rule(starts=OPEN - {"paused"}, leads="assigned", who=_DESK | {"administrator"}, needs=frozenset({"to"})),
+    "assign": Rule(
+        starts=OPEN - {"paused"},
+        leads="assigned",
+        who=_DESK | {"administrator"},
+        needs=frozenset({"to"}),
+        takes=frozenset({"departments"}),
+    ),
     "decline": Rule(starts=OPEN, leads=None, who=_OFFERED, needs=frozenset({"reason"}), when=_offered),
     "start": Rule(starts=frozenset({"accepted", "assigned"}), leads="in_progress", who=_DESK | {"handler"}),
     "resolve": Rule(
@@ -130,6 +148,7 @@ MOVES: Mapping[Move, Rule] = {
         leads="resolved",
         who=frozenset({"owner", "handler", "agent", "community_worker"}),
         needs=frozenset({"reason"}),
+        takes=frozenset({"despite"}),
         when=_taken_on_or_on_the_spot,
     ),
     "close": Rule(
@@ -192,6 +211,34 @@ MOVES: Mapping[Move, Rule] = {
     "merge": Rule(starts=OPEN, leads="merged", who=MATCHING, needs=frozenset({"to", "reason"})),
     # back to the state that it was in
     "unmerge": Rule(starts=frozenset({"merged"}), leads=None, who=MATCHING, needs=frozenset({"reason"})),
+    "change_channel": Rule(
+        starts=OPEN,
+        leads=None,
+        who=_DESK | {"administrator"},
+        needs=frozenset({"channel", "reason"}),
+        takes=frozenset({"to", "at", "departments"}),
+    ),
+    # a leader may follow, and nobody else in their name
+    "follow": Rule(
+        starts=OPEN, leads=None, who=frozenset({"dispatcher", "administrator", "leader"}), needs=frozenset({"to"})
+    ),
+    "appoint": Rule(starts=OPEN, leads=None, who=_DESK | {"handler"}, needs=frozenset({"to", "at"}), when=_by_an_agent),
+    "opine": Rule(
+        starts=OPEN,
+        leads=None,
+        who=frozenset({"consulted"}),
+        needs=frozenset({"opinion"}),
+        takes=frozenset({"to"}),
+        when=_on_joint_review,
+    ),
+    "meet": Rule(
+        starts=OPEN,
+        leads=None,
+        who=_DESK | {"handler"},
+        needs=frozenset({"reason", "at"}),
+        takes=frozenset({"present"}),
+        when=_on_joint_review,
+    ),
 }
 
 # Who may have a resident's name and phone shown, for a purpose: those who have something to ask them.

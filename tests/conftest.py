@@ -207,7 +207,9 @@ async def found_district(conn: asyncpg.Connection, district: int = DISTRICT) -> 
             district,
             long_ago,
         )
-        await conn.execute("insert into department values ($1, 'city_management', '城管局')", district)
+        await conn.execute(
+            "insert into department values ($1, 'city_management', '城管局'), ($1, 'water', '水务局')", district
+        )
         for one in EVERYBODY:
             await join(conn, district, one, long_ago)
         await _allow_categories(conn, district, long_ago)

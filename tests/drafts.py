@@ -34,6 +34,8 @@ def solved(**changes: Any) -> Draft:
     return issue(category="0103", title="占道经营", solved_on_spot=SOLVED) | changes
 
 
+# What shows that somebody was there.
+PROOF = [{"sha256": "cd" * 32, "bytes": 99}]
 SOLVED = {"how": "当场劝离", "at": "2026-11-23T11:28:00+08:00"}
 
 

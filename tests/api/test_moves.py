@@ -168,6 +168,11 @@ WITH: dict[Move, dict[str, Any]] = {
     "pause": {"reason": "等材料"},
     "extend": {"reason": "要招标", "amount": 24},
     "refuse": {"reason": "还是归你们管"},
+    "change_channel": {"channel": "agent", "reason": "老人不便出门"},
+    "follow": {"to": str(LEADER.id)},
+    "appoint": {"to": str(MEMBER.id), "at": "2026-11-24T09:00:00+08:00"},
+    "opine": {"opinion": "agree"},
+    "meet": {"reason": "会议纪要", "at": "2026-11-23T11:40:00+08:00"},
 }
 LACKS = [(name, need) for name, with_ in WITH.items() for need in with_]
 # The moves that bring an issue to where a move can be made, and who makes them.
@@ -182,8 +187,15 @@ BEFORE: dict[Move, list[tuple[Person, Move, dict[str, Any]]]] = {
     "resume": [(WORKER, "accept", {}), (DISPATCHER, "pause", WITH["pause"])],
     "approve": [(WORKER, "return", WITH["return"])],
     "refuse": [(WORKER, "return", WITH["return"])],
+    "appoint": [(WORKER, "change_channel", WITH["change_channel"])],
+    "opine": [(WORKER, "assign", {"to": "water", "departments": ["city_management"]})],
 }
-MAKERS: dict[Move, Person] = {"decline": STRANGER, "refuse": DISPATCHER}  # where the worker may not
+MAKERS: dict[Move, Person] = {
+    "decline": STRANGER,
+    "refuse": DISPATCHER,
+    "follow": DISPATCHER,
+    "opine": HANDLER,
+}  # where the worker may not
 
 
 async def brought_to(client: Client, name: Move) -> tuple[str, int]:
@@ -196,8 +208,8 @@ async def brought_to(client: Client, name: Move) -> tuple[str, int]:
 @pytest.mark.parametrize(("name", "need"), LACKS, ids=[f"{name}-{need}" for name, need in LACKS])
 @pytest.mark.parametrize("given", [None, "\u3000", "left out"], ids=["null", "blank", "left out"])
 async def test_a_move_that_lacks_what_it_needs(shared: Client, name: Move, need: str, given: Any) -> None:
-    if given == "\u3000" and not isinstance(WITH[name][need], str):
-        given = None
+    if given == "\u3000" and (need in ("channel", "opinion", "at") or not isinstance(WITH[name][need], str)):
+        given = None  # blank only is what may be any text
     if given is None and need == "evidence":
         given = []
     issue, version = await brought_to(shared, name)
@@ -219,8 +231,10 @@ async def test_who_may_make_each_move(shared: Client, name: Move) -> None:
         DISPATCHER: {"dispatcher"},
         HANDLER: {"handler"},
         ADMINISTRATOR: {"administrator"},
-        LEADER: set(),
+        LEADER: {"leader"},
     }
+    if name == "opine":
+        standings[HANDLER] = {"consulted"}
     if name == "decline":
         standings[STRANGER] = {"offered"}
     if name in ("approve", "refuse"):
@@ -249,9 +263,9 @@ async def test_what_the_page_offers_is_what_may_be_done(shared: Client) -> None:
     }
     assert offered == {
         "member1": ["correct"],
-        "community_worker3": ["accept", "assign", "reject", "correct", "return", "merge"],
-        "department_handler7": ["return"],
-        "leader8": [],
+        "community_worker3": ["accept", "assign", "reject", "correct", "return", "merge", "change_channel", "meet"],
+        "department_handler7": ["return", "meet"],
+        "leader8": ["follow"],
     }
 
 
@@ -260,7 +274,8 @@ async def test_a_move_from_the_wrong_state_says_what_is_possible(shared: Client,
     issue = await an_issue(shared)
     problem = await move(shared, WORKER, issue, drafts.move(name, 1, **WITH.get(name, {})), status=409)
     assert problem["code"] == "move_not_possible"
-    assert problem["facts"]["possible"] == ["accept", "assign", "reject", "correct", "return", "merge"]
+    known = ["accept", "assign", "reject", "correct", "return", "merge", "change_channel", "follow", "opine", "meet"]
+    assert problem["facts"]["possible"] == known
 
 
 @pytest.mark.parametrize(

@@ -58,7 +58,7 @@ async def resolved(client: Client, **visit: Any) -> str:
     await doors.file(client, MEMBER, draft)
     issue: str = draft["issues"][0]["id"]
     await move(client, WORKER, issue, drafts.move("accept", 1))
-    await move(client, WORKER, issue, drafts.move("resolve", 2, reason="已清运"))
+    await move(client, WORKER, issue, drafts.move("resolve", 2, reason="已清运", evidence=drafts.PROOF))
     return issue
 
 
@@ -129,7 +129,7 @@ async def test_what_is_not_solved_is_opened_again_with_its_clock_anew(
     assert row is not None
     assert (row["answer"], row["satisfaction"], row["reopens"], row["resolved_at"]) == ("not_solved", 1, 1, None)
     assert await invite(conn, clock) == 0, "it is not resolved"
-    await move(client, WORKER, issue, drafts.move("resolve", 6, reason="再次清运"))
+    await move(client, WORKER, issue, drafts.move("resolve", 6, reason="再次清运", evidence=drafts.PROOF))
     assert await invite(conn, clock) == 1
     told = await by_card(conn, issue, clock)
     assert told.state == "closed"
@@ -203,7 +203,7 @@ async def test_who_handled_it_does_not_answer_for_the_resident(
     issue = await resolved(client)
     await move(client, WORKER, issue, drafts.move("reopen", 3, reason="没做完"))
     await doors.hand_over(client, WORKER, MEMBER_BESIDE, issue, 4)
-    await move(client, WORKER, issue, drafts.move("resolve", 6, reason="已清运"))
+    await move(client, WORKER, issue, drafts.move("resolve", 6, reason="已清运", evidence=drafts.PROOF))
     await invite(conn, clock)
     for who in (WORKER, MEMBER_BESIDE):
         assert (await tell(client, who, issue, answer(), status=403))["code"] == "handled_it_yourself"
@@ -221,7 +221,7 @@ async def test_a_department_does_not_answer_for_the_resident(
     await doors.file(client, MEMBER, draft)
     issue = draft["issues"][0]["id"]
     await move(client, WORKER, issue, drafts.move("assign", 1, to="city_management"))
-    await move(client, HANDLER, issue, drafts.move("resolve", 2, reason="已清运"))
+    await move(client, HANDLER, issue, drafts.move("resolve", 2, reason="已清运", evidence=drafts.PROOF))
     await invite(conn, clock)
     assert (await tell(client, HANDLER, issue, answer(), status=403))["code"] == "not_allowed"
     await conn.execute("insert into member_role values ($1, $2, 'member', 'own', '')", DISTRICT, HANDLER.id)
@@ -474,7 +474,7 @@ async def test_what_a_resident_said_is_handed_out_and_forgotten_with_the_rest(
     await doors.file(client, MEMBER, draft)
     issue = draft["issues"][0]["id"]
     await move(client, WORKER, issue, drafts.move("accept", 1))
-    await move(client, WORKER, issue, drafts.move("resolve", 2, reason="已清运"))
+    await move(client, WORKER, issue, drafts.move("resolve", 2, reason="已清运", evidence=drafts.PROOF))
     await invite(conn, clock)
     await by_card(conn, issue, clock, solved=False, satisfaction=1, reason="老张说没修好")
     wanted = {"phone": "13800001234", "purpose": "居民申请"}

@@ -72,6 +72,7 @@ LARGE = {"issue", "issue_spans", "text_version", "history", "visit", "sealed_fie
 ZONE = ZoneInfo("Asia/Shanghai")
 DOOR = UUID(int=0xD00)
 OTHER_STREET_LEADER = person("22", "别街领导", "leader", "street", "410103002")
+WATER = person("31", "水务员", "department_handler", "department", "water")
 WORDS = "街道社区居民反映路灯垃圾噪音占道积水井盖绿化停车楼道消防燃气电梯网线围挡施工"
 
 # Copies of the one visit and issue that were filed, somewhere else and at another time.
@@ -324,6 +325,12 @@ REACHED: dict[str, tuple[Person, str, set[str], set[str]]] = {
         {"visit_by_community", "visit_by_organisation"},
     ),
     "a community of their own": (OTHER_WORKER, "", {"issue_by_community"}, {"visit_by_community"}),
+    "what their department is asked about": (
+        WATER,
+        "",
+        {"issue_by_consulted", "issue_by_department", "issue_by_agent", "issue_by_leader", "issue_by_offer"},
+        {"visit_by_member"},
+    ),
     "a street": (OTHER_STREET_LEADER, "", {"issue_by_community"}, {"visit_by_community"}),
 }
 

@@ -24,6 +24,7 @@ class Stand(Struct, frozen=True, kw_only=True):
     asked: str | None = None
 
 
+WHILE_OPEN: tuple[Move, ...] = ("change_channel", "follow", "opine", "meet")  # on joint review, as below
 # The life of an issue as people were told it; the program's table must say the same.
 LIFE: dict[State, dict[Move, State]] = {
     "reported": {
@@ -33,6 +34,7 @@ LIFE: dict[State, dict[Move, State]] = {
         "correct": "reported",
         "return": "reported",
         "merge": "merged",
+        **dict.fromkeys(WHILE_OPEN, "reported"),
     },
     "accepted": {
         "assign": "assigned",
@@ -44,6 +46,7 @@ LIFE: dict[State, dict[Move, State]] = {
         "pause": "accepted",
         "extend": "accepted",
         "merge": "merged",
+        **dict.fromkeys(WHILE_OPEN, "accepted"),
     },
     "assigned": {
         "assign": "assigned",
@@ -54,6 +57,7 @@ LIFE: dict[State, dict[Move, State]] = {
         "pause": "assigned",
         "extend": "assigned",
         "merge": "merged",
+        **dict.fromkeys(WHILE_OPEN, "assigned"),
     },
     "in_progress": {
         "assign": "assigned",
@@ -63,8 +67,14 @@ LIFE: dict[State, dict[Move, State]] = {
         "pause": "in_progress",
         "extend": "in_progress",
         "merge": "merged",
+        **dict.fromkeys(WHILE_OPEN, "in_progress"),
     },
-    "paused": {"correct": "paused", "resume": "paused", "merge": "merged"},
+    "paused": {
+        "correct": "paused",
+        "resume": "paused",
+        "merge": "merged",
+        **dict.fromkeys(WHILE_OPEN, "paused"),
+    },
     "resolved": {"close": "closed", "reopen": "accepted", "correct": "resolved"},
     "closed": {"reopen": "accepted", "correct": "closed"},
     "rejected": {"reopen": "accepted", "correct": "rejected"},
@@ -114,6 +124,13 @@ def test_one_request_at_a_time_waits_for_a_judgement(state: State) -> None:
 def test_only_what_is_solved_on_the_spot_is_solved_before_anybody_took_it_on(channel: Channel) -> None:
     known = workflow.possible(Stand(state="reported", channel=channel))
     assert ("resolve" in known) == (channel == "on_the_spot")
+
+
+@pytest.mark.parametrize("channel", get_args(Channel))
+def test_each_channel_has_moves_of_its_own(channel: Channel) -> None:
+    known = set(workflow.possible(Stand(state="accepted", channel=channel)))
+    assert ("appoint" in known) == (channel == "agent")
+    assert {"opine", "meet"} & known == ({"opine", "meet"} if channel == "joint_review" else set())
 
 
 @given(st.data())
@@ -168,13 +185,13 @@ def test_each_move_is_somebody_s() -> None:
 
 
 def test_the_owner_brings_an_issue_to_its_end_and_never_judges_in_their_own_matter() -> None:
-    others = {"decline", "close", "reject", "approve", "refuse"}
+    others = {"decline", "close", "reject", "approve", "refuse", "follow", "opine"}
     assert {move for move, rule in MOVES.items() if "owner" not in rule.who} == others
 
 
 def test_who_reported_it_cannot_solve_it_on_paper() -> None:
     assert {move for move, rule in MOVES.items() if "reporter" in rule.who} == {"reopen", "correct"}
-    handlers = {"start", "resolve", "return", "pause", "resume", "extend"}
+    handlers = {"start", "resolve", "return", "pause", "resume", "extend", "appoint", "meet"}
     assert {move for move, rule in MOVES.items() if "handler" in rule.who} == handlers
 
 

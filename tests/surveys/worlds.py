@@ -67,6 +67,7 @@ class Stage(Struct, frozen=True, kw_only=True):
     offered_to: UUID | None = None
     leader: UUID | None = None
     agent: UUID | None = None
+    consulted: list[str] | None = None
 
 
 class Issue(Struct, frozen=True, kw_only=True):
@@ -113,15 +114,15 @@ class World(Struct, frozen=True):
         if isinstance(thing, Issue):
             assert stage is not None
             who = {thing.reporter, stage.owner, stage.offered_to, stage.leader, stage.agent}
-            community, department = stage.community, stage.department
+            community, departments = stage.community, {stage.department, *(stage.consulted or ())}
         else:
-            who, community, department = {thing.member, *thing.companions}, thing.community, None
+            who, community, departments = {thing.member, *thing.companions}, thing.community, set()
         return reader.member in who or any(
-            self._allows(grant, reader, thing, community, department) for grant in reader.grants
+            self._allows(grant, reader, thing, community, departments) for grant in reader.grants
         )
 
     def _allows(
-        self, grant: Grant, reader: Reader, thing: Visit | Issue, community: str | None, department: str | None
+        self, grant: Grant, reader: Reader, thing: Visit | Issue, community: str | None, departments: set[str | None]
     ) -> bool:
         street = STREETS.get(community or "")
         match grant.role:
@@ -133,7 +134,7 @@ class World(Struct, frozen=True):
             case "community_worker":
                 return community == grant.scope
             case "department_handler":
-                return department == grant.scope
+                return grant.scope in departments
             case "dispatcher" | "leader" | "administrator":
                 return grant.scope_kind == "district" or street == grant.scope
             case _:
@@ -323,6 +324,7 @@ def _stages(draw: st.DrawFn, member: st.SearchStrategy[UUID]) -> tuple[Stage, ..
             offered_to=draw(_maybe(member)),
             leader=draw(_maybe(member)),
             agent=draw(_maybe(member)),
+            consulted=draw(_maybe(st.lists(st.sampled_from(DEPARTMENTS), min_size=1, unique=True))),
         )
         for ago in hours
     )
@@ -404,7 +406,7 @@ with told as (
   select * from json_populate_recordset(null::issue_spans, $1)
 ), past as (
   update issue_spans s
-  set {", ".join(f"{name} = t.{name}" for name in ("community", *PERSONS, *measures.NAMES))}
+  set {", ".join(f"{name} = t.{name}" for name in ("community", *PERSONS, "consulted", *measures.NAMES))}
   from told t where s.district = t.district and s.issue = t.issue and s.version = t.version
 )
 update issue i set {", ".join(f"{name} = t.{name}" for name in measures.NAMES)}
@@ -431,7 +433,7 @@ async def write(conn: asyncpg.Connection, world: World) -> None:
     assert len(await issues.record(conn, [_new(one) for one in world.issues])) == len(world.issues)
     stages = [
         {"district": DISTRICT, "issue": issue.id, "version": version, "community": stage.community}
-        | {name: getattr(stage, name) for name in PERSONS}
+        | {name: getattr(stage, name) for name in (*PERSONS, "consulted")}
         | msgspec.structs.asdict(stage.measures)
         for issue in world.issues
         for version, stage in enumerate(issue.stages, start=1)
@@ -493,6 +495,7 @@ def _new(one: Issue) -> NewIssue:
         offered_to=last.offered_to,
         leader=last.leader,
         agent=last.agent,
+        consulted=last.consulted,
         certainty="unplaced",
         text_version=1,
         recorded_at=first.since.astimezone(UTC),

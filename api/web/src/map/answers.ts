@@ -75,8 +75,23 @@ export interface Entry {
     offered_to?: string | null
     answer?: string | null
     satisfaction?: number | null
+    channel?: Issue['channel']
+    leader?: string
+    agent?: string
+    opinion_of?: string
+    opinion?: string
+    held_at?: string
   }
   reason: string | null
+  despite: string | null
+}
+
+/** What a department that a joint review asks has said; `opinion` is null until it has. */
+export interface Said {
+  department: string
+  due_at: string
+  late: boolean
+  opinion: string | null
 }
 
 /** What is masked is null where it was not told; what is plain is empty then. */
@@ -102,6 +117,8 @@ export interface Detail {
   limit_amount: number
   merged_into: Related | null
   merged: Related[]
+  appointment_at: string | null
+  opinions: Said[]
   history: Entry[]
   names: Record<string, string>
 }

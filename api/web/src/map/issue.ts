@@ -1,7 +1,7 @@
 // One issue with its history.
 
 import * as address from './address'
-import type { Detail, Entry, Issue, Related } from './answers'
+import type { Detail, Entry, Issue, Related, Said } from './answers'
 import { contactSection } from './contact'
 import { h } from './dom'
 import { streetAndCommunity, timeLeft } from './list'
@@ -124,7 +124,9 @@ function facts(detail: Detail): HTMLElement {
   if (issue.asked) add(text.waiting, text.asked[issue.asked] ?? issue.asked)
   if (issue.leader) add(text.leader, issue.leader.name)
   if (issue.agent) add(text.agentPerson, issue.agent.name)
+  if (detail.appointment_at) add(text.appointment, moment(detail.appointment_at))
   if (issue.department) add(text.department, departmentName(issue.department))
+  for (const said of detail.opinions) add(text.opinionOf(departmentName(said.department)), opinion(said))
   if (issue.urgency !== 'normal') add(text.urgency, text[issue.urgency])
   add(text.channel, text[issue.channel])
   add(text.reportedAt, moment(issue.reported_at))
@@ -134,6 +136,11 @@ function facts(detail: Detail): HTMLElement {
 
 function related(other: Related): HTMLElement {
   return h('a', { href: address.fragment({ kind: 'issue', id: other.id, from: null }) }, `#${other.number}`)
+}
+
+function opinion(said: Said): HTMLElement {
+  if (said.opinion) return h('span', {}, text.opinions[said.opinion] ?? said.opinion)
+  return h('span', { class: said.late ? 'late-text' : 'soft' }, text.opinionDue(moment(said.due_at)))
 }
 
 function certainty(issue: Issue): HTMLElement | null {
@@ -171,6 +178,11 @@ const EVENTS: Record<string, string> = {
   answer: text.answer,
   lapse: text.lapse,
   reckon: text.reckon,
+  change_channel: text.changeChannel,
+  follow: text.follow,
+  appoint: text.appoint,
+  opine: text.opine,
+  meet: text.meet,
 }
 
 const GROUP_OF_STATE: Record<string, Group> = {
@@ -188,6 +200,13 @@ function more(entry: Entry, detail: Detail): string | null {
   if (entry.event === 'answer') return text.said(entry.facts.answer === 'solved', entry.facts.satisfaction ?? 0)
   const owner = detail.names[entry.facts.owner ?? ''] ?? ''
   if (entry.event === 'hand_on') return text.to(owner)
+  const { facts } = entry
+  if (entry.event === 'change_channel' && facts.channel) return text[facts.channel]
+  if (entry.event === 'follow' && facts.leader) return detail.names[facts.leader] ?? ''
+  if (entry.event === 'appoint' && facts.agent) return text.to(detail.names[facts.agent] ?? '')
+  if (entry.event === 'opine' && facts.opinion_of)
+    return `${departmentName(facts.opinion_of)} · ${text.opinions[facts.opinion ?? ''] ?? ''}`
+  if (entry.event === 'meet' && facts.held_at) return moment(facts.held_at)
   if (entry.event !== 'assign') return null
   const offered = entry.facts.offered_to
   if (offered) return text.offeredTo(detail.names[offered] ?? '')
@@ -209,6 +228,7 @@ function event(entry: Entry, detail: Detail): HTMLElement {
       h('time', { datetime: entry.happened_at }, moment(entry.happened_at)),
     ),
     entry.reason ? h('p', { class: 'reason' }, entry.reason) : null,
+    entry.despite ? h('p', { class: 'reason' }, text.despite(entry.despite)) : null,
   )
 }
 
