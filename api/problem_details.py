@@ -141,7 +141,9 @@ TEXTS: Mapping[str, Text] = {
     "series_full": Text(
         409, "编号 {series} 已用完，请换一组字母", "All numbers of {series} are given out; choose other letters"
     ),
-    "series_unusable": Text(422, "卡号开头应是 1 到 4 个英文字母", "A number begins with one to four letters from A to Z"),
+    "series_unusable": Text(
+        422, "卡号开头应是 1 到 4 个英文字母", "A number begins with one to four letters from A to Z"
+    ),
     "not_signed_in": Text(401, "请先登录", "Please sign in"),
     "wrong_credentials": Text(401, "账号或密码不正确", "The account or the password is wrong"),
     "wrong_password": Text(422, "当前密码不正确", "The present password is wrong"),

@@ -126,8 +126,8 @@ def _ended(happened: Happened, around: Around, tree: Tree, holding: Holders) -> 
         case "resolve":
             yield from ((member, "resolved") for member in reporter)
         case "invite":
-            asking = reporter or holding.workers.get(around.community or "", ())
-            yield from ((member, "invited") for member in asking)
+            asking = reporter if around.reporter != around.owner else []  # who solved it does not ask about it
+            yield from ((member, "invited") for member in asking or holding.workers.get(around.community or "", ()))
         case "reopen":
             above = tree.told(1, around.owner, around.organisation, around.street)
             yield from ((member, "reopened") for member in (around.owner, *above))

@@ -79,6 +79,7 @@ def test_what_is_offered_is_told_to_who_is_asked_and_not_to_the_department_that_
         ("resolve", {"reporter": None}, set()),
         ("invite", {}, {(MEMBER.id, "invited")}),
         ("invite", {"reporter": None}, {(WORKER.id, "invited")}),
+        ("invite", {"owner": MEMBER.id}, {(WORKER.id, "invited")}),
         ("merge", {}, {(WORKER.id, "merged"), (MEMBER.id, "merged")}),
         ("reopen", {}, {(WORKER.id, "reopened"), (ORGANISER.id, "reopened")}),
         ("correct", {}, set()),
