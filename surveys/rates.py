@@ -15,7 +15,7 @@ from asyncpg import Connection
 from msgspec import Struct
 
 from surveys import rate_terms, rate_weights
-from surveys.issue_query import NONE, Filters, Query, moment, seen
+from surveys.issue_query import NONE, Filters, Moment, Query, moment, seen
 from surveys.people import Reader
 from surveys.rate_terms import RATES, TERMS, Rate
 from surveys.rate_weights import Weights
@@ -55,7 +55,7 @@ class Row(Struct, frozen=True, kw_only=True):
     filters: Filters
     shares: Mapping[Rate, Share]
     hours: Hours | None
-    index: float | None  # None while one of the rates that have weight is not there
+    index: float | None = None  # None while one of the rates that have weight is not there
 
 
 class Rates(Struct, frozen=True, kw_only=True):
@@ -177,6 +177,11 @@ OF_PAST = f"""(
   from seen) seen"""
 
 
+# One pass over an index that is read again and again, and so lies in memory: to jump about in it costs little more than
+# to go on.
+IN_MEMORY = "select set_config('random_page_cost', '1.1', true)"
+
+
 async def by(
     conn: Connection,
     reader: Reader,
@@ -193,15 +198,34 @@ async def by(
         raise InvalidFilter("rate" if filters.rate else "met", expected="–")
     about = moment(filters, zone, now)
     known_at = about.known_at or now
-    weights = await rate_weights.in_force(conn, reader.district, about.at)
-    query = await seen(conn, reader, filters, zone, about)
-    months = await _months(conn, reader.district, zone) if parted == "month" else []
-    rows = await conn.fetch(*_question(query, parted, months, hours=hours))
     asked = filters if about.known_at is None else msgspec.structs.replace(filters, known_at=known_at)
-    found = [_row(row, parted, asked, months, weights, zone) for row in rows]
+    await conn.execute(IN_MEMORY)
+    if parted == "month" and about.known_at is None:
+        found = await _months_of_the_present(conn, reader, asked, zone, about, hours=hours)
+    else:
+        months = await _months(conn, reader.district, zone) if parted == "month" else []
+        query = await seen(conn, reader, filters, zone, about)
+        rows = await conn.fetch(*_question(query, parted, months, hours=hours))
+        found = [_row(row, _key(row, months), parted, asked) for row in rows]
     if parted == "category" and filters.category:
         found = await _wholly_asked_for(conn, reader, filters, found)
-    return Rates(rows=found, at=about.at, known_at=known_at, weights=weights)
+    weights = await rate_weights.in_force(conn, reader.district, about.at)
+    weighed = [msgspec.structs.replace(row, index=index(row.shares, weights)) for row in found]
+    return Rates(rows=weighed, at=about.at, known_at=known_at, weights=weights)
+
+
+async def _months_of_the_present(
+    conn: Connection, reader: Reader, filters: Filters, zone: ZoneInfo, about: Moment, *, hours: bool
+) -> list[Row]:
+    """Month by month: PostgreSQL cannot know how few months there are, and would not share the work of one pass. The
+    past is gone through once all the same, for its spans are in no order of months."""
+    found = []
+    for month in await _months(conn, reader.district, zone):
+        narrowed = _in_month(filters, f"{month:%Y-%m}")
+        query = await seen(conn, reader, narrowed, zone, about)
+        rows = await conn.fetch(*_question(query, "district", [], hours=hours))
+        found += [_row(row, f"{month:%Y-%m}", "month", filters) for row in rows]
+    return found
 
 
 def _question(query: Query, parted: By, months: Sequence[datetime], *, hours: bool) -> tuple[Any, ...]:
@@ -241,19 +265,18 @@ async def _months(conn: Connection, district: int, zone: ZoneInfo) -> list[datet
     return [datetime.combine(date(number // 12, number % 12 + 1, 1), time(), zone) for number in numbers]
 
 
-def _row(row: Any, parted: By, filters: Filters, months: Sequence[datetime], weights: Weights, zone: ZoneInfo) -> Row:
-    key = row["key"]
-    if parted == "month":
-        key = f"{months[int(key) - 1].astimezone(zone):%Y-%m}"
-    shares = {rate: Share(row[rate], row[f"{rate}_of"]) for rate in RATES}
+def _key(row: Any, months: Sequence[datetime]) -> str | None:
+    return f"{months[int(row['key']) - 1]:%Y-%m}" if months else row["key"]
+
+
+def _row(row: Any, key: str | None, parted: By, filters: Filters) -> Row:
     return Row(
         key=key,
-        name=row["name"],
+        name=row["name"] if parted != "month" else None,
         part_of=row["part_of"],
         filters=BREAKDOWNS[parted].narrow(filters, key),
-        shares=shares,
+        shares={rate: Share(row[rate], row[f"{rate}_of"]) for rate in RATES},
         hours=_hours(row) if "took_count" in row.keys() else None,  # noqa: SIM118 - a row's values are what `in` asks
-        index=index(shares, weights),
     )
 
 

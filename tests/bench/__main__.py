@@ -9,7 +9,20 @@ from pathlib import Path
 import click
 
 from api.embedded_postgres import Cluster
-from tests.bench import cards, figures, filing, late, ledgers, map_data, members, placing, server, sign_ins, twins
+from tests.bench import (
+    cards,
+    figures,
+    filing,
+    late,
+    ledgers,
+    map_data,
+    members,
+    placing,
+    rates,
+    server,
+    sign_ins,
+    twins,
+)
 
 MEASURES = {
     "placing": placing.measure,
@@ -21,6 +34,7 @@ MEASURES = {
     "cards": cards.measure,
     "twins": twins.measure,
     "late": late.measure,
+    "rates": rates.measure,
 }
 LARGE = {"maps": map_data.measure_large, "ledgers": ledgers.measure_large, "twins": twins.measure_large}
 

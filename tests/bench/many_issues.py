@@ -20,6 +20,8 @@ from tests.bench.district import DISTRICT
 DAYS = 365
 PLACES = 300  # around which problems gather
 SEED = 410103
+FIRST_ORGANISATION = 3_000_000
+ORGANISATIONS_OF = 586
 
 # How a life goes on: each state with the share of issues that stay in it.
 LIFE = {"reported": 0.06, "accepted": 0.04, "assigned": 0.05, "in_progress": 0.07, "resolved": 0.08, "closed": 0.70}
@@ -36,34 +38,62 @@ POINTS = (
 )
 TEXTS = "create temporary table words (at int, body jsonb, bigrams text[])"
 
-ISSUES = """
+ORGANISATIONS = """
+insert into organisation (district, id, parent, name)
+select $1, lpad(to_hex($2::int + at), 32, '0')::uuid, o.id, '支部' || at
+from generate_series(0, $3::int - 1) at, (select id from organisation where district = $1 and parent is null limit 1) o
+"""
+
+# What the rates are counted from, of an issue that has come to a step of its life: its first contact is the second,
+# it is resolved at the fifth, and its resident is asked before the sixth.
+MEASURES = {
+    "first_contact_at": "case when {step} >= 2 then reported_at + pace end",
+    "resolved_at": "case when {step} >= 5 then reported_at + 4 * pace end",
+    "answer": "case when {step} = 6 then (array['solved', 'solved', 'solved', 'not_solved', 'not_answered'])"
+    "[1 + number % 5] end",
+    "satisfaction": "case when {step} = 6 and number % 5 < 4 then 5 - number % 4 end",
+    "resolutions": "case when {step} >= 5 then 1 + (number % 13 = 0)::int else 0 end",
+    "bounces": "case when {step} >= 3 then (number % 11 = 0)::int else 0 end",
+    "reopens": "case when {step} >= 5 then (number % 13 = 0)::int else 0 end",
+    "pauses": "case when {step} >= 4 then (number % 17 = 0)::int else 0 end",
+}
+PACE = "make_interval(hours => 3 + number::int % 40, secs => number % 3600 * 7919 % 3600)"
+
+ISSUES = f"""
 insert into issue (district, id, number, version, source, source_id, reported_at, category, urgency, channel, state,
-  owner, department, clock_started_at, limit_version, limit_amount, limit_unit, due_at, response_due_at, held_since,
-  position_lon, position_lat, accuracy_m,
-  position_system, position_source, lon, lat, cell, community, certainty, boundary_version, text_version, recorded_at)
-select $1, ('00000000-0000-4000-8000-' || lpad(to_hex(at), 12, '0'))::uuid, 20000000 + at, states, 'ledger',
-  'bench:' || at, reported, category, urgency, 'joint_review', ($3::text[])[states], owner, 'd' || (1 + at % 9),
-  reported, 1, hours, 'calendar_hours', reported + make_interval(hours => hours), reported + interval '24 hours',
-  reported, lon, lat, null, 'wgs84', 'address', lon, lat, cell,
-  community, 'inside', 1, 1, $2
+  owner, department, organisation, clock_started_at, limit_version, limit_amount, limit_unit, due_at, response_due_at,
+  held_since, position_lon, position_lat, accuracy_m,
+  position_system, position_source, lon, lat, cell, community, certainty, boundary_version, text_version, recorded_at,
+  {", ".join(MEASURES)})
+select $1, ('00000000-0000-4000-8000-' || lpad(to_hex(at), 12, '0'))::uuid, number, states, 'ledger',
+  'bench:' || at, reported_at, category, urgency, channel, ($3::text[])[states], owner, 'd' || (1 + at % 9),
+  lpad(to_hex($6::int + at % $7::int), 32, '0')::uuid,
+  reported_at, 1, hours, 'calendar_hours', reported_at + make_interval(hours => hours),
+  reported_at + interval '24 hours',
+  reported_at, lon, lat, null, 'wgs84', 'address', lon, lat, cell,
+  community, 'inside', 1, 1, $2, {", ".join(text.format(step="states") for text in MEASURES.values())}
 from (
-  select *, $2::timestamptz - make_interval(secs => days * 86400) as reported,
+  select *, {PACE} as pace from (
+  select *, $2::timestamptz - make_interval(secs => days * 86400) as reported_at, 20000000 + at as number,
     ($4::text[])[1 + at % cardinality($4)] as category,
     case when at % 17 = 0 then 'urgent' else 'normal' end as urgency,
     case when at % 17 = 0 then 24 else 72 end as hours,
+    (array['on_the_spot', 'joint_review', 'green_channel', 'agent'])[1 + at % 4] as channel,
     lpad(to_hex($5::int + 1 + at % 600), 32, '0')::uuid as owner
-  from point) p
+  from point) p) paced
 """
 
 # A state lasts some hours more than the one before it; the last one lasts on.
-SPANS = """
+SPANS = f"""
 insert into issue_spans (district, issue, version, valid_from, valid_to, recorded_at, end_recorded_at,
-  state, owner, department, community, category, urgency, channel, due_at, response_due_at)
+  state, owner, department, community, category, urgency, channel, due_at, response_due_at, {", ".join(MEASURES)})
 select $1, id, step, least(reported_at + (step - 1) * pace, $2::timestamptz),
   case when step < version then least(reported_at + step * pace, $2) else 'infinity' end, recorded_at,
   case when step < version then recorded_at else 'infinity' end, ($3::text[])[step], owner, department, community,
-  category, urgency, channel, due_at, response_due_at
-from (select *, make_interval(hours => 3 + number::int % 40) as pace from issue where district = $1) i,
+  category, urgency, channel, due_at, response_due_at,
+  {", ".join(text.format(step="step") for text in MEASURES.values())}
+from (select district, id, version, number, reported_at, recorded_at, owner, department, community, category, urgency,
+        channel, due_at, response_due_at, {PACE} as pace from issue where district = $1) i,
   generate_series(1, version) step
 """
 
@@ -81,24 +111,33 @@ from issue i join words w on w.at = i.number % $2 where i.district = $1
 """
 
 
-async def write(dsn: str, count: int) -> float:
-    """Write so many issues into a database that has the bench's district, as its owner; returns the seconds it took."""
+async def write(dsn: str, count: int, *, told: bool = True) -> float:
+    """Write so many issues into a database that has the bench's district, as its owner; returns the seconds it took.
+    Without `told` they have neither texts nor a history, for who measures what reads none."""
     started = time.perf_counter()
     conn = await asyncpg.connect(dsn)
     states, now = list(LIFE), datetime.now(UTC) - timedelta(seconds=1)
     await conn.execute("set session_replication_role = replica")  # every reference holds, as the rows are made
     await conn.execute(POINTS)
     await conn.copy_records_to_table("point", records=_points(count))
-    texts = await _texts(conn)
-    await conn.execute("drop index text_version_by_bigram")
-    await conn.execute(ISSUES, DISTRICT, now, states, district.CATEGORIES, district.FIRST_MEMBER)
+    await conn.execute(ORGANISATIONS, DISTRICT, FIRST_ORGANISATION, ORGANISATIONS_OF)
+    asked = (DISTRICT, now, states, district.CATEGORIES, district.FIRST_MEMBER, FIRST_ORGANISATION, ORGANISATIONS_OF)
+    await conn.execute(ISSUES, *asked)
     await conn.execute(SPANS, DISTRICT, now, states)
-    await conn.execute(HISTORY, DISTRICT)
-    await conn.execute(WORDS, DISTRICT, texts)
-    await conn.execute("create index text_version_by_bigram on text_version using gin (bigrams)")
+    if told:
+        await _tell(conn)
     await conn.execute("vacuum analyze")
     await conn.close()
     return time.perf_counter() - started
+
+
+async def _tell(conn: asyncpg.Connection) -> None:
+    """Write the texts and the history of what is there."""
+    texts = await _texts(conn)
+    await conn.execute("drop index text_version_by_bigram")
+    await conn.execute(HISTORY, DISTRICT)
+    await conn.execute(WORDS, DISTRICT, texts)
+    await conn.execute("create index text_version_by_bigram on text_version using gin (bigrams)")
 
 
 def _points(count: int) -> list[tuple[object, ...]]:

@@ -113,8 +113,8 @@ async def _clusters(address: str, conn: asyncpg.Connection, view: View, *, promi
     asked = await _question(conn, view)
     over_http, bare = [], []
     for _ in range(REPEATS):
-        over_http.append(_request_ms(address, view.path(), view.who)[0])
-        bare.append(await _fetch_ms(conn, asked))
+        over_http.append(request_ms(address, view.path(), view.who)[0])
+        bare.append(await fetch_ms(conn, asked))
     figure, ceiling = median(over_http[2:]), median(bare[2:])  # the first fill caches
     return Figure(
         what=f"clusters of {view.name}",
@@ -135,13 +135,13 @@ async def _question(conn: asyncpg.Connection, view: View) -> tuple[Any, ...]:
     return tuple(spy.asked)
 
 
-async def _fetch_ms(conn: asyncpg.Connection, asked: tuple[Any, ...]) -> float:
+async def fetch_ms(conn: asyncpg.Connection, asked: tuple[Any, ...]) -> float:
     started = time.perf_counter()
     await conn.fetch(*asked)
     return (time.perf_counter() - started) * 1_000
 
 
-def _request_ms(address: str, path: str, who: int = 0) -> tuple[float, int]:
+def request_ms(address: str, path: str, who: int = 0) -> tuple[float, int]:
     """Milliseconds until an answer has come whole, as a browser takes it, and its bytes as they came."""
     connection = http.client.HTTPConnection(address.removeprefix("http://"), timeout=60)
     headers = {"Authorization": f"Bearer {district.token(who)}", "Accept-Encoding": "gzip"}

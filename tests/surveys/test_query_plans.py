@@ -3,7 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from typing import Any
+from typing import Any, get_args
 from uuid import UUID, uuid4
 from zoneinfo import ZoneInfo
 
@@ -24,6 +24,7 @@ from surveys import (
     issue_lists,
     issue_moves,
     issues,
+    rates,
     receipts,
     resealing,
     residents,
@@ -131,7 +132,7 @@ async def conn(server: Server, template: str) -> AsyncIterator[asyncpg.Connectio
         await _multiply(opened, UUID(filed["id"]), UUID(filed["issues"][0]["id"]))
         name = await opened.fetchval("select current_database()")
         owner = await asyncpg.connect(server.dsn(name=name))
-        await owner.execute("analyze")
+        await owner.execute("vacuum analyze")
         await owner.close()
         yield opened
         await opened.close()
@@ -241,6 +242,28 @@ async def test_a_later_page_reads_no_more_than_the_first(conn: asyncpg.Connectio
         conn, lambda conn: issue_lists.page(conn, who, Filters(), ZONE, NOW, cursor=first.next, total=False)
     )
     assert {"issue_newest", "issue_spans_pkey"} <= used, used
+
+
+@pytest.mark.parametrize("by", get_args(rates.By))
+async def test_the_rates_are_counted_without_reading_a_row(conn: asyncpg.Connection, by: rates.By) -> None:
+    who = await reader(conn, LEADER)
+    async with conn.transaction():
+        asked = await plans(conn, lambda conn: rates.by(conn, who, Filters(), by, ZONE, NOW))
+    read = {(node["Node Type"], node["Index Name"]) for plan in asked for node in of_issues(plan)}
+    assert ("Index Only Scan", "issue_rates") in read
+    assert {how for how, _ in read} == {"Index Only Scan"}, read
+
+
+@pytest.mark.parametrize("one", [OTHER_WORKER, ORGANISER_BESIDE], ids=["worker", "organiser"])
+async def test_who_reaches_few_has_rates_of_few(conn: asyncpg.Connection, one: Person) -> None:
+    who = await reader(conn, one)
+    async with conn.transaction():
+        used = await indexes(conn, lambda conn: rates.by(conn, who, Filters(), "category", ZONE, NOW))
+    assert "issue_rates" not in used
+
+
+def of_issues(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    return (node for node in nodes(plan) if node.get("Relation Name") == "issue")
 
 
 async def test_a_viewport_comes_from_the_index_of_cells(conn: asyncpg.Connection) -> None:
