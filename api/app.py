@@ -226,6 +226,7 @@ def _running(settings: Settings, clock: Clock) -> Callable[[Litestar], Any]:
         async with (
             await database.open_pool(dsn, most=settings.pool_size, plan_each=True) as pool,
             await database.open_pool(dsn, most=2 * settings.filing_connections) as filing_pool,  # half for backlogs
+            await database.open_pool(dsn, most=resident_page.CONNECTIONS) as card_pool,
         ):
             atlas = Atlas()
             async with database.acquired(pool) as conn:
@@ -236,6 +237,7 @@ def _running(settings: Settings, clock: Clock) -> Callable[[Litestar], Any]:
             checks = PasswordChecks(settings.password_checks)
             entrance = Entrance(app.state, settings, clock)
             app.state.update({"password_checks": checks, "entrance": entrance})
+            app.state.update({"card_pool": card_pool})
             app.state.update({"pool": pool, "readers": readers, "atlas": atlas, "filing_queue": queue})
             attachments = Attachments(pool, settings, clock)
             app.state.update({"exports": Exports(settings, clock), "attachments": attachments, "numbers": numbers})

@@ -39,6 +39,9 @@ Anybody = Request[Any, Any, Any]
 
 FRONTS_KEPT = timedelta(seconds=10)  # what a district says on its pages is looked up this often
 MOST_FRONTS = 10_000
+CONNECTIONS = (
+    3  # of a pool whose questions are planned once: to plan a page's takes three times as long as to answer it
+)
 LARGEST_DISTRICT = 2_147_483_647
 
 
@@ -110,7 +113,7 @@ async def show_card(request: Anybody, data: JSONBody[TokenShown], clock: NamedDe
     district, _, token = data.token.partition(".")
     number = int(district) if district.isascii() and district.isdecimal() and len(district) <= 10 else 0
     digest = contact_cards.token_digest(number, token)
-    async with database.acquired(request.app.state.pool) as conn:
+    async with database.acquired(request.app.state.card_pool) as conn:
         door = await card_doors.of_token(conn, number if number <= LARGEST_DISTRICT else 0, digest)
     if door is None:
         raise CardTokenWrong("token")
@@ -129,7 +132,7 @@ async def card_page(request: Anybody, clock: NamedDependency[Clock]) -> Response
         session = _session(request, now)
     except CardSessionOver:
         return page(request, "card_scan.html", {})
-    async with database.acquired(request.app.state.pool) as conn:
+    async with database.acquired(request.app.state.card_pool) as conn:
         door = await _door(conn, session)
         front = await _front(request, conn, door)
         issues = await card_doors.issues(conn, door)
@@ -154,7 +157,7 @@ async def report_page(request: Anybody, clock: NamedDependency[Clock]) -> Respon
         session = _session(request, now)
     except CardSessionOver:
         return page(request, "card_scan.html", {})
-    async with database.acquired(request.app.state.pool) as conn:
+    async with database.acquired(request.app.state.card_pool) as conn:
         door = await _door(conn, session)
         front = await _front(request, conn, door)
         choices = await card_reports.choices(conn, door.district, now)
