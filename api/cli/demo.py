@@ -48,17 +48,20 @@ def demo(settings: Settings, load_only: bool) -> None:
     logs.configure(os.environ[variable("log_level")])
     ring = key_ring.make_if_missing(settings)
     with ending_cleanly(), bound("127.0.0.1", settings.port) as listening, opened(settings, share=False) as addresses:
-        tokens = asyncio.run(prepare(addresses, ring, settings.data / "demo-tokens.json"))
+        cards_file = settings.data / "demo-cards.json"
+        tokens = asyncio.run(prepare(addresses, ring, settings.data / "demo-tokens.json", cards_file))
         accounts = asyncio.run(give_passwords(addresses, settings.data / "demo-passwords.json"))
         if load_only:
             return
         hand_to_processes(addresses)
-        greet(f"http://127.0.0.1:{listening.getsockname()[1]}/sign-in", tokens, accounts, settings.data)
+        site = f"http://127.0.0.1:{listening.getsockname()[1]}"
+        greet(site, tokens, accounts, kept_cards(cards_file), settings.data)
         run(configuration(settings), listening)
 
 
-async def prepare(addresses: Addresses, ring: KeyRing, token_file: Path) -> dict[str, str]:
-    """Load the district if it is not there, and have tokens that hold, in the file and as the answer."""
+async def prepare(addresses: Addresses, ring: KeyRing, token_file: Path, cards_file: Path) -> dict[str, str]:
+    """Load the district if it is not there, with what opens some of its doors in a file of their own, and have tokens
+    that hold, in the file and as the answer."""
     from api.demo import load, tokens
 
     conn = await connect(addresses.program)
@@ -67,7 +70,8 @@ async def prepare(addresses: Addresses, ring: KeyRing, token_file: Path) -> dict
         if await people.district(conn, DISTRICT) is None:
             with bars() as report:
                 async with conn.transaction():
-                    await load(conn, ring, now.astimezone(TIME_ZONE).date(), report)
+                    cards = await load(conn, ring, now.astimezone(TIME_ZONE).date(), report)
+            keep(cards_file, cards)
             await analyse(addresses)
         kept = kept_tokens(token_file)
         if kept is None or not await all_hold(conn, kept, now):
@@ -151,6 +155,14 @@ def kept_tokens(path: Path) -> dict[str, str] | None:
     return found if found.keys() == WHO.keys() else None
 
 
+def kept_cards(path: Path) -> dict[str, str]:
+    """The tokens of contact cards, by number, from the first start; none if the file is missing or is not ours."""
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=dict[str, str])
+    except (OSError, msgspec.DecodeError):
+        return {}
+
+
 def keep(path: Path, tokens: Mapping[str, object]) -> None:
     """Write tokens or passwords for their owner alone; the file is there whole or not at all."""
     unfinished = path.with_suffix(".unfinished")
@@ -161,12 +173,17 @@ def keep(path: Path, tokens: Mapping[str, object]) -> None:
     unfinished.replace(path)
 
 
-def greet(page: str, tokens: dict[str, str], accounts: dict[str, Account], data: Path) -> None:
-    click.echo(f"\n走访演示 Zoufang demo\n\n  登录 Sign in:  {page}\n")
+def greet(
+    site: str, tokens: Mapping[str, str], accounts: Mapping[str, Account], cards: Mapping[str, str], data: Path
+) -> None:
+    click.echo(f"\n走访演示 Zoufang demo\n\n  登录 Sign in:  {site}/sign-in\n")
     click.echo("  编号与密码 number and password")
     for who, account in accounts.items():
         click.echo(f"    {account.number}  {account.password}  {WITH_PASSWORD[who]}")
     click.echo("\n  令牌 tokens")
     for name, token in tokens.items():
         click.echo(f"  {WHO[name]}\n    {token}")
+    click.echo("\n  居民页面，如扫了联系卡 residents' pages, as behind the QR codes of contact cards")
+    for number, token in cards.items():
+        click.echo(f"    {number}  {site}/card#{DISTRICT}.{token}")
     click.echo(f"\n数据 Data: {data.absolute()} (所有人物均为虚构 all persons are invented)\nCtrl-C 停止 to stop\n")

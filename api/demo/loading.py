@@ -41,7 +41,7 @@ from surveys import (
     workflow,
 )
 from surveys.categories import CategoryDraft, Defaults
-from surveys.contact_cards import Giver
+from surveys.contact_cards import Giver, NewCard
 from surveys.contacts import Contact
 from surveys.history import Actor, request_digest
 from surveys.issues import NewIssue
@@ -86,8 +86,11 @@ def invent(days: Workdays) -> Invented:
     return Invented(areas, known, lists, everybody, list(doors.drafts(plan, everybody, outline, days, rng)))
 
 
-async def load(conn: Connection, ring: KeyRing, today: date, report: Report = lambda step, done, of: None) -> None:
-    """Write the demo district, as of a day in its time zone; nothing in it is dated on that day or later.
+async def load(
+    conn: Connection, ring: KeyRing, today: date, report: Report = lambda step, done, of: None
+) -> dict[str, str]:
+    """Write the demo district, as of a day in its time zone; nothing in it is dated on that day or later. The tokens of
+    some contact cards, by their numbers, whose doors are worth a look: they can be read this once.
 
     Ids and all that is chosen at random are the same each time, whatever the day. Run it in a transaction, on a
     database without this district."""
@@ -96,7 +99,7 @@ async def load(conn: Connection, ring: KeyRing, today: date, report: Report = la
     await _found_district(conn, invented, days, report)
     atlas = Atlas()
     await atlas.refresh(conn)
-    await _give_cards(conn, invented, days)
+    given = await _give_cards(conn, invented, days)
     await _file(conn, atlas, invented, days, report)
     found = list(_found(atlas, invented.filed))
     numbers = await issues.reserve_numbers(conn, DISTRICT, len(found))
@@ -111,6 +114,18 @@ async def load(conn: Connection, ring: KeyRing, today: date, report: Report = la
     await _record(conn, lives, report)
     await take_turns(conn, atlas, ring, desks(DISTRICT, invented.everybody), lives, days)
     await _leave_contacts(conn, ring, [life.issue for life in lives])
+    shown = {row["card"] for row in await conn.fetch(SHOWN_DOORS, DISTRICT)}
+    return {card.number: card.token for card in given if card.number in shown}
+
+
+# The doors with the most to see: somebody is asked how it went, other things are under way, others are done.
+SHOWN_DOORS = """
+select b.card from card_binding b
+join issue i on i.district = b.district and i.visit = b.visit
+left join return_visit r on r.district = i.district and r.issue = i.id and r.state = 'invited'
+where b.district = $1
+group by b.card order by count(distinct i.state) + 2 * (count(r.id) > 0)::int desc, count(*) desc, b.card limit 3
+"""
 
 
 # The dispatcher is written with the members, before the transaction ends.
@@ -144,7 +159,7 @@ async def _found_district(conn: Connection, invented: Invented, days: Workdays, 
 SAY_ON_CARDS = "insert into card_terms (district, series, hotline) values ($1, $2, $3)"
 
 
-async def _give_cards(conn: Connection, invented: Invented, days: Workdays) -> None:
+async def _give_cards(conn: Connection, invented: Invented, days: Workdays) -> Sequence[NewCard]:
     """Make the cards that the members are going to leave at doors, each in the name of who leaves it."""
     givers = {one.draft.contact_card: one.visit.member for one in reversed(invented.filed)}
     cards = [
@@ -153,7 +168,7 @@ async def _give_cards(conn: Connection, invented: Invented, days: Workdays) -> N
     ]
     by = Actor("program", "demo")
     await conn.execute(SAY_ON_CARDS, DISTRICT, doors.SERIES, HOTLINE)
-    await contact_cards.make(conn, DISTRICT, cards, doors.SERIES, by, days.first)
+    return await contact_cards.make(conn, DISTRICT, cards, doors.SERIES, by, days.first)
 
 
 async def _file(conn: Connection, atlas: Atlas, invented: Invented, days: Workdays, report: Report) -> None:

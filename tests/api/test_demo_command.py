@@ -33,6 +33,7 @@ def count_of_issues(program: Program, token: str) -> int:
 def test_the_demo_serves_keeps_and_starts_again_within_five_seconds(tmp_path: Path) -> None:
     program = Program(tmp_path / "data", DATABASE_URL="postgresql://nobody@127.0.0.1:1/elsewhere")
     tokens_file, passwords_file = program.data / "demo-tokens.json", program.data / "demo-passwords.json"
+    cards_file = program.data / "demo-cards.json"
     with program.serving("demo") as process:
         tokens = json.loads(tokens_file.read_text())
         assert tuple(tokens) == WHO
@@ -47,10 +48,15 @@ def test_the_demo_serves_keeps_and_starts_again_within_five_seconds(tmp_path: Pa
         for account in passwords.values():
             assert signs_in(program, account["number"], account["password"])
         assert not signs_in(program, passwords["leader"]["number"], passwords["member"]["password"])
+        cards = json.loads(cards_file.read_text())
+        assert cards_file.stat().st_mode & 0o777 == 0o600
+        for token in cards.values():
+            assert program.ask("/card/session", {"token": f"410103.{token}"}).status_code == 204
         assert stop(process, signal.SIGINT) == 0
     said = program.log.read_text()
     assert f"http://127.0.0.1:{program.port}/sign-in" in said
     assert all(token in said for token in tokens.values())
+    assert [f"/card#410103.{token}" in said for token in cards.values()] == [True] * 3
     assert all(account["number"] in said and account["password"] in said for account in passwords.values())
     assert standing_in(program.data / "postgresql" / "cluster") == []
     began = time.monotonic()
