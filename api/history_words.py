@@ -36,6 +36,7 @@ JOBS: Mapping[str, Words] = {
     "seal_history": ("封存历史记录", "Seal the history"),
     "verify_history": ("核对历史记录", "Verify the history"),
     "begin_absences": ("移交请假人的问题", "Hand on for those who are away"),
+    "resume_pauses": ("恢复到期的挂账", "Go on with what was paused"),
     "propose_twins": ("查找重复问题", "Look for twins of new issues"),
     "invite_return_visits": ("发起回访", "Ask whether it is solved"),
     "lapse_return_visits": ("结束未评价的回访", "Close what was not answered"),

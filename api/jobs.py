@@ -36,6 +36,7 @@ from surveys import (
     following,
     history_seals,
     job_runs,
+    judgements,
     notice_channels,
     reminders,
     resealing,
@@ -105,6 +106,11 @@ async def retain(conn: asyncpg.Connection, work: Work) -> Mapping[str, object]:
 async def begin_absences(conn: asyncpg.Connection, work: Work) -> Mapping[str, object]:
     """Hand on what members own whose absence has begun."""
     return await absences.begin(conn, work.district, work.now)
+
+
+async def resume_pauses(conn: asyncpg.Connection, work: Work) -> Mapping[str, object]:
+    """Go on with what was paused until now."""
+    return {"resumed": await _step_by_step(conn, work, judgements.resume_due)}
 
 
 async def invite_return_visits(conn: asyncpg.Connection, work: Work) -> Mapping[str, object]:
@@ -211,6 +217,7 @@ JOBS: list[Job] = [
     Job(name="seal_history", every=timedelta(hours=1), run=seal_history),
     Job(name="verify_history", every=timedelta(days=1), run=verify_history),
     Job(name="begin_absences", every=timedelta(minutes=1), run=begin_absences),
+    Job(name="resume_pauses", every=timedelta(minutes=1), run=resume_pauses, steps=True),
     Job(name="propose_twins", every=timedelta(minutes=1), run=propose_twins),
     Job(name="invite_return_visits", every=timedelta(minutes=1), run=invite_return_visits, steps=True),
     Job(name="lapse_return_visits", every=timedelta(minutes=1), run=lapse_return_visits, steps=True),

@@ -1,4 +1,6 @@
-"""The life of an issue as one table: from which states a move leads where, who may make it, what it needs."""
+"""The life of an issue as one table: from which states a move leads where, who may make it, what it needs.
+
+[workflow.md](workflow.md) tells it to people."""
 
 from collections.abc import Callable, Mapping
 from typing import Literal, Protocol, get_args

@@ -1,5 +1,6 @@
 """Who answers for an issue: offers that are accepted or declined, and what is asked of a dispatcher and judged."""
 
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 from uuid import uuid4
@@ -7,7 +8,9 @@ from uuid import uuid4
 import asyncpg
 import pytest
 
-from surveys import judgements
+from api import jobs
+from api.jobs import Work
+from api.settings import Settings
 from tests import doors, drafts
 from tests.conftest import (
     ADMINISTRATOR,
@@ -18,6 +21,7 @@ from tests.conftest import (
     MEMBER,
     NOW,
     OTHER_WORKER,
+    RING,
     STRANGER,
     STREET_DISPATCHER,
     WORKER,
@@ -205,16 +209,21 @@ async def test_a_pause_costs_nothing(client: Client, clock: TestClock, conn: asy
     assert await records.agree(conn) == 1
 
 
+async def resume(conn: asyncpg.Connection, clock: TestClock) -> Mapping[str, object]:
+    work = Work(district=DISTRICT, now=clock(), ring=RING, settings=Settings())
+    return await jobs.named("resume_pauses").run(conn, work)
+
+
 async def test_a_pause_ends_by_itself(client: Client, clock: TestClock, conn: asyncpg.Connection) -> None:
     issue = await an_issue(client)
     await move(client, WORKER, issue, drafts.move("assign", 2, to="city_management"))
     pause = drafts.move("pause", 3, reason="等材料", until="2026-11-25T12:00:00+08:00")
     await move(client, STREET_DISPATCHER, issue, pause)
     clock.forward(days=1)
-    assert await judgements.resume_due(conn, DISTRICT, clock()) == 0
+    assert await resume(conn, clock) == {"resumed": 0}
     clock.forward(days=2)
-    assert await judgements.resume_due(conn, DISTRICT, clock()) == 1
-    assert await judgements.resume_due(conn, DISTRICT, clock()) == 0
+    assert await resume(conn, clock) == {"resumed": 1}
+    assert await resume(conn, clock) == {"resumed": 0}
     detail = await shown(client, issue)
     assert (detail["issue"]["state"], detail["issue"]["due_at"]) == ("assigned", "2026-11-29T04:00:00Z")
     assert detail["history"][-1]["actor"] == {"kind": "job", "id": "resume_pauses"}

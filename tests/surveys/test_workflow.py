@@ -1,5 +1,7 @@
 """The table of moves: where each leads, whose it is, and that no sequence of moves ever leaves it."""
 
+import re
+from pathlib import Path
 from typing import get_args
 
 import asyncpg
@@ -198,6 +200,29 @@ def test_who_reported_it_cannot_solve_it_on_paper() -> None:
 def test_every_move_is_made_in_one_way() -> None:
     assert not issue_moves.PURE.keys() & issue_moves.ASKING.keys()
     assert issue_moves.PURE.keys() | issue_moves.ASKING.keys() == MOVES.keys() == set(get_args(Move))
+
+
+PAGES = [Path(workflow.__file__).with_name(name) for name in ("workflow.md", "workflow.zh-CN.md")]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_the_page_tells_of_every_state_move_and_channel_and_of_no_other(page: Path) -> None:
+    rows = [line.split("|")[1] for line in page.read_text(encoding="utf-8").splitlines() if line.startswith("| `")]
+    told = [word for row in rows for word in re.findall(r"`([a-z_]+)`", row)]
+    assert sorted(told) == sorted([*STATES, *MOVES, *get_args(Channel)])
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_the_page_tells_from_where_each_move_starts_and_where_it_leads(page: Path) -> None:
+    """As far as it names states, and does not say it in words."""
+    for line in page.read_text(encoding="utf-8").splitlines():
+        cells = line.split("|")
+        if len(cells) != 7 or not (named := re.match(r" `([a-z_]+)`", cells[1])) or "`, `" in cells[1]:
+            continue
+        rule = MOVES[named[1]]  # type: ignore[index]
+        starts, leads = ({word for word in re.findall(r"`([a-z_]+)`", cell) if word in STATES} for cell in cells[2:4])
+        assert starts <= rule.starts | {"merged"}, line
+        assert rule.leads is None or leads == {rule.leads}, line
 
 
 def test_every_issue_is_in_exactly_one_map_group() -> None:
