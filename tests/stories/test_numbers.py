@@ -73,7 +73,8 @@ async def town(server: Server, template: str) -> AsyncIterator[Client]:
         clock.forward(hours=6)
         for item in chance.sample(items, 40):
             if chance.random() < 0.5:
-                await hand_over(client, DISPATCHER, OTHER_WORKER, item["id"], item["version"])
+                taker = STRANGER if item["owner"]["id"] == str(OTHER_WORKER.id) else OTHER_WORKER
+                await hand_over(client, DISPATCHER, taker, item["id"], item["version"])
             else:
                 to_department = drafts.move("assign", item["version"], to="city_management")
                 await move(client, DISPATCHER, item["id"], to_department)
