@@ -133,9 +133,11 @@ async def card_page(request: Anybody, clock: NamedDependency[Clock]) -> Response
     except CardSessionOver:
         return page(request, "card_scan.html", {})
     async with database.acquired(request.app.state.card_pool) as conn:
-        door = await _door(conn, session)
+        found = await card_doors.page(conn, session.district, session.number)
+        if found is None:
+            raise CardSessionOver
+        door, issues = found
         front = await _front(request, conn, door)
-        issues = await card_doors.issues(conn, door)
     language = problem_details.language(request)
     shown = [_shown(issue, front, now, language) for issue in issues]
     context: dict[str, Any] = {

@@ -1,6 +1,5 @@
 """The door of a contact card as who lives or works behind it sees it: their own issues, and nothing of anybody else."""
 
-from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -123,54 +122,55 @@ class DoorIssue(Struct, frozen=True, kw_only=True):
 # The issues of a door: those reported through its card, those of the visit that left it, and those with its premises;
 # not what came of a visit that used this card elsewhere, for that one left it nowhere.
 OF_DOOR = """
-  select id from issue where district = $1 and card = $2
-  union select id from issue where district = $1 and visit = $3
-  union select id from issue where district = $1 and premises = $4
+  select id from issue where district = $1 and card = {number}
+  union select id from issue where district = $1 and visit = {visit}
+  union select id from issue where district = $1 and premises = {premises}
 """
+OF_THIS_DOOR = OF_DOOR.format(number="$2", visit="(select visit from door)", premises="(select premises from door)")
 MOST_SHOWN = 50
-ISSUES = f"""
-with recursive own as (
+
+# A door with its issues, in one question: first those about which the resident is asked, then what is open, then the
+# newest; none for a card that stands for no door.
+PAGE = f"""
+with recursive door as ({BY_NUMBER}), own as (
   select i.id, i.number, i.reported_at, i.text_version, i.state, i.merged_into, i.visit
-  from issue i where i.district = $1 and i.id in ({OF_DOOR})
+  from issue i
+  where i.district = $1 and i.id in ({OF_THIS_DOOR})
+    and (select revoked_at is null and visit is not null from door)
   order by i.state in ('closed', 'rejected'), i.reported_at desc, i.id desc limit {MOST_SHOWN}
 ), led as (
   select o.id as issue, o.merged_into as at, 1 as steps from own o where o.merged_into is not null
   union all
   select l.issue, i.merged_into, l.steps + 1 from led l
   join issue i on i.district = $1 and i.id = l.at where i.merged_into is not null and l.steps < {MERGED_INTO_MOST}
+), shown as (
+  select o.id, o.number::text, t.body->>'title' as title, o.reported_at, o.merged_into is not null as merged,
+         s.state, s.due_at, s.due_provisional, s.paused_at, s.resolved_at, d.name as department, m.name as owner,
+         case when r.id is not null then jsonb_build_object('state', r.state, 'invited_at', r.invited_at,
+           'solved', r.solved, 'satisfaction', r.satisfaction) end as asked
+  from own o
+  left join visit v on v.district = $1 and v.id = o.visit
+  left join lateral (select at from led where issue = o.id order by steps desc limit 1) l on true
+  join issue s on s.district = $1 and s.id = coalesce(l.at, o.id)
+  left join text_version t on t.district = $1 and t.subject = o.id and t.version = o.text_version
+  left join department d on d.district = $1 and d.code = s.department
+  join member m on m.district = $1 and m.id = s.owner
+  left join return_visit r on r.district = $1 and r.issue = o.id and r.round = s.resolutions and r.state <> 'void'
+    and l.at is null and s.state in ('resolved', 'closed')
+  where v.withdrawn_at is null
+  order by r.state is distinct from 'invited', s.state in ('closed', 'rejected'), o.reported_at desc, o.id desc
 )
-select o.id, o.number::text, t.body->>'title' as title, o.reported_at, o.merged_into is not null as merged,
-       s.state, s.due_at, s.due_provisional, s.paused_at, s.resolved_at, d.name as department, m.name as owner,
-       case when r.id is not null then jsonb_build_object('state', r.state, 'invited_at', r.invited_at,
-         'solved', r.solved, 'satisfaction', r.satisfaction) end as asked
-from own o
-left join visit v on v.district = $1 and v.id = o.visit
-left join lateral (select at from led where issue = o.id order by steps desc limit 1) l on true
-join issue s on s.district = $1 and s.id = coalesce(l.at, o.id)
-left join text_version t on t.district = $1 and t.subject = o.id and t.version = o.text_version
-left join department d on d.district = $1 and d.code = s.department
-join member m on m.district = $1 and m.id = s.owner
-left join return_visit r on r.district = $1 and r.issue = o.id and r.round = s.resolutions and r.state <> 'void'
-  and l.at is null and s.state in ('resolved', 'closed')
-where v.withdrawn_at is null
-order by r.state is distinct from 'invited', s.state in ('closed', 'rejected'), o.reported_at desc, o.id desc
+select door.*, (select coalesce(jsonb_agg(shown), '[]') from shown) as issues from door
 """
 
 
-async def issues(conn: Connection, door: CardDoor) -> Sequence[DoorIssue]:
-    """The issues of a door: first those about which the resident is asked, then what is open, then the newest. None for
-    a card that stands for no door."""
-    if not door.usable:
-        return []
-    rows = await conn.fetch(ISSUES, door.district, door.number, door.visit, door.premises)
-    return [_issue(row) for row in rows]
+async def page(conn: Connection, district: int, number: str) -> tuple[CardDoor, list[DoorIssue]] | None:
+    """The door of a card that its holder has shown before, with its issues."""
+    row = await conn.fetchrow(PAGE, district, number)
+    return (_door(row), msgspec.convert(row["issues"], list[DoorIssue])) if row else None
 
 
-def _issue(row: Record) -> DoorIssue:
-    return DoorIssue(**{**dict(row), "asked": msgspec.convert(row["asked"], Asked) if row["asked"] else None})
-
-
-HAS = f"select exists (select where $5::uuid in ({OF_DOOR}))"
+HAS = f"select exists (select where $5::uuid in ({OF_DOOR.format(number='$2', visit='$3', premises='$4')}))"
 HAS_REPORTED = "select exists (select from issue where district = $1 and id = $2 and card = $3)"
 
 
