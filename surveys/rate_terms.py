@@ -65,7 +65,7 @@ TERMS: Mapping[Rate, Terms] = {
     "response": _terms("response_over", "responded"),
     "resolution": _terms("answered", "solved"),
     "satisfaction": _terms("answered", "satisfied"),
-    "on_time": _terms("due", "on_time"),
+    "on_time": Terms(("counted", "due"), ("counted", "on_time")),  # what is resolved on time is due without asking
     "bounce": _terms("counted", "returned"),
     "redo": _terms("resolved_once", "resolved_twice"),
     "pause": _terms("counted", "paused"),

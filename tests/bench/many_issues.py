@@ -153,7 +153,7 @@ def _points(count: int) -> list[tuple[object, ...]]:
     column, row = ((x - coverage.WEST) / coverage.SIDE).astype(int), ((y - coverage.SOUTH) / coverage.SIDE).astype(int)
     codes = [coverage.code(at) for at in (row * coverage.COLUMNS + column).tolist()]
     states = 1 + random.choice(len(LIFE), count, p=list(LIFE.values()))
-    days = random.random(count) * DAYS
+    days = np.sort(random.random(count) * DAYS)[::-1]  # as they come in: the oldest first
     columns = (x.tolist(), y.tolist(), tiles.cell(x, y).tolist(), codes, states.tolist(), days.tolist())
     return list(zip(range(count), *columns, strict=True))
 
