@@ -339,7 +339,8 @@ def language(request: Request[Any, Any, Any]) -> str:
 def respond(request: Request[Any, Any, Any], problem: Problem) -> Response[Any]:
     """A problem as the answer to a request: as a page to a browser that opens one, else as JSON."""
     if _wants_page(request):
-        context = {"language": language(request), "problem": problem}
+        for_residents = f"{request.url.path}/".startswith("/card/")
+        context = {"language": language(request), "problem": problem, "for_residents": for_residents}
         return Template("problem.html", context=context, status_code=problem.status, headers=headers(problem))
     return Response(
         problem,

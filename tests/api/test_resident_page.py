@@ -513,6 +513,9 @@ async def test_one_card_and_one_address_are_let_in_so_often_and_no_more(dsn: str
         headers = await scan(client, card)
         told = [(await client.get("/card")).status_code for _ in range(6)]
         assert told == [200] * 4 + [429] * 2
+        refusal = await client.get("/card", headers={"Accept": "text/html"})
+        assert "请求太频繁" in refusal.text
+        assert "登录" not in refusal.text, "a resident has nowhere to sign in"
         assert (await send(client, headers, a_report())).status_code == 429
         await scan(client, other)
         assert (await client.get("/card")).status_code == 200, "another card has its own"

@@ -17,6 +17,7 @@ from maps import tiles
 from maps.locator import Atlas
 from surveys import (
     audit,
+    card_doors,
     contacts,
     history,
     history_seals,
@@ -42,7 +43,7 @@ from surveys.issue_query import Filters
 from surveys.issues import IssueRow
 from surveys.people import Grant, Reader
 from surveys.twins import TwinDraft
-from tests import doors, drafts
+from tests import cards, doors, drafts
 from tests.conftest import (
     ADMINISTRATOR,
     AUDITOR,
@@ -287,6 +288,18 @@ async def test_whom_to_ask_is_found_without_reading_the_rest(conn: asyncpg.Conne
     asked = return_visits_due.Asked()
     used = await indexes(conn, lambda conn: return_visits_due.page(conn, who, asked, ZONE, NOW))
     assert "return_visit_open" in used
+
+
+async def test_a_door_is_looked_up_with_its_issues_by_its_card(conn: asyncpg.Connection) -> None:
+    transaction = conn.transaction()
+    await transaction.start()
+    [card] = await cards.make(conn)
+    visit = await conn.fetchval("select visit from issue where number = 20003")
+    bind = "insert into card_binding (district, card, visit, bound_at) values ($1, $2, $3, $4)"
+    await conn.execute(bind, DISTRICT, card.number, visit, NOW)
+    used = await indexes(conn, lambda conn: card_doors.page(conn, DISTRICT, card.number))
+    assert {"issue_by_card", "issue_by_visit", "issue_by_premises", "issue_pkey", "text_version_pkey"} <= used, used
+    await transaction.rollback()
 
 
 async def test_receipts_and_visits_are_looked_up(conn: asyncpg.Connection) -> None:
