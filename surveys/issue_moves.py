@@ -40,18 +40,20 @@ from surveys.refusals import (
     NotFound,
     StaleVersion,
 )
-from surveys.scopes import Parameters
 from surveys.sealing import KeyRing
 from surveys.standings import standings
 from surveys.workflow import Move, Standing
 
-# One issue within the reader's reach, locked until the transaction ends.
+# One issue, locked until the transaction ends.
 LOCK = f"""
 select {", ".join("i." + name for name in IssueRow.__struct_fields__)}, c.street
 from issue i left join community c on c.district = i.district and c.code = i.community
-where i.district = $1 and i.id = $2 and {{reached}}
+where i.district = $1 and i.id = $2
 for update of i
 """
+
+# What somebody is only to a move that was made before brings an issue within nobody's reach.
+FORMERLY: frozenset[Standing] = frozenset({"asker", "resolver"})
 
 # The answer that a move got the first time.
 MOVED_BEFORE = """
@@ -96,14 +98,17 @@ def _request(draft: MoveDraft, ring: KeyRing) -> bytes:
 
 
 async def _lock(conn: Connection, reader: Reader, issue: UUID) -> tuple[IssueRow, str | None] | None:
-    parameter = Parameters(reader.district, issue)
-    reached = (await scopes.reach(conn, reader)).condition(parameter, "issue", "i") or "true"
-    found = await conn.fetchrow(LOCK.format(reached=reached), *parameter.values)
+    """An issue within the reader's reach, and its street. Whoever is something to it reaches it, so that the further
+    question is asked of the others alone. Raises NotAllowed for whoever holds no role that reads issues."""
+    scopes.refuse_who_reads_nothing(reader)
+    found = await conn.fetchrow(LOCK, reader.district, issue)
     if found is None:
         return None
     columns = dict(found)
     street = columns.pop("street")
-    return IssueRow(**columns), street
+    row = IssueRow(**columns)
+    within = bool(_stands(reader, row, street) - FORMERLY) or await scopes.reaches(conn, reader, issue)
+    return (row, street) if within else None
 
 
 async def _moved_before(

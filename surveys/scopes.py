@@ -89,11 +89,27 @@ select array(select id from below) as organisations,
 """
 
 
+def refuse_who_reads_nothing(reader: Reader) -> None:
+    """Raises NotAllowed for whoever holds no role that reads visits and issues."""
+    if not reader.roles() & READING:
+        raise NotAllowed
+
+
+async def reaches(conn: Connection, reader: Reader, issue: UUID) -> bool:
+    """Whether an issue that there is lies within a reader's reach. Raises NotAllowed."""
+    parameter = Parameters(reader.district, issue)
+    condition = (await reach(conn, reader)).condition(parameter, "issue")
+    if condition is None:
+        return True
+    question = f"select exists (select from issue where district = $1 and id = $2 and {condition})"
+    found: bool = await conn.fetchval(question, *parameter.values)
+    return found
+
+
 async def reach(conn: Connection, reader: Reader) -> Reach:
     """What a reader reaches. Raises NotAllowed for whoever holds no role that reads visits and issues."""
+    refuse_who_reads_nothing(reader)
     roles = reader.roles()
-    if not roles & READING:
-        raise NotAllowed
     if reader.reads_district():
         return Reach(reader=reader, district=True)
     communities, departments = reader.scopes("community"), reader.scopes("department")

@@ -17,6 +17,7 @@ from tests.bench import (
     ledgers,
     map_data,
     members,
+    moves,
     placing,
     rates,
     server,
@@ -27,6 +28,7 @@ from tests.bench import (
 MEASURES = {
     "placing": placing.measure,
     "filing": filing.measure,
+    "moves": moves.measure,
     "sign_ins": sign_ins.measure,
     "maps": map_data.measure,
     "ledgers": ledgers.measure,
