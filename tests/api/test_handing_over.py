@@ -24,6 +24,7 @@ from tests.conftest import (
     RING,
     STRANGER,
     STREET_DISPATCHER,
+    STREET_LEADER,
     WORKER,
     Client,
     Person,
@@ -329,6 +330,23 @@ async def test_offers_and_requests_of_whoever_goes_do_not_wait_for_them(
     item = (await shown(client, asking))["issue"]
     assert (item["asked"], item["owner"]["id"]) == (None, str(WORKER.id))
     assert await records.agree(conn) == 2
+
+
+async def test_an_errand_goes_to_the_deputy_and_who_left_follows_nothing(
+    client: Client, conn: asyncpg.Connection
+) -> None:
+    issue = await an_issue(client, category="0103")
+    await move(client, WORKER, issue, drafts.move("appoint", 2, to=str(STRANGER.id), at="2026-11-25T09:00:00+08:00"))
+    await move(client, DISPATCHER, issue, drafts.move("follow", 3, to=str(STREET_LEADER.id)))
+    for who, deputy in ((STRANGER, {"deputy": MEMBER.number}), (STREET_LEADER, {})):
+        leaving = {"id": str(uuid4()), "change": "close", "expected_version": 0} | deputy
+        path = f"/api/members/{who.id}/changes"
+        doors.answered(await client.post(path, json=leaving, headers=ADMINISTRATOR.headers), 200)
+    detail = await shown(client, issue)
+    assert (detail["issue"]["agent"]["name"], detail["issue"]["leader"]) == (MEMBER.name, None)
+    assert detail["appointment_at"] == "2026-11-25T01:00:00Z"
+    assert [entry["event"] for entry in detail["history"][-2:]] == ["hand_on", "hand_on"]
+    assert await records.agree(conn) == 1
 
 
 @pytest.mark.parametrize("given", ["me", str(STRANGER.id)])
