@@ -52,12 +52,24 @@ async def see_notices(
     await notices.see(conn, reader, data.ids if isinstance(data.ids, tuple) else None, clock())
 
 
+TimeOfDay = Annotated[str, Meta(pattern="^([01][0-9]|2[0-3]):[0-5][0-9]$")]  # by the clock on the district's wall
+
+
+class Wishes(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How a member wants to be told; what is left out follows the program."""
+
+    language: Language = notices.USUAL.language
+    quiet_from: TimeOfDay = f"{notices.USUAL.quiet_from:%H:%M}"
+    quiet_to: TimeOfDay = f"{notices.USUAL.quiet_to:%H:%M}"
+    ways: Mapping[NoticeKind, Way] = {}
+
+
 class OwnSettings(Struct, frozen=True, kw_only=True):
     """How the reader is told: by each kind, and by which channels they are reached."""
 
     language: Language
-    quiet_from: time
-    quiet_to: time
+    quiet_from: TimeOfDay
+    quiet_to: TimeOfDay
     ways: Mapping[NoticeKind, Way]
     channels: list[OwnChannel]
 
@@ -68,8 +80,8 @@ async def own_settings(conn: asyncpg.Connection, reader: Reader) -> OwnSettings:
     wanted = found.get(reader.member, notices.USUAL)
     return OwnSettings(
         language=wanted.language,
-        quiet_from=wanted.quiet_from,
-        quiet_to=wanted.quiet_to,
+        quiet_from=f"{wanted.quiet_from:%H:%M}",
+        quiet_to=f"{wanted.quiet_to:%H:%M}",
         ways={kind: wanted.way(kind) for kind in KINDS},
         channels=await notice_channels.own(conn, reader),
     )
@@ -83,19 +95,25 @@ async def read_settings(conn: NamedDependency[asyncpg.Connection], reader: Named
 
 @post(
     "/api/notice-settings",
-    dto=JsonBody[NoticeSettings],
+    dto=JsonBody[Wishes],
     return_dto=None,
     status_code=200,
     summary="Choose how one is told",
 )
 async def change_settings(
-    data: JSONBody[NoticeSettings],
+    data: JSONBody[Wishes],
     conn: NamedDependency[asyncpg.Connection],
     reader: NamedDependency[Reader],
     clock: NamedDependency[Clock],
 ) -> OwnSettings:
     """Tell the reader in this way from now on; kinds that are left out follow the program."""
-    await notices.set_settings(conn, reader, data, clock())
+    wanted = NoticeSettings(
+        language=data.language,
+        quiet_from=time.fromisoformat(data.quiet_from),
+        quiet_to=time.fromisoformat(data.quiet_to),
+        ways=data.ways,
+    )
+    await notices.set_settings(conn, reader, wanted, clock())
     return await own_settings(conn, reader)
 
 

@@ -58,7 +58,7 @@ WAYS: Mapping[NoticeKind, Way] = {
 }
 
 
-class NoticeSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class NoticeSettings(Struct, frozen=True, kw_only=True):
     """How a member wants to be told. Messages that are not urgent wait while it is quiet; the digest comes when quiet
     ends. It is never quiet if both times are the same."""
 
