@@ -46,19 +46,19 @@ class Opening(Struct, frozen=True, forbid_unknown_fields=True):
     closes: Minute
 
 
-Day = Annotated[tuple[Opening, ...], Meta(max_length=10)]
+Day = Annotated[list[Opening], Meta(max_length=10)]
 
 
 class Week(Struct, frozen=True, forbid_unknown_fields=True):
     """When the office is open on each day; a day that is left out is a day off."""
 
-    monday: Day = ()
-    tuesday: Day = ()
-    wednesday: Day = ()
-    thursday: Day = ()
-    friday: Day = ()
-    saturday: Day = ()
-    sunday: Day = ()
+    monday: Day = []
+    tuesday: Day = []
+    wednesday: Day = []
+    thursday: Day = []
+    friday: Day = []
+    saturday: Day = []
+    sunday: Day = []
 
 
 class OfficeHours(Struct, frozen=True, kw_only=True):
@@ -182,4 +182,4 @@ def _week(stored: object) -> Week:
 
 
 def _of_clock(week: clock.Week) -> Week:
-    return Week(*(tuple(Opening(f"{opens:%H:%M}", f"{closes:%H:%M}") for opens, closes in day) for day in week))
+    return Week(*([Opening(f"{opens:%H:%M}", f"{closes:%H:%M}") for opens, closes in day] for day in week))
