@@ -7,6 +7,9 @@ Words = tuple[str, str]  # Chinese, English
 KINDS: Mapping[str, Words] = {
     "visit": ("走访", "Visit"),
     "issue": ("问题", "Issue"),
+    "campaign": ("走访活动", "Campaign"),
+    "premises": ("走访对象", "Premises"),
+    "questionnaire": ("问卷", "Questionnaire"),
     "member": ("党员与角色", "Member and roles"),
     "organisation": ("党组织", "Organisation"),
     "access": ("登录", "Access"),
@@ -55,6 +58,7 @@ EVENTS: Mapping[str, Words] = {
     "visit.file": ("上报走访", "Visit filed"),
     "visit.correct": ("更正走访", "Visit corrected"),
     "visit.withdraw": ("撤回走访", "Visit withdrawn"),
+    "premises.find": ("途中发现走访对象", "Door found on the way"),
     "issue.report": ("上报问题", "Issue reported"),
     "issue.accept": ("受理", "Accepted"),
     "issue.assign": ("分派", "Assigned"),

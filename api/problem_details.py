@@ -205,6 +205,11 @@ TEXTS: Mapping[str, Text] = {
     "already_theirs": Text(409, "已由其负责，或正在等其接受", "They answer for it already, or are being asked to"),
     "member_away": Text(422, "这名党员正在离岗", "The member is away"),
     "unsuitable_member": Text(422, "这名党员的角色不适合", "The member's roles do not go with this"),
+    "paper_only": Text(
+        422,
+        "只有补录纸质记录时才能填写走访人",
+        "Only a record typed in from paper may name whose visit it was",
+    ),
     "limit_passed": Text(409, "已超过办理期限，不能延期", "The limit has passed; it cannot be extended any more"),
     "extension_too_long": Text(
         422,

@@ -12,7 +12,6 @@ alter table campaign
   add created_by uuid,
   add closed_at  timestamptz;
 alter table campaign
-  alter version drop default, alter kinds drop default, alter every drop default, alter promise drop default,
   add constraint campaign_kinds_known check (kinds <@ array['shop', 'enterprise', 'household'] and kinds <> '{}'),
   add constraint campaign_every_known check (every in ('once', 'month', 'quarter', 'year')),
   add constraint campaign_created_by_fkey foreign key (district, created_by) references member;
@@ -146,6 +145,7 @@ create table assignment (
   constraint assignment_means_known check (means in ('area', 'hand', 'proposal'))
 );
 create index assignment_by_member on assignment (district, member, campaign, place) where member is not null;
+create index assignment_by_organisation on assignment (district, organisation, campaign);
 create index assignment_by_premises on assignment (district, premises);
 
 -- By which way a visit came, and who typed it in when it was not the visitor.

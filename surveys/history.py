@@ -22,6 +22,9 @@ from surveys.copying import Words
 Kind = Literal[
     "visit",
     "issue",
+    "campaign",
+    "premises",  # a door on the register
+    "questionnaire",
     "boundary_version",
     "category",
     "calendar",  # office hours and holidays

@@ -17,6 +17,11 @@ Flag = Literal[
     "card_revoked",
     "card_already_bound",  # to another door
     "campaign_ended",
+    "campaign_not_begun",
+    "campaign_other_kind",
+    "door_of_another",  # who has it in this campaign is somebody else
+    "door_gone",  # no longer there, or another door by now
+    "questionnaire_unknown",  # that version was never published here
     "category_retired",
     "outside_district",
 ]
@@ -49,14 +54,15 @@ class Filed(Struct, frozen=True, kw_only=True):
     """What stands in the database of a visit: its receipt, and by what it is known again."""
 
     receipt: Receipt
-    member: UUID
+    member: UUID  # who filed it
     digest: bytes
     missing_photos: list[str]
 
 
 # Receipts as they were first given: what has moved since does not show, and is looked up in the history.
 RECEIPTS = """
-select v.id, v.member, v.digest, v.recorded_at, coalesce(was.certainty, v.certainty) as certainty,
+select v.id, coalesce(v.entered_by, v.member) as member, v.digest, v.recorded_at,
+  coalesce(was.certainty, v.certainty) as certainty,
   case when c.code is not null then jsonb_build_array(c.code, c.name) end as community,
   array(select flag from visit_flag f where f.district = v.district and f.visit = v.id order by flag) as flags,
   coalesce(of_visit.issues, '[]') as issues,

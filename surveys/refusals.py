@@ -181,6 +181,12 @@ class UnknownMember(Invalid):
     code = "unknown_member"
 
 
+class PaperOnly(Invalid):
+    """Only what is typed in from paper was visited by somebody else."""
+
+    code = "paper_only"
+
+
 class UnknownDepartment(Invalid):
     code = "unknown_department"
 
@@ -335,6 +341,7 @@ class VisitUnfit(Invalid):
 # The database has the last word on what may stand beside what; its constraints speak through these.
 BY_CONSTRAINT: Mapping[str, type[Refusal]] = {
     "visit_pkey": IdTaken,
+    "premises_pkey": IdTaken,
     "issue_pkey": IdTaken,
     "history_pkey": IdTaken,
     "text_version_pkey": IdTaken,

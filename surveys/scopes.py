@@ -19,6 +19,10 @@ from surveys.refusals import NotAllowed
 PERSONS = ("owner", "reporter", "offered_to", "leader", "agent")
 
 
+# A door that somebody has in any campaign.
+HELD = "{column}id in (select a.premises from assignment a where a.district = {district} and a.{by} = {them})"
+
+
 class Parameters:
     """The values of a query, numbered as they come: a call with the next value returns what stands for it."""
 
@@ -41,17 +45,22 @@ class Reach(Struct, frozen=True, kw_only=True):
     organisations: list[UUID] = []
     premises: list[UUID] = []
 
-    def condition(self, parameter: Callable[[Any], str], of: Literal["visit", "issue"], alias: str = "") -> str | None:
-        """The condition on rows of `visit` or of `issue` under which the reader sees them; None for every row of the
-        district. `parameter` adds a value to the query and returns what stands for it.
+    def condition(
+        self, parameter: Callable[[Any], str], of: Literal["visit", "issue", "premises"], alias: str = ""
+    ) -> str | None:
+        """The condition on rows of `visit`, `issue` or `premises` under which the reader sees them; None for every
+        row of the district. `parameter` adds a value to the query and returns what stands for it.
 
         Each way to reach a row is one that an index can follow, and is named only for those who have it."""
         if self.district:
             return None
         column = f"{alias}." if alias else ""
         me = f"{parameter(self.reader.member)}::uuid"
+        district = f"{parameter(self.reader.district)}::int" if of == "premises" else ""
         if of == "issue":
             ways = [f"{column}{name} = {me}" for name in PERSONS]
+        elif of == "premises":
+            ways = [f"{column}found_by = {me}", HELD.format(column=column, by="member", them=me, district=district)]
         else:
             companions = f"{column}companions"
             ways = [f"{column}member = {me}", f"({companions} <> '{{}}' and {companions} @> array[{me}])"]
@@ -61,9 +70,14 @@ class Reach(Struct, frozen=True, kw_only=True):
             departments = f"{parameter(self.departments)}::text[]"
             ways += [f"{column}department = any({departments})", f"{column}consulted && {departments}"]
         if self.organisations:
-            ways.append(f"{column}organisation = any({parameter(self.organisations)}::uuid[])")
+            theirs = f"any({parameter(self.organisations)}::uuid[])"
+            if of == "premises":
+                ways.append(HELD.format(column=column, by="organisation", them=theirs, district=district))
+            else:
+                ways.append(f"{column}organisation = {theirs}")
         if self.premises:
-            ways.append(f"{column}premises = any({parameter(self.premises)}::uuid[])")
+            door = "id" if of == "premises" else "premises"
+            ways.append(f"{column}{door} = any({parameter(self.premises)}::uuid[])")
         return f"({' or '.join(ways)})"
 
 

@@ -122,7 +122,7 @@ def _refuse(reader: Reader, row: VisitRow, street: str | None, draft: Correction
         raise AlreadyWithdrawn("id", version=row.version)
     if draft.expected_version != row.version:
         raise StaleVersion("expected_version", version=row.version)
-    if row.member != reader.member and not any(
+    if reader.member not in (row.member, row.entered_by) and not any(
         grant.role == "administrator"
         or (grant.role == "community_worker" and grant.scope == row.community)
         or (grant.role == "dispatcher" and (grant.scope_kind == "district" or grant.scope == street))

@@ -15,11 +15,13 @@ from surveys.clock import Calendar
 from surveys.contacts import Contact, Sealed
 from surveys.history import request_digest
 from surveys.issues import Description, Photo, Title
-from surveys.people import Reader
+from surveys.people import Reader, Role
 from surveys.placing import Position
+from surveys.premises import PremisesKind, PremisesState
 from surveys.refusals import (
     DuplicateId,
     Missing,
+    PaperOnly,
     TextUnusable,
     TimeBeforeAll,
     TimeInFuture,
@@ -31,7 +33,7 @@ from surveys.refusals import (
 )
 from surveys.sealing import KeyRing
 
-PremisesKind = Literal["shop", "enterprise", "household"]
+Via = Literal["phone", "desk", "paper", "collect"]  # paper: typed in afterwards
 Outcome = Literal["met", "not_home", "declined", "closed"]
 Moment = Annotated[datetime, Meta(tz=True)]
 
@@ -100,6 +102,8 @@ class VisitDraft(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, 
     answers: Answers | None = None
     photos: Annotated[tuple[Photo, ...], Meta(max_length=50)] | None = None  # of the door, and among the answers
     issues: Annotated[tuple[IssueDraft, ...], Meta(max_length=50)] = ()
+    via: Via = "phone"
+    visited_by: UUID | None = None  # on paper: whose visit somebody else types in
 
 
 class Filing(Struct, frozen=True, kw_only=True):
@@ -133,14 +137,32 @@ def _veiled(ring: KeyRing, draft: VisitDraft) -> VisitDraft:
     return msgspec.structs.replace(draft, issues=issues)
 
 
+class KnownCampaign(Struct, frozen=True):
+    """When a campaign is, and what is visited in it."""
+
+    starts_at: datetime
+    ends_at: datetime
+    kinds: frozenset[str]
+
+
+class KnownDoor(Struct, frozen=True):
+    """A door of the register, and who has it in the campaign that a draft names."""
+
+    state: PremisesState
+    holder: UUID | None
+
+
 class Known(Struct, frozen=True):
     """What the district has, of all that a set of drafts names."""
 
     categories: Mapping[str, Category]
     calendar: Calendar  # by which their limits count; any, where no category is named
-    campaigns: Mapping[str, datetime]
+    campaigns: Mapping[str, KnownCampaign]
     communities: frozenset[str]
     members: Mapping[UUID, UUID]
+    doors: Mapping[tuple[UUID, str | None], KnownDoor] = {}  # by premises and campaign
+    questionnaires: frozenset[tuple[str, str]] = frozenset()  # with the version
+    visitors: Mapping[UUID, str] = {}  # whose visits others type in, by name
 
 
 class Times(Struct, frozen=True):
@@ -161,6 +183,7 @@ def check(filing: Filing, known: Known, now: datetime) -> Times:
         raise UnknownCampaign("campaign", given=draft.campaign)
     if draft.community is not None and draft.community not in known.communities:
         raise UnknownCommunity("community", given=draft.community)
+    _check_visitor(filing, known)
     for at, companion in enumerate(draft.companions or ()):
         if companion not in known.members:
             raise UnknownMember(f"companions[{at}]", given=str(companion))
@@ -170,6 +193,21 @@ def check(filing: Filing, known: Known, now: datetime) -> Times:
     for at, issue in enumerate(draft.issues):
         _check_issue(issue, f"issues[{at}]", known, times, now)
     return times
+
+
+DESK: frozenset[Role] = frozenset({"community_worker", "organiser", "dispatcher", "administrator"})
+
+
+def _check_visitor(filing: Filing, known: Known) -> None:
+    """Who types in a paper record may name whose it is; nobody else files for others."""
+    visitor = filing.draft.visited_by
+    if visitor is None or visitor == filing.filer.member:
+        return
+    if filing.draft.via != "paper":
+        raise PaperOnly("visited_by")
+    filing.filer.require(*DESK)
+    if visitor not in known.members:
+        raise UnknownMember("visited_by", given=str(visitor))
 
 
 def _check_texts(draft: VisitDraft) -> None:

@@ -11,10 +11,11 @@ from surveys import cursors, history, scopes
 from surveys.history import Entry
 from surveys.people import Handler, Reader
 from surveys.placing import Certainty, CommunityName, Point
+from surveys.premises import PremisesKind
 from surveys.receipts import Flag
 from surveys.refusals import NotFound
 from surveys.scopes import Parameters, Reach
-from surveys.visit_drafts import Outcome, PremisesKind
+from surveys.visit_drafts import Outcome
 
 
 def within(reach: Reach) -> tuple[str, Parameters]:

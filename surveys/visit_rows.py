@@ -10,9 +10,10 @@ from msgspec import Struct
 from surveys import scopes, visit_query
 from surveys.people import Reader
 from surveys.placing import Certainty
+from surveys.premises import PremisesKind
 from surveys.receipts import Flag
 from surveys.scopes import Parameters, Reach
-from surveys.visit_drafts import Outcome, PremisesKind
+from surveys.visit_drafts import Outcome
 
 READ_AHEAD = 500  # rows that are fetched at a time
 

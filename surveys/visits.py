@@ -24,6 +24,7 @@ from surveys import (
     issues,
     people,
     placing,
+    premises,
     receipts,
 )
 from surveys.clock import Calendar
@@ -31,6 +32,7 @@ from surveys.history import Actor, Row, bytea, event_row, text_row
 from surveys.issues import IssueRow, NewIssue, Step, event_id
 from surveys.people import Duty, Handler
 from surveys.placing import Atlas, Certainty, CommunityName, Placed, Position, Source, ToPlace
+from surveys.premises import PremisesKind
 from surveys.receipts import Filed, Flag, IssueReceipt, Receipt
 from surveys.refusals import (
     IdTaken,
@@ -40,9 +42,11 @@ from surveys.visit_drafts import (
     Filing,
     IssueDraft,
     Known,
+    KnownCampaign,
+    KnownDoor,
     Outcome,
-    PremisesKind,
     Times,
+    Via,
     VisitDraft,
     check,
 )
@@ -81,6 +85,10 @@ class VisitRow(Struct, frozen=True, kw_only=True):
     text_version: int = 1
     recorded_at: datetime
     withdrawn_at: datetime | None = None
+    via: Via = "phone"
+    entered_by: UUID | None = None  # who typed in what somebody else wrote on paper
+    questionnaire: str | None = None
+    questionnaire_version: str | None = None
 
 
 ROW = ", ".join(VisitRow.__struct_fields__)
@@ -98,8 +106,9 @@ with filed as (
   select {issues.ROW} from json_populate_recordset(null::issue, $6)
   where visit in (select id from filed) order by id
   returning id
+), doors as ({premises.INSERT_FOUND.format("$10")}
 ), things as (
-  select id from filed union all select id from found
+  select id from filed union all select id from found union all select id from doors
 ), spans as ({issues.INSERT_SPANS} where issue in (select id from found)
 ), photos as ({issues.INSERT_PHOTOS} where issue in (select id from found)
 ), events as ({history.INSERT_EVENTS} where thing in (select id from things) returning id
@@ -115,11 +124,20 @@ select id, array(select flag from flags where visit = id order by flag) as flags
 """
 
 
+class _Visitor(Struct, frozen=True):
+    """Whose visit it is: the filer's own, or of the member whose paper record they type in."""
+
+    member: UUID
+    organisation: UUID
+    name: str
+
+
 class _Placing(Struct, frozen=True):
     """A filing that may be filed, with its times and its places: the visit's first, then each issue's."""
 
     filing: Filing
     times: Times
+    visitor: _Visitor
     places: list[Placed]
 
 
@@ -136,7 +154,7 @@ async def file(
     district = filings[0].filer.district
     known = await _known(conn, district, [filing.draft for filing in filings], now)
     outcomes = _checked(filings, known, now)
-    ready = _place(atlas, district, [outcome for outcome in outcomes if isinstance(outcome, _Ready)])
+    ready = _place(atlas, district, known, [outcome for outcome in outcomes if isinstance(outcome, _Ready)])
     filed = await _write(conn, numbers, district, ready, known, now)
     others = {filing.draft.id for filing in filings} - filed.keys()
     first = filed | await receipts.of_visits(conn, district, list(others))
@@ -162,12 +180,21 @@ def _checked(filings: Sequence[Filing], known: Known, now: datetime) -> list[_Re
     return outcomes
 
 
-CAMPAIGNS = "select id, ends_at from campaign where district = $1 and id = any($2)"
+CAMPAIGNS = "select id, starts_at, ends_at, kinds from campaign where district = $1 and id = any($2)"
 # The categories that a set names, and by which calendar their limits count: one question, since every filing asks it.
 RULES = f"""
 select e.*, c.* from ({calendars.EDITION.format(now="$3")}) e left join ({categories.IN_FORCE}) c on true
 """
 COMMUNITIES = "select code from community where district = $1 and code = any($2)"
+DOORS = """
+select w.id, w.campaign, p.state, a.member as holder from unnest($2::uuid[], $3::text[]) as w(id, campaign)
+join premises p on p.district = $1 and p.id = w.id
+left join assignment a on a.district = $1 and a.campaign = w.campaign and a.premises = w.id
+"""
+QUESTIONNAIRES = """
+select q.questionnaire, q.version from unnest($2::text[], $3::text[]) as w(questionnaire, version)
+join questionnaire_version q on q.district = $1 and q.questionnaire = w.questionnaire and q.version = w.version
+"""
 
 
 ANY_CALENDAR = Calendar(zone=ZoneInfo("UTC"))
@@ -177,22 +204,49 @@ async def _known(conn: Connection, district: int, drafts: Sequence[VisitDraft], 
     codes = {issue.category for draft in drafts for issue in draft.issues}
     campaigns = {draft.campaign for draft in drafts} - {None}
     communities = {draft.community for draft in drafts} - {None}
-    companions = [companion for draft in drafts for companion in draft.companions or ()]
+    visitors = [draft.visited_by for draft in drafts if draft.visited_by is not None]
+    others = [*visitors, *(companion for draft in drafts for companion in draft.companions or ())]
     rules = await conn.fetch(RULES, district, list(codes), now) if codes else []
     return Known(
         categories.read([row for row in rules if row["code"] is not None]),
         await calendars.made(conn, district, calendars.edition(rules[0])) if rules else ANY_CALENDAR,
-        {row["id"]: row["ends_at"] for row in await conn.fetch(CAMPAIGNS, district, list(campaigns))}
+        {
+            row["id"]: KnownCampaign(row["starts_at"], row["ends_at"], frozenset(row["kinds"]))
+            for row in await conn.fetch(CAMPAIGNS, district, list(campaigns))
+        }
         if campaigns
         else {},
         frozenset(row["code"] for row in await conn.fetch(COMMUNITIES, district, list(communities)))
         if communities
         else frozenset(),
-        await people.open_members(conn, district, companions) if companions else {},
+        await people.open_members(conn, district, others) if others else {},
+        await _known_doors(conn, district, drafts),
+        await _known_questionnaires(conn, district, drafts),
+        await people.names(conn, district, visitors) if visitors else {},
     )
 
 
-def _place(atlas: Atlas, district: int, ready: Sequence[_Ready]) -> list[_Placing]:
+async def _known_doors(
+    conn: Connection, district: int, drafts: Sequence[VisitDraft]
+) -> Mapping[tuple[UUID, str | None], KnownDoor]:
+    named = {(draft.premises.id, draft.campaign) for draft in drafts if draft.premises.id is not None}
+    if not named:
+        return {}
+    rows = await conn.fetch(DOORS, district, [id_ for id_, _ in named], [campaign for _, campaign in named])
+    return {(row["id"], row["campaign"]): KnownDoor(row["state"], row["holder"]) for row in rows}
+
+
+async def _known_questionnaires(
+    conn: Connection, district: int, drafts: Sequence[VisitDraft]
+) -> frozenset[tuple[str, str]]:
+    named = {(draft.answers.questionnaire, draft.answers.version) for draft in drafts if draft.answers is not None}
+    if not named:
+        return frozenset()
+    rows = await conn.fetch(QUESTIONNAIRES, district, [id_ for id_, _ in named], [version for _, version in named])
+    return frozenset((row["questionnaire"], row["version"]) for row in rows)
+
+
+def _place(atlas: Atlas, district: int, known: Known, ready: Sequence[_Ready]) -> list[_Placing]:
     """Place all positions of the set at once; an issue without a position of its own is where the visit is."""
     wanted = [
         ToPlace(position, one.filing.draft.community, one.times.started_at)
@@ -200,7 +254,22 @@ def _place(atlas: Atlas, district: int, ready: Sequence[_Ready]) -> list[_Placin
         for position in _positions(one.filing.draft)
     ]
     placed = iter(placing.place(atlas, district, wanted))
-    return [_Placing(one.filing, one.times, [next(placed) for _ in _positions(one.filing.draft)]) for one in ready]
+    return [
+        _Placing(
+            one.filing,
+            one.times,
+            _visitor(one.filing, known),
+            [next(placed) for _ in _positions(one.filing.draft)],
+        )
+        for one in ready
+    ]
+
+
+def _visitor(filing: Filing, known: Known) -> _Visitor:
+    filer, other = filing.filer, filing.draft.visited_by
+    if other is None or other == filer.member:
+        return _Visitor(filer.member, filer.organisation, filer.name)
+    return _Visitor(other, known.members[other], known.visitors[other])
 
 
 def _positions(draft: VisitDraft) -> list[Position | None]:
@@ -238,9 +307,11 @@ def _photos(filing: Filing) -> list[Row]:
 def _columns(
     filings: Collection[_Placing], found: Sequence[NewIssue], known: Known, now: datetime
 ) -> tuple[Sequence[object], ...]:
-    """The parameters of FILE: events, texts, spans, photos, visits, issues, cards, flags and what is sealed."""
+    """The parameters of FILE: events, texts, spans, photos, visits, issues, cards, flags, what is
+    sealed, and doors."""
     life = issues.lives(found)
-    events, texts = _told(filings, now)
+    doors = list(_found_doors(filings, known, now))
+    events, texts = _told(filings, doors, now)
     visits = [_visit_row(one, now) for one in filings]
     cards = [
         {
@@ -259,18 +330,51 @@ def _columns(
         for flag in _flags(one, known)
     ]
     sealed = [field.row(now) for one in filings for field in one.filing.sealed]
-    rows = [issue.row for issue in found]
-    return [*events, *life.events], [*texts, *life.texts], life.spans, life.photos, visits, rows, cards, flags, sealed
+    return (
+        [*events, *life.events],
+        [*texts, *life.texts],
+        life.spans,
+        life.photos,
+        visits,
+        [issue.row for issue in found],
+        cards,
+        flags,
+        sealed,
+        [door.row for door in doors],
+    )
+
+
+def _found_doors(filings: Collection[_Placing], known: Known, now: datetime) -> Iterator[premises.Found]:
+    """The doors that these visits are the first to name."""
+    named: set[UUID] = set()
+    for one in filings:
+        draft, door = one.filing.draft, one.filing.draft.premises
+        if door.id is None or door.id in named or (door.id, draft.campaign) in known.doors:
+            continue
+        named.add(door.id)
+        yield premises.found(
+            district=one.filing.filer.district,
+            id=door.id,
+            kind=door.kind,
+            name=door.name,
+            address=door.address,
+            place=one.places[0],
+            visit=draft.id,
+            member=one.visitor.member,
+            actor=Actor("member", str(one.filing.filer.member)),
+            at=min(one.times.ended_at, now),
+            now=now,
+        )
 
 
 def _visit_row(one: _Placing, now: datetime) -> VisitRow:
-    draft, place = one.filing.draft, one.places[0]
+    draft, place, filer = one.filing.draft, one.places[0], one.filing.filer.member
     return VisitRow(
         district=one.filing.filer.district,
         id=draft.id,
         digest=bytea(one.filing.digest),
-        member=one.filing.filer.member,
-        organisation=one.filing.filer.organisation,
+        member=one.visitor.member,
+        organisation=one.visitor.organisation,
         companions=draft.companions or (),
         campaign=draft.campaign,
         premises=draft.premises.id,
@@ -293,13 +397,17 @@ def _visit_row(one: _Placing, now: datetime) -> VisitRow:
         certainty=place.certainty,
         boundary_version=place.boundary_version,
         recorded_at=now,
+        via=draft.via,
+        entered_by=filer if filer != one.visitor.member else None,
+        questionnaire=draft.answers.questionnaire if draft.answers else None,
+        questionnaire_version=draft.answers.version if draft.answers else None,
     )
 
 
-def _told(filings: Collection[_Placing], now: datetime) -> tuple[list[Row], list[Row]]:
-    """The history and texts of new visits."""
-    events: list[Row] = []
-    texts: list[Row] = []
+def _told(filings: Collection[_Placing], doors: Sequence[premises.Found], now: datetime) -> tuple[list[Row], list[Row]]:
+    """The history and texts of new visits, and of the doors found on them."""
+    events = [door.event for door in doors]
+    texts = [door.text for door in doors]
     for one in filings:
         district, draft = one.filing.filer.district, one.filing.draft
         text, digest = text_row(district, draft.id, 1, _visit_texts(draft), now)
@@ -329,7 +437,7 @@ def _filed(one: _Placing, text_digest: str, now: datetime) -> Row:
         thing=row.id,
         version=1,
         event="file",
-        actor=Actor("member", str(row.member)),
+        actor=Actor("member", str(one.filing.filer.member)),
         happened_at=min(row.ended_at, now),
         recorded_at=now,
         facts=facts | {"text_digest": text_digest},
@@ -338,12 +446,36 @@ def _filed(one: _Placing, text_digest: str, now: datetime) -> Row:
 
 def _flags(one: _Placing, known: Known) -> Iterator[Flag]:
     draft = one.filing.draft
-    if draft.campaign is not None and known.campaigns[draft.campaign] < one.times.started_at:
-        yield "campaign_ended"
+    if draft.campaign is not None:
+        yield from _campaign_flags(one, known.campaigns[draft.campaign])
+    if draft.premises.id is not None:
+        yield from _door_flags(one, known.doors.get((draft.premises.id, draft.campaign)))
+    if draft.answers and (draft.answers.questionnaire, draft.answers.version) not in known.questionnaires:
+        yield "questionnaire_unknown"
     if any(known.categories[issue.category].retired for issue in draft.issues):
         yield "category_retired"
     if any(place.certainty == "outside" for place in one.places):
         yield "outside_district"
+
+
+def _campaign_flags(one: _Placing, campaign: KnownCampaign) -> Iterator[Flag]:
+    if campaign.ends_at < one.times.started_at:
+        yield "campaign_ended"
+    if one.times.started_at < campaign.starts_at:
+        yield "campaign_not_begun"
+    if one.filing.draft.premises.kind not in campaign.kinds:
+        yield "campaign_other_kind"
+
+
+def _door_flags(one: _Placing, door: KnownDoor | None) -> Iterator[Flag]:
+    """A door that another has is visited with them when they come along."""
+    if door is None:
+        return
+    with_them = {one.visitor.member, *(one.filing.draft.companions or ())}
+    if door.holder is not None and door.holder not in with_them:
+        yield "door_of_another"
+    if door.state == "gone":
+        yield "door_gone"
 
 
 def _issues(
@@ -367,9 +499,9 @@ def _issue(
     now: datetime,
 ) -> NewIssue:
     """A new issue: the clock starts when we learn of it, and who solved it at the door owns it."""
-    filer, solved = one.filing.filer, draft.solved_on_spot
+    filer, visitor, solved = one.filing.filer, one.visitor, draft.solved_on_spot
     category = known.categories[draft.category]
-    owner = filer.member if solved else handler.id
+    owner = visitor.member if solved else handler.id
     reported_at = min(one.times.ended_at, now)
     limit = category.limits[draft.how_urgent]
     actor = Actor("member", str(filer.member))
@@ -388,8 +520,8 @@ def _issue(
         version=len(steps),
         source="visit",
         visit=one.filing.draft.id,
-        reporter=filer.member,
-        organisation=filer.organisation,
+        reporter=visitor.member,
+        organisation=visitor.organisation,
         premises=one.filing.draft.premises.id,
         reported_at=reported_at,
         category=draft.category,
@@ -431,7 +563,7 @@ def _new(
     now: datetime,
 ) -> Filed:
     """What now stands in the database of a visit just written; `receipts` would read the same."""
-    filer, place = one.filing.filer, one.places[0]
+    visitor, place = one.visitor, one.places[0]
     receipt = Receipt(
         id=one.filing.draft.id,
         status="already_filed",
@@ -445,8 +577,8 @@ def _new(
                 number=str(issue.row.number),
                 community=_named(issue.row.community, duties),
                 certainty=issue.row.certainty,
-                owner=Handler(filer.member, filer.name)
-                if issue.row.owner == filer.member
+                owner=Handler(visitor.member, visitor.name)
+                if issue.row.owner == visitor.member
                 else duties[issue.row.community].handler,
                 due_at=issue.row.due_at,
             )
@@ -455,7 +587,7 @@ def _new(
     )
     promised = [*(one.filing.draft.photos or ()), *(photo for issue in found for photo in issue.photos)]
     missing = sorted({photo.sha256 for photo in promised})
-    return Filed(receipt=receipt, member=filer.member, digest=one.filing.digest, missing_photos=missing)
+    return Filed(receipt=receipt, member=one.filing.filer.member, digest=one.filing.digest, missing_photos=missing)
 
 
 def _named(community: str | None, duties: Mapping[str | None, Duty]) -> CommunityName | None:

@@ -20,7 +20,8 @@ from maps.coordinates import System
 from surveys import card_numbers
 from surveys.categories import Urgency
 from surveys.placing import Position
-from surveys.visit_drafts import IssueDraft, Outcome, PremisesDraft, PremisesKind, SolvedOnSpot, VisitDraft
+from surveys.premises import PremisesKind
+from surveys.visit_drafts import IssueDraft, Outcome, PremisesDraft, SolvedOnSpot, VisitDraft
 
 CAMPAIGN = "wanming-zoufang"
 SERIES = "EQ"  # 二七, in front of the number of each contact card

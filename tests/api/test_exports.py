@@ -24,8 +24,9 @@ from surveys import issues
 from surveys.categories import Channel, Urgency
 from surveys.issues import IssueRow
 from surveys.placing import Certainty
+from surveys.premises import PremisesKind
 from surveys.receipts import Flag
-from surveys.visit_drafts import Outcome, PremisesKind
+from surveys.visit_drafts import Outcome
 from surveys.workflow import Group, State
 from tests import doors, drafts
 from tests.conftest import (
