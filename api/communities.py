@@ -70,7 +70,7 @@ async def boundaries(
         raise NotFound("version")
     document = await asyncio.to_thread(_document, locator, tolerance_m)
     headers = {"ETag": document.tag, "Cache-Control": "private, no-cache"}
-    if _has(request, document.tag):
+    if has(request, document.tag):
         return Response(b"", status_code=304, headers=headers, media_type=GEOJSON)
     return Response(document.body, headers=headers, media_type=GEOJSON)
 
@@ -81,7 +81,7 @@ def _document(locator: Locator, tolerance_m: float) -> Document:
     return Document(body, f'W/"{hashlib.sha256(body).hexdigest()[:32]}"')  # weak: it may travel compressed or not
 
 
-def _has(request: Request[Reader, Any, Any], tag: str) -> bool:
+def has(request: Request[Reader, Any, Any], tag: str) -> bool:
     """Whether the browser says that it has what bears this tag."""
     known = {one.strip() for one in request.headers.get("if-none-match", "").split(",")}
     return bool(known & {tag, tag.removeprefix("W/"), "*"})

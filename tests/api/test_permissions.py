@@ -327,6 +327,7 @@ ROUTES: dict[str, Row] = {
     "POST /api/visits": signed_in(201, body=lambda _: drafts.visit()),
     "POST /api/visits/batch": signed_in(200, body=lambda _: [drafts.visit()]),
     "POST /api/receipts": signed_in(200, body=lambda things: {"ids": [things.visit]}),
+    "GET /api/day": Row(),  # everybody's own
     "GET /api/visits": Row(may=READERS - DEPARTMENT, blind=DEPARTMENT, shown=_total),
     "GET /api/visits/{visit:uuid}": Row(may=READERS - DEPARTMENT, blind=DEPARTMENT, other=404),
     "POST /api/visits/{visit:uuid}/corrections": Row(
