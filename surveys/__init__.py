@@ -29,6 +29,7 @@ Where does it go? From low to high, by what it is about:
   `notices` `notice_channels` `webhooks`
 - doors: `premises` (the register) `door_states` (derived from visits) `days` (what a member's phone takes along)
 - visits: `visit_drafts` `visits` (filing) `receipts` `visit_corrections` `visit_query` `visit_rows`
+- ODK Collect: `visit_form` (its rows)
 - photos and files: `pictures` (what they are, and made anew; pure) `attachments` (kept and forgotten) `photos` (who may
   send them, who sees them) `uploads` (on their way)
 - taking over what others kept: `ledgers` `ledger_mapping` `ledger_rows` `ledger_dates` `ledger_lives`
