@@ -58,6 +58,8 @@ EVENTS: Mapping[str, Words] = {
     "visit.file": ("上报走访", "Visit filed"),
     "visit.correct": ("更正走访", "Visit corrected"),
     "visit.withdraw": ("撤回走访", "Visit withdrawn"),
+    "premises.import": ("导入走访对象", "Register imported"),
+    "campaign.assign": ("分配走访对象", "Doors assigned"),
     "premises.find": ("途中发现走访对象", "Door found on the way"),
     "issue.report": ("上报问题", "Issue reported"),
     "issue.accept": ("受理", "Accepted"),

@@ -137,16 +137,16 @@ def drafts(
 def _filed(
     visit: Visit, card: str | None, everybody: Population, district: BaseGeometry, days: Workdays, rng: Random
 ) -> Filed:
-    premises = _premises(visit, rng)
+    door_ = premises(visit.kind, visit.place, rng)
     where = weighted(rng, _WHERE)
     true = beyond(visit.place, district, rng) if where == "outside" else door(visit.place, rng)
     ended_at = days.moment(visit.until, weekend=visit.weekend)
-    cases = list(_cases(visit, premises, rng))
+    cases = list(_cases(visit, door_, rng))
     others = [member.id for member in everybody.of_community[visit.place.code][:12] if member.id != visit.member.id]
     draft = VisitDraft(
         id=new_id(rng),
         campaign=CAMPAIGN,
-        premises=premises,
+        premises=door_,
         companions=tuple(rng.sample(others, rng.choices((0, 1, 2), (0.45, 0.4, 0.15))[0])) or None,
         started_at=days.moment(visit.at, weekend=visit.weekend),
         ended_at=ended_at,
@@ -174,12 +174,13 @@ def _issue(case: Case, door: tuple[float, float] | None, at: datetime, rng: Rand
     )
 
 
-def _premises(visit: Visit, rng: Random) -> PremisesDraft:
-    if visit.kind == "household":
+def premises(kind: PremisesKind, place: Place, rng: Random) -> PremisesDraft:
+    """A door of this kind in a community, as its sign says."""
+    if kind == "household":
         room = f"{rng.randrange(1, 19)}号楼{rng.randrange(1, 5)}单元{rng.randrange(1, 19)}0{rng.randrange(1, 5)}"
-        return PremisesDraft(kind="household", name=room, address=rng.choice(visit.place.yards) + room)
-    number = f"{rng.choice(visit.place.roads)}{rng.randrange(1, 299)}号"
-    if visit.kind == "shop":
+        return PremisesDraft(kind="household", name=room, address=rng.choice(place.yards) + room)
+    number = f"{rng.choice(place.roads)}{rng.randrange(1, 299)}号"
+    if kind == "shop":
         return PremisesDraft(kind="shop", name=shop_name(rng), address=number)
     return PremisesDraft(kind="enterprise", name=enterprise_name(rng), address=f"{number}{rng.randrange(2, 21)}层")
 
@@ -212,7 +213,7 @@ def _note(visit: Visit, rng: Random) -> str | None:
     return rng.choice(notes[visit.outcome]) or None
 
 
-def _cases(visit: Visit, premises: PremisesDraft, rng: Random) -> Iterator[Case]:
+def _cases(visit: Visit, door: PremisesDraft, rng: Random) -> Iterator[Case]:
     """Different problems of this kind of door, in whose gaps stand its own places."""
     count = weighted(rng, _ISSUES) if visit.outcome == "met" else 0
     left = {code: problem.weight for code, problem in problems().items() if visit.kind in problem.kinds.split()}
@@ -224,12 +225,12 @@ def _cases(visit: Visit, premises: PremisesDraft, rng: Random) -> Iterator[Case]
             [case for case in cases if visit.kind != "household" or "{name}" not in case[0]]
         )
         urge = words().texts.urge_public if category.startswith(_PUBLIC) else words().texts.urge_own
-        gaps = _gaps(visit, premises, rng)
+        gaps = _gaps(visit, door, rng)
         whole = description + rng.choice(urge)
         yield Case(category, title.format_map(gaps), whole.format_map(gaps), how.format_map(gaps))
 
 
-def _gaps(visit: Visit, premises: PremisesDraft, rng: Random) -> Mapping[str, object]:
+def _gaps(visit: Visit, door: PremisesDraft, rng: Random) -> Mapping[str, object]:
     road, cross, *_ = rng.sample(list(visit.place.roads), 2)
     return {
         "road": road,
@@ -237,7 +238,7 @@ def _gaps(visit: Visit, premises: PremisesDraft, rng: Random) -> Mapping[str, ob
         "yard": rng.choice(visit.place.yards),
         "building": f"{rng.randrange(1, 19)}号楼",
         "unit": f"{rng.randrange(1, 5)}单元",
-        "name": premises.name,
+        "name": door.name,
         "community": visit.place.name,
         "n": rng.randrange(2, 10),
         "days": rng.randrange(2, 8),

@@ -17,11 +17,12 @@ from asyncpg import Connection
 
 from api import holiday_lists
 from api.category_lists import read_drafts
-from api.demo import doors, people, places
+from api.demo import doors, people, places, register
 from api.demo.doors import Filed
 from api.demo.lives import Desk, Found, Life, live
 from api.demo.people import Population
 from api.demo.places import Place
+from api.demo.register import Door
 from api.demo.turns import desks, take_turns
 from api.demo.words import SOURCES, chances, person_name
 from api.demo.workdays import ZONE, Workdays, midnight
@@ -69,6 +70,7 @@ class Invented:
     lists: Sequence[Sequence[CategoryDraft]]  # the city's categories; then who handles them, and the campaign's own
     everybody: Population
     filed: Sequence[Filed]
+    doors: Sequence[Door]
 
 
 def invent(days: Workdays) -> Invented:
@@ -83,7 +85,10 @@ def invent(days: Workdays) -> Invented:
     outline = shapely.union_all([area.geometry for area in areas])
     rng = chances("visits")
     plan = doors.plan(known, everybody, rng)
-    return Invented(areas, known, lists, everybody, list(doors.drafts(plan, everybody, outline, days, rng)))
+    filed = list(doors.drafts(plan, everybody, outline, days, rng))
+    rng = chances("register")
+    filed = register.visited(filed, rng)
+    return Invented(areas, known, lists, everybody, filed, register.doors(filed, known, everybody, rng))
 
 
 async def load(
@@ -99,6 +104,7 @@ async def load(
     await _found_district(conn, invented, days, report)
     atlas = Atlas()
     await atlas.refresh(conn)
+    await register.write(conn, atlas, DISTRICT, invented.doors, days.first - timedelta(days=20))
     given = await _give_cards(conn, invented, days)
     await _file(conn, atlas, invented, days, report)
     found = list(_found(atlas, invented.filed))
@@ -137,7 +143,11 @@ with founded as (
 insert into number_series (district, series, next) values ($1, 'issue', 10001)
 """
 
-START_CAMPAIGN = "insert into campaign (district, id, name, starts_at, ends_at) values ($1, $2, $3, $4, $5)"
+START_CAMPAIGN = """
+insert into campaign (district, id, name, starts_at, ends_at, promise, created_at, created_by)
+values ($1, $2, $3, $4, $5, $6, $7, $8)
+"""
+PROMISE = "走访不落一户，问题件件有回音"
 
 
 async def _found_district(conn: Connection, invented: Invented, days: Workdays, report: Report) -> None:
@@ -153,7 +163,9 @@ async def _found_district(conn: Connection, invented: Invented, days: Workdays, 
     for drafts in invented.lists:
         await categories.store(conn, DISTRICT, drafts, founded_at, defaults=Defaults(limits={}))
     ends_at = days.first + timedelta(days=365)
-    await conn.execute(START_CAMPAIGN, DISTRICT, doors.CAMPAIGN, "万名党员大走访", days.first, ends_at)
+    creator = invented.everybody.dispatcher
+    campaign = (doors.CAMPAIGN, "万名党员大走访", days.first, ends_at, PROMISE, founded_at, creator)
+    await conn.execute(START_CAMPAIGN, DISTRICT, *campaign)
 
 
 SAY_ON_CARDS = "insert into card_terms (district, series, hotline) values ($1, $2, $3)"

@@ -139,7 +139,22 @@ async def test_places_are_as_uncertain_as_phones_make_them(conn: asyncpg.Connect
     assert (await tally(conn, "select flag, count(*) from visit_flag group by 1")).keys() == {
         "outside_district",
         "card_already_bound",
+        "door_of_another",
     }
+
+
+async def test_doors_wait_were_tried_again_and_were_found_on_the_way(conn: asyncpg.Connection) -> None:
+    states = await tally(conn, "select state, count(*) from premises group by 1")
+    assert states["proposed"] > 50
+    assert states["confirmed"] > 5_000
+    of_each = "select premises, count(*) as visits from visit group by premises"
+    visited = await count(conn, f"({of_each}) visited")
+    assert 0.5 < visited / sum(states.values()) < 0.8
+    assert await count(conn, f"({of_each}) visited where visits > 1") > 100
+    held = await count(conn, "assignment")
+    assert 0.9 < held / states["confirmed"] < 1, "some doors nobody has"
+    ways = "select member from assignment group by member having min(place) <> 1 or max(place) <> count(*)"
+    assert await count(conn, f"({ways}) gaps") == 0, "each member's way is numbered through"
 
 
 async def test_the_centre_is_visited_more_than_the_outskirts(conn: asyncpg.Connection) -> None:
@@ -373,6 +388,8 @@ def test_the_same_is_invented_on_every_day_and_in_every_process() -> None:
 
 ROWS = {
     "member": "select * from member order by id",
+    "premises": "select * from premises order by id",
+    "assignment": "select * from assignment order by premises",
     "visit": "select * from visit order by id",
     "issue": "select * from issue order by id",
     "return_visit": "select * from return_visit order by id",
