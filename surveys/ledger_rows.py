@@ -22,7 +22,7 @@ from surveys.ledger_mapping import FIELDS, REACHABLE, Field, LedgerMapping, Reac
 from surveys.placing import Position
 from surveys.refusals import PhoneUnusable
 from surveys.sealing import digits
-from surveys.visit_drafts import FIRST_DAY
+from surveys.visit_rules import FIRST_DAY
 from surveys.workflow import Move
 
 LONGEST_ID = 200

@@ -5,7 +5,6 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Literal
 from uuid import UUID
-from zoneinfo import ZoneInfo
 
 import msgspec
 from asyncpg import Connection, UniqueViolationError
@@ -14,9 +13,7 @@ from msgspec import Struct
 from maps.coordinates import System
 from surveys import (
     attachments,
-    calendars,
     card_numbers,
-    categories,
     contact_cards,
     contacts,
     deadlines,
@@ -26,8 +23,8 @@ from surveys import (
     placing,
     premises,
     receipts,
+    visit_rules,
 )
-from surveys.clock import Calendar
 from surveys.history import Actor, Row, bytea, event_row, text_row
 from surveys.issues import IssueRow, NewIssue, Step, event_id
 from surveys.people import Duty, Handler
@@ -38,18 +35,8 @@ from surveys.refusals import (
     IdTaken,
     Refusal,
 )
-from surveys.visit_drafts import (
-    Filing,
-    IssueDraft,
-    Known,
-    KnownCampaign,
-    KnownDoor,
-    Outcome,
-    Times,
-    Via,
-    VisitDraft,
-    check,
-)
+from surveys.visit_drafts import Filing, IssueDraft, Outcome, Via, VisitDraft
+from surveys.visit_rules import Known, Times, check
 
 
 class VisitRow(Struct, frozen=True, kw_only=True):
@@ -152,7 +139,7 @@ async def file(
     if not filings:
         return []
     district = filings[0].filer.district
-    known = await _known(conn, district, [filing.draft for filing in filings], now)
+    known = await visit_rules.known(conn, district, [filing.draft for filing in filings], now)
     outcomes = _checked(filings, known, now)
     ready = _place(atlas, district, known, [outcome for outcome in outcomes if isinstance(outcome, _Ready)])
     filed = await _write(conn, numbers, district, ready, known, now)
@@ -178,72 +165,6 @@ def _checked(filings: Sequence[Filing], known: Known, now: datetime) -> list[_Re
         except Refusal as refusal:
             outcomes.append(refusal)
     return outcomes
-
-
-CAMPAIGNS = "select id, starts_at, ends_at, kinds from campaign where district = $1 and id = any($2)"
-# The categories that a set names, and by which calendar their limits count: one question, since every filing asks it.
-RULES = f"""
-select e.*, c.* from ({calendars.EDITION.format(now="$3")}) e left join ({categories.IN_FORCE}) c on true
-"""
-COMMUNITIES = "select code from community where district = $1 and code = any($2)"
-DOORS = """
-select w.id, w.campaign, p.state, a.member as holder from unnest($2::uuid[], $3::text[]) as w(id, campaign)
-join premises p on p.district = $1 and p.id = w.id
-left join assignment a on a.district = $1 and a.campaign = w.campaign and a.premises = w.id
-"""
-QUESTIONNAIRES = """
-select q.questionnaire, q.version from unnest($2::text[], $3::text[]) as w(questionnaire, version)
-join questionnaire_version q on q.district = $1 and q.questionnaire = w.questionnaire and q.version = w.version
-"""
-
-
-ANY_CALENDAR = Calendar(zone=ZoneInfo("UTC"))
-
-
-async def _known(conn: Connection, district: int, drafts: Sequence[VisitDraft], now: datetime) -> Known:
-    codes = {issue.category for draft in drafts for issue in draft.issues}
-    campaigns = {draft.campaign for draft in drafts} - {None}
-    communities = {draft.community for draft in drafts} - {None}
-    visitors = [draft.visited_by for draft in drafts if draft.visited_by is not None]
-    others = [*visitors, *(companion for draft in drafts for companion in draft.companions or ())]
-    rules = await conn.fetch(RULES, district, list(codes), now) if codes else []
-    return Known(
-        categories.read([row for row in rules if row["code"] is not None]),
-        await calendars.made(conn, district, calendars.edition(rules[0])) if rules else ANY_CALENDAR,
-        {
-            row["id"]: KnownCampaign(row["starts_at"], row["ends_at"], frozenset(row["kinds"]))
-            for row in await conn.fetch(CAMPAIGNS, district, list(campaigns))
-        }
-        if campaigns
-        else {},
-        frozenset(row["code"] for row in await conn.fetch(COMMUNITIES, district, list(communities)))
-        if communities
-        else frozenset(),
-        await people.open_members(conn, district, others) if others else {},
-        await _known_doors(conn, district, drafts),
-        await _known_questionnaires(conn, district, drafts),
-        await people.names(conn, district, visitors) if visitors else {},
-    )
-
-
-async def _known_doors(
-    conn: Connection, district: int, drafts: Sequence[VisitDraft]
-) -> Mapping[tuple[UUID, str | None], KnownDoor]:
-    named = {(draft.premises.id, draft.campaign) for draft in drafts if draft.premises.id is not None}
-    if not named:
-        return {}
-    rows = await conn.fetch(DOORS, district, [id_ for id_, _ in named], [campaign for _, campaign in named])
-    return {(row["id"], row["campaign"]): KnownDoor(row["state"], row["holder"]) for row in rows}
-
-
-async def _known_questionnaires(
-    conn: Connection, district: int, drafts: Sequence[VisitDraft]
-) -> frozenset[tuple[str, str]]:
-    named = {(draft.answers.questionnaire, draft.answers.version) for draft in drafts if draft.answers is not None}
-    if not named:
-        return frozenset()
-    rows = await conn.fetch(QUESTIONNAIRES, district, [id_ for id_, _ in named], [version for _, version in named])
-    return frozenset((row["questionnaire"], row["version"]) for row in rows)
 
 
 def _place(atlas: Atlas, district: int, known: Known, ready: Sequence[_Ready]) -> list[_Placing]:
@@ -327,7 +248,7 @@ def _columns(
     flags = [
         {"district": one.filing.filer.district, "visit": one.filing.draft.id, "flag": flag, "recorded_at": now}
         for one in filings
-        for flag in _flags(one, known)
+        for flag in visit_rules.flags(one.filing.draft, one.times, one.visitor.member, one.places, known)
     ]
     sealed = [field.row(now) for one in filings for field in one.filing.sealed]
     return (
@@ -442,40 +363,6 @@ def _filed(one: _Placing, text_digest: str, now: datetime) -> Row:
         recorded_at=now,
         facts=facts | {"text_digest": text_digest},
     )
-
-
-def _flags(one: _Placing, known: Known) -> Iterator[Flag]:
-    draft = one.filing.draft
-    if draft.campaign is not None:
-        yield from _campaign_flags(one, known.campaigns[draft.campaign])
-    if draft.premises.id is not None:
-        yield from _door_flags(one, known.doors.get((draft.premises.id, draft.campaign)))
-    if draft.answers and (draft.answers.questionnaire, draft.answers.version) not in known.questionnaires:
-        yield "questionnaire_unknown"
-    if any(known.categories[issue.category].retired for issue in draft.issues):
-        yield "category_retired"
-    if any(place.certainty == "outside" for place in one.places):
-        yield "outside_district"
-
-
-def _campaign_flags(one: _Placing, campaign: KnownCampaign) -> Iterator[Flag]:
-    if campaign.ends_at < one.times.started_at:
-        yield "campaign_ended"
-    if one.times.started_at < campaign.starts_at:
-        yield "campaign_not_begun"
-    if one.filing.draft.premises.kind not in campaign.kinds:
-        yield "campaign_other_kind"
-
-
-def _door_flags(one: _Placing, door: KnownDoor | None) -> Iterator[Flag]:
-    """A door that another has is visited with them when they come along."""
-    if door is None:
-        return
-    with_them = {one.visitor.member, *(one.filing.draft.companions or ())}
-    if door.holder is not None and door.holder not in with_them:
-        yield "door_of_another"
-    if door.state == "gone":
-        yield "door_gone"
 
 
 def _issues(
