@@ -60,7 +60,7 @@ def pdf(path: Path | None, sheet: Sheet, cards: Sequence[NewCard]) -> bytes:
         "made": day(sheet.made),
         "part": f"{cards[0].number} – {cards[-1].number}",
         "cards": [
-            {"number": card.number, "qr": printed_pages.qr_code(link(sheet.address, sheet.district, card.token))}
+            {"number": card.number, "qr": printed_pages.qr_code(link(sheet.address, sheet.district, card))}
             for card in cards
         ],
     }
@@ -68,6 +68,7 @@ def pdf(path: Path | None, sheet: Sheet, cards: Sequence[NewCard]) -> bytes:
     return printed_pages.compiled(TEMPLATE.read_bytes(), found, inputs)
 
 
-def link(address: str, district: int, token: str) -> str:
-    """Where a card's QR code leads; what stands behind the # is its secret."""
-    return f"{address}#{district}.{token}"
+def link(address: str, district: int, card: NewCard) -> str:
+    """Where a card's QR code leads: behind the # its secret, and its number, which a member's phone reads with no
+    signal."""
+    return f"{address}#{district}.{card.token}.{card.number}"

@@ -110,7 +110,8 @@ class TokenShown(Struct, frozen=True, forbid_unknown_fields=True):
 async def show_card(request: Anybody, data: JSONBody[TokenShown], clock: NamedDependency[Clock]) -> Response[None]:
     """Exchange the token of a card for a cookie that opens the pages of its door for an hour."""
     card_sessions.refuse_foreign(request)
-    district, _, token = data.token.partition(".")
+    district, _, rest = data.token.partition(".")
+    token, _, _number = rest.partition(".")  # the number is for who leaves the card
     number = int(district) if district.isascii() and district.isdecimal() and len(district) <= 10 else 0
     digest = contact_cards.token_digest(number, token)
     async with database.acquired(request.app.state.card_pool) as conn:

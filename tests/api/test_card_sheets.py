@@ -16,7 +16,7 @@ from tests.conftest import BELOW, DISTRICT, MEMBER, MEMBER_BELOW, MEMBER_BESIDE,
 pytestmark = [pytest.mark.anyio, pytest.mark.timeout(300)]
 
 PUBLIC_URL = "https://visits.example"
-LINK = re.compile(rf"{PUBLIC_URL}/card#{DISTRICT}\.([A-Za-z0-9_-]{{22}})")
+LINK = re.compile(rf"{PUBLIC_URL}/card#{DISTRICT}\.([A-Za-z0-9_-]{{22}})\.(FW-\d{{6}}-[0-9A-Z])")
 NUMBER = re.compile(r"[A-Z]{1,4}-[0-9]{6}-[0-9A-Z]")
 A4 = (595, 842)  # points
 
@@ -72,7 +72,9 @@ async def test_every_card_can_be_scanned_and_no_token_is_kept(
     assert len(tokens) == 13
 
     kept = await conn.fetch("select number, digest, member, service_name from contact_card order by number")
-    assert {row["digest"] for row in kept} == {contact_cards.token_digest(DISTRICT, token) for token in tokens}
+    assert {row["number"]: row["digest"] for row in kept} == {
+        link[2]: contact_cards.token_digest(DISTRICT, link[1]) for link in links if link
+    }
     assert {(row["member"], row["service_name"]) for row in kept} == {(MEMBER.id, MEMBER.name)}
     texts = pages(path)
     assert len(texts) == 4, "two sheets, each with its back"

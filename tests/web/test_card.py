@@ -71,7 +71,7 @@ def scanned(site: str, card: NewCard) -> str:
 
 
 async def open_card(visitor: Visitor, card: NewCard) -> None:
-    await visitor.page.goto(f"{visitor.site}/card#{DISTRICT}.{card.token}")
+    await visitor.page.goto(f"{visitor.site}/card#{DISTRICT}.{card.token}.{card.number}")
     await visitor.page.wait_for_selector("body[data-csrf]")
 
 
