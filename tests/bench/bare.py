@@ -119,7 +119,7 @@ async def copied(dsn: str, bare: Bare, *, count: int, chunk: int = 2_000) -> flo
     """Visits a second by COPY into temporary tables and INSERT … ON CONFLICT from there, a transaction per chunk."""
     conn = await asyncpg.connect(dsn)
     for table in TABLES:
-        await conn.execute(f"create temporary table new_{table} (like {table} including defaults)")
+        await conn.execute(f"create temporary table new_{table} (like {table} including defaults including generated)")
     visits = bare.visits(count)
     chunks = [visits[at : at + chunk] for at in range(0, count, chunk)]
     started = time.perf_counter()
