@@ -275,9 +275,7 @@ async def test_a_card_that_is_lost_left_nowhere_or_misread_says_so(
     await resident.page.goto(f"{resident.site}/card")
     assert "扫一扫" in await resident.page.inner_text("main")
     await picture(resident, "scan")
-    await resident.page.goto(
-        f"{resident.site}/card#{DISTRICT}.{card.token[:-1]}{'A' if card.token[-1] != 'A' else 'B'}"
-    )
+    await resident.page.goto(misread(resident, card))
     await resident.page.wait_for_selector("[data-failed]:not([hidden])")
     assert "打不开" in await resident.page.inner_text("main")
     await picture(resident, "misread")
@@ -288,6 +286,26 @@ async def test_a_card_that_is_lost_left_nowhere_or_misread_says_so(
     await resident.page.reload()
     assert "已停用" in await resident.page.inner_text("main")
     await picture(resident, "revoked")
+
+
+def misread(visitor: Visitor, card: NewCard) -> str:
+    """The address in a code of which one letter was read wrongly."""
+    return f"{visitor.site}/card#{DISTRICT}.{card.token[:-1]}{'A' if card.token[-1] != 'A' else 'B'}"
+
+
+async def test_a_misread_code_does_not_leave_the_card_before_it_on_the_screen(
+    resident: Visitor, client: Client, card: NewCard
+) -> None:
+    await leave_at_door(client, card, drafts.issue(title="门口垃圾成堆"))
+    await open_card(resident, card)
+    assert "门口垃圾成堆" in await resident.page.inner_text("main")
+    await resident.page.goto(misread(resident, card))
+    await resident.page.wait_for_selector("main [role=alert]")
+    assert "门口垃圾成堆" not in await resident.page.inner_text("main")
+    assert "打不开" in await resident.page.inner_text("main")
+    await picture(resident, "misread-beside-another")
+    await resident.page.click("main [role=alert] button")
+    await resident.page.wait_for_selector("text=门口垃圾成堆")
 
 
 async def test_the_next_who_takes_the_phone_sees_nothing(at_phone: Visitor, client: Client, card: NewCard) -> None:

@@ -59,7 +59,7 @@
       show(one('[data-opening]'), false)
       var words = one('[data-failed-words]')
       if (!words) {
-        location.replace('/card' + location.search) // a page of another card was open
+        unread(status === 0 ? OFFLINE : said.title || FAULT, status === 0)
         return
       }
       words.textContent = status === 0 ? OFFLINE : said.title || FAULT
@@ -67,6 +67,34 @@
       show(one('[data-failed]'), true)
       show(one('[data-scan]'), status !== 0)
     })
+  }
+
+  // A page of another card is open: what it shows is not this card's, and gives way to what went wrong.
+  function unread(words, mayTryAgain) {
+    var told = document.createElement('div')
+    told.className = 'sheet alert'
+    told.setAttribute('role', 'alert')
+    var heading = document.createElement('h2')
+    heading.textContent = words
+    told.appendChild(heading)
+    var way = document.createElement('button')
+    way.type = 'button'
+    way.textContent = mayTryAgain
+      ? english
+        ? 'Try again'
+        : '再试一次'
+      : english
+        ? 'Back to the card that was open before'
+        : '回到之前打开的卡'
+    way.className = 'main'
+    way.addEventListener('click', function () {
+      if (mayTryAgain) exchange()
+      else location.replace('/card' + location.search)
+    })
+    told.appendChild(document.createElement('p')).appendChild(way)
+    var main = one('main')
+    main.textContent = ''
+    main.appendChild(told)
   }
 
   function scanned() {
