@@ -71,6 +71,10 @@ TEXTS: Mapping[str, Text] = {
     ),
     "unknown_category": Text(422, "没有这个问题类别", "There is no such category"),
     "unknown_community": Text(422, "本区没有这个社区", "The district has no such community"),
+    "campaign_closed": Text(409, "走访活动已结束，只能查看", "The campaign is closed and only read"),
+    "unknown_questionnaire": Text(
+        422, "没有这份正在使用的问卷，或不适用于这类对象", "No questionnaire of that kind is given out by this name"
+    ),
     "unknown_campaign": Text(422, "没有这个走访活动", "There is no such campaign"),
     "unknown_member": Text(422, "没有这名党员，或已离开", "There is no such member, or they have left"),
     "unknown_department": Text(422, "没有这个职能部门", "There is no such department"),

@@ -27,7 +27,8 @@ Where does it go? From low to high, by what it is about:
   `return_visits_due` (whom to ask)
 - what is late, and who is told: `deadline_rules` `reminders` `escalations` `following` (the history) `event_tellings`
   `notices` `notice_channels` `webhooks`
-- doors: `premises` (the register) `door_states` (derived from visits) `days` (what a member's phone takes along)
+- doors: `premises` (the register) `door_states` (derived from visits) `campaigns` `campaign_changes`
+  `days` (what a member's phone takes along)
 - visits: `visit_drafts` `visit_rules` (what must be right) `visits` (filing) `receipts` `visit_corrections`
   `visit_query` `visit_rows`
 - ODK Collect: `visit_form` (its rows)

@@ -91,3 +91,19 @@ async def assign(
 ) -> None:
     """Give doors to a member, in this order."""
     await conn.execute(ASSIGN, DISTRICT, campaign, who.organisation, who.id, NOW, list(doors))
+
+
+# A questionnaire for shops in its seventh version, which is filled in now.
+QUESTIONNAIRE = """
+with made as (insert into questionnaire values ($1, 'shop', 'shop', null, $2) returning id)
+insert into questionnaire_version
+select $1, id, '7', '{"zh": "沿街商户", "en": "Shop"}', '', '', 'shop.xlsx', '', '', '[]', $2 from made
+"""
+GIVE_OUT = "update questionnaire set current = '7' where district = $1"
+
+
+async def questionnaire(conn: asyncpg.Connection) -> str:
+    """Publish a questionnaire for shops; its id."""
+    await conn.execute(QUESTIONNAIRE, DISTRICT, NOW)
+    await conn.execute(GIVE_OUT, DISTRICT)
+    return "shop"

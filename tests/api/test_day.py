@@ -146,24 +146,17 @@ async def test_campaigns_are_those_that_are_not_over_in_which_my_organisation_or
     }
 
 
-QUESTIONNAIRE = """
-with made as (insert into questionnaire values ($1, 'shop', 'shop', null, $2) returning id)
-insert into questionnaire_version select $1, id, '7', '{"zh": "沿街商户", "en": "Shop"}', '', '', 'shop.xlsx', '', '',
-  '[]', $2 from made
-"""
-
-
 async def test_a_questionnaire_is_named_with_the_version_that_is_filled_in_now(
     client: Client, conn: asyncpg.Connection
 ) -> None:
     await doorsteps.campaign(conn)
-    await conn.execute(QUESTIONNAIRE, DISTRICT, NOW)
+    await doorsteps.questionnaire(conn)
     await conn.execute("insert into campaign_questionnaire values ($1, 'winter', 'shop', 'shop')", DISTRICT)
-    assert (await day(client))["campaigns"][0]["questionnaires"] == {}  # none is given out yet
-    await conn.execute("update questionnaire set current = '7'")
     assert (await day(client))["campaigns"][0]["questionnaires"] == {
         "shop": {"id": "shop", "version": "7", "title": {"zh": "沿街商户", "en": "Shop"}}
     }
+    await conn.execute("update questionnaire set current = null")
+    assert (await day(client))["campaigns"][0]["questionnaires"] == {}  # it is no longer given out
 
 
 async def test_a_door_is_as_its_visits_in_this_round_left_it(client: Client, conn: asyncpg.Connection) -> None:

@@ -119,6 +119,7 @@ VALUES: dict[str, Callable[[Things], str]] = {
     "other:uuid": lambda _: str(uuid4()),
     "member:uuid": lambda _: str(ROLELESS.id),
     "organisation:uuid": lambda _: str(LEAF),
+    "campaign:str": lambda _: "none",
     "number:str": lambda _: card_numbers.numbered("EQ", 1),
     "device:uuid": lambda _: str(uuid4()),
     "session:uuid": lambda _: str(uuid4()),
@@ -258,6 +259,15 @@ def _change(name: str) -> Any:
     return {"id": str(uuid4()), "change": name, "expected_version": 99}
 
 
+def _campaign(**more: Any) -> Any:
+    times = {"starts_at": "2026-11-01T00:00:00+08:00", "ends_at": "2027-01-01T00:00:00+08:00"}
+    return {"id": str(uuid4()), "name": "大走访"} | times | more
+
+
+def _closing() -> Any:
+    return {"id": str(uuid4()), "expected_version": 1, "reason": "完成"}
+
+
 def _office_hours(_: Things) -> Any:
     return {"id": str(uuid4()), "expected_version": 0, "valid_from": "2000-01-01", "week": {}}
 
@@ -328,6 +338,14 @@ ROUTES: dict[str, Row] = {
     "POST /api/visits/batch": signed_in(200, body=lambda _: [drafts.visit()]),
     "POST /api/receipts": signed_in(200, body=lambda things: {"ids": [things.visit]}),
     "GET /api/day": Row(),  # everybody's own
+    # campaigns, by those who look after their organisations; none has the name that is asked for
+    "GET /api/campaigns": Row(),
+    "POST /api/campaigns": Row(may=KEEPERS, ok=422, body=lambda _: _campaign(organisations=[str(uuid4())])),
+    "GET /api/campaigns/{campaign:str}": Row(ok=404),
+    "POST /api/campaigns/{campaign:str}/changes": Row(may=KEEPERS, ok=404, body=lambda _: _closing()),
+    "POST /api/campaigns/{campaign:str}/close": Row(may=KEEPERS, ok=404, body=lambda _: _closing()),
+    "GET /campaigns": Row(),
+    "GET /campaigns/{campaign:str}": Row(ok=404),
     "GET /api/visits": Row(may=READERS - DEPARTMENT, blind=DEPARTMENT, shown=_total),
     "GET /api/visits/{visit:uuid}": Row(may=READERS - DEPARTMENT, blind=DEPARTMENT, other=404),
     "POST /api/visits/{visit:uuid}/corrections": Row(

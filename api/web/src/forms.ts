@@ -2,7 +2,7 @@
 // object. Answered, it goes on to data-done; empty, the page is loaded anew; without data-done the form dispatches
 // `done` with the answer. A refusal is said in the form's [role=alert], in the words of the server.
 //
-// A blank field is left out. A number is sent as one, a lone checkbox as true or false, boxes of one name with values
+// A blank field is left out, unless it has data-blank: blank is what it is then to be. A number is sent as one, a lone checkbox as true or false, boxes of one name with values
 // and <select multiple> as a list, a local date and time with the browser's zone. A button's own name and value are sent
 // too. A name with a dot is a field of an object: ways.offered. data-confirm asks first.
 
@@ -70,8 +70,8 @@ function readSelect(field: HTMLSelectElement, found: Record<string, Value>): voi
   else put(field, field.value, found)
 }
 
-function put(field: { name: string; disabled: boolean }, value: string, found: Record<string, Value>): void {
-  if (field.name && !field.disabled && value) found[field.name] = value
+function put(field: HTMLElement & { name: string; disabled: boolean }, value: string, found: Record<string, Value>): void {
+  if (field.name && !field.disabled && (value || 'blank' in field.dataset)) found[field.name] = value
 }
 
 function say(form: HTMLFormElement, words: string): void {
