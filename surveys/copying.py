@@ -47,6 +47,19 @@ def jsons(column: Sequence[object]) -> Iterable[str]:
     return _ENCODER.encode_lines(column).decode().replace("\\", r"\\").split("\n")[:-1]
 
 
+def text_arrays(column: Sequence[Sequence[str] | None]) -> Iterable[str]:
+    """Lists of texts without control characters, or null: what JSON puts between brackets, PostgreSQL reads as well."""
+    return (
+        r"\N" if value is None else f"{{{_ENCODER.encode(value).decode()[1:-1]}}}".replace("\\", r"\\")
+        for value in column
+    )
+
+
+def floats_or_null(column: Sequence[float | None]) -> Iterable[str]:
+    """Numbers with a fraction, or null."""
+    return (r"\N" if value is None else repr(value) for value in column)
+
+
 def byteas(column: Sequence[str | None]) -> Iterable[str]:
     """Bytes as history.bytea writes them, or null."""
     return (r"\N" if value is None else "\\" + value for value in column)

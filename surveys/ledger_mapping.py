@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from typing import Annotated, Literal, TypeAlias, get_args
+from typing import Annotated, Literal, TypeAlias, TypeVar, get_args
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -143,14 +143,23 @@ class LedgerMapping(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
 def read(text: str) -> LedgerMapping:
     """A mapping from the text of its file. Raises UnusableMapping: where the text is no TOML, with its line."""
-    try:
-        mapping = msgspec.toml.decode(text, type=LedgerMapping)
-    except msgspec.ValidationError as error:
-        raise UnusableMapping("mapping_unusable", **_place(str(error), text)) from None
-    except msgspec.DecodeError as error:
-        raise UnusableMapping("mapping_unreadable", **_position(str(error))) from None
+    mapping = decoded(text, LedgerMapping, _KNOWN)
     _refuse_contradictions(mapping)
     return mapping
+
+
+Mapped = TypeVar("Mapped", bound=Struct)
+
+
+def decoded(text: str, kind: type[Mapped], known: Mapping[str, tuple[str, ...]]) -> Mapped:
+    """The text of a mapping file as what it is; `known` are the words that may stand under a key. Raises
+    UnusableMapping, with the line."""
+    try:
+        return msgspec.toml.decode(text, type=kind)
+    except msgspec.ValidationError as error:
+        raise UnusableMapping("mapping_unusable", **_place(str(error), text, known)) from None
+    except msgspec.DecodeError as error:
+        raise UnusableMapping("mapping_unreadable", **_position(str(error))) from None
 
 
 def _refuse_contradictions(mapping: LedgerMapping) -> None:
@@ -179,11 +188,11 @@ def _position(message: str) -> dict[str, object]:
     return {"cause": cause, "line": int(found[1])}
 
 
-def _place(message: str, text: str) -> dict[str, object]:
+def _place(message: str, text: str, words: Mapping[str, tuple[str, ...]]) -> dict[str, object]:
     """What does not fit, under which key, and the line on which the key stands, where that is plain."""
     cause, _, path = message.partition(" - at ")
     keys = re.findall(r"\.([^.\[\]`]+)", path)
-    known = _KNOWN.get(keys[0] if keys else "", ())
+    known = words.get(keys[0] if keys else "", ())
     unknown = re.search(r"unknown field `([^`]+)`", cause)
     if unknown:
         keys.append(unknown[1])

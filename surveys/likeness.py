@@ -93,7 +93,17 @@ def likeness(one: str, other: str) -> float | None:
 
     Triples alone, as pg_trgm counts them, hardly know two short Chinese titles again: most words have two characters,
     and few titles as many as twelve."""
-    return _common(_grams(_folded(one)), _grams(_folded(other)))
+    return in_common(grams(one), grams(other))
+
+
+def grams(text: str) -> set[str]:
+    """The characters, pairs and triples of characters of a text, by which it is known again."""
+    return _grams(_folded(text))
+
+
+def in_common(ours: set[str], theirs: set[str]) -> float | None:
+    """The share of grams that two texts have in common; None if one of them has none."""
+    return round(2 * len(ours & theirs) / (len(ours) + len(theirs)), 3) if ours and theirs else None
 
 
 class Words:
@@ -102,12 +112,12 @@ class Words:
     def __init__(self, traits: Traits) -> None:
         title, description = traits.title or "", traits.description or ""
         self._told = bool(description)
-        self._title, self._grams = set(_pairs(_folded(title))), _grams(_folded(title))
+        self._title, self._grams = set(_pairs(_folded(title))), grams(title)
         self._whole = set(_pairs(_folded(title + description)))
 
     def titles_alike(self, other: Traits) -> float | None:
         """How alike the titles are; None if one of them says nothing."""
-        return _common(self._grams, _grams(_folded(other.title or "")))
+        return in_common(self._grams, grams(other.title or ""))
 
     def alike(self, other: Traits) -> float | None:
         """What is alike in titles, or is told in the other's description, if that is more."""
@@ -125,10 +135,6 @@ class Words:
             if title
         ]
         return round(sum(shares) / 2, 3)
-
-
-def _common(ours: set[str], theirs: set[str]) -> float | None:
-    return round(2 * len(ours & theirs) / (len(ours) + len(theirs)), 3) if ours and theirs else None
 
 
 def _folded(text: str) -> str:

@@ -87,10 +87,11 @@ def main(context: click.Context) -> None:
         "holidays": "api.cli.holidays:holidays",
         "issues": "api.cli.issues:issues",
         "members": "api.cli.members:members",
+        "premises": "api.cli.premises:premises",
     },
 )
 def import_group() -> None:
-    """Bring in communities, categories, holidays, members, or a ledger of issues."""
+    """Bring in communities, categories, holidays, members, doors, or a ledger of issues."""
 
 
 @click.group("members", cls=Commands, places={"invite": "api.cli.invitations:invite"})

@@ -19,6 +19,7 @@ from tests.bench import (
     members,
     moves,
     placing,
+    premises,
     rates,
     server,
     sign_ins,
@@ -33,12 +34,18 @@ MEASURES = {
     "maps": map_data.measure,
     "ledgers": ledgers.measure,
     "members": members.measure,
+    "premises": premises.measure,
     "cards": cards.measure,
     "twins": twins.measure,
     "late": late.measure,
     "rates": rates.measure,
 }
-LARGE = {"maps": map_data.measure_large, "ledgers": ledgers.measure_large, "twins": twins.measure_large}
+LARGE = {
+    "maps": map_data.measure_large,
+    "ledgers": ledgers.measure_large,
+    "premises": premises.measure_large,
+    "twins": twins.measure_large,
+}
 
 
 @click.command()

@@ -1,0 +1,138 @@
+"""Lists of doors as people send them, CSV, XLSX or GeoJSON: opened, read row by row, and put on the register."""
+
+import asyncio
+import hashlib
+from collections.abc import Callable, Iterator, Mapping
+from datetime import datetime
+from itertools import islice
+from pathlib import Path
+
+import asyncpg
+from msgspec import Struct
+
+from api.ledgers import REASONS as LEDGER_REASONS
+from api.ledgers import rarely_collecting
+from api.point_files import is_geojson, read_points
+from api.tables import Row, Table, UnusableTable, read_table
+from maps.locator import Atlas
+from surveys import premises_imports, premises_mapping
+from surveys.history import Actor
+from surveys.ledger_rows import Rejected
+from surveys.premises_imports import Counts, Import, Note
+from surveys.premises_mapping import Columns, PremisesMapping
+from surveys.premises_rows import Entry, Interpreter
+
+TOGETHER = 5_000  # rows that are put on the register at once
+
+# Why a row can be refused, in Chinese and English; the facts of the reason fill the braces.
+REASONS: Mapping[str, tuple[str, str]] = {
+    **{
+        code: LEDGER_REASONS[code]
+        for code in (
+            "too_many_cells",
+            "text_too_long",
+            "text_unusable",
+            "unknown_community",
+            "position_incomplete",
+            "not_a_number",
+            "longitude_out_of_range",
+            "latitude_out_of_range",
+            "longitude_latitude_swapped",
+            "accuracy_out_of_range",
+            "unknown_system",
+        )
+    },
+    "missing": ("为空", "is empty"),
+    "kind_missing": ("没有类型", "has no kind"),
+    "unknown_kind": ("不是商铺、企业或居民：{given}", "is neither shop, enterprise nor household: {given}"),
+    "code_repeated": ("与第 {row} 行编号相同而内容不同", "is the code of row {row}, which is another door"),
+    "geometry_unusable": ("图形无法识别", "has a geometry that cannot be read"),
+}
+
+
+class Opened(Struct, frozen=True):
+    """A list that can be read: its table, and which column tells what."""
+
+    file: Path
+    table: Table
+    mapping: PremisesMapping
+    columns: Columns
+
+
+def open_list(file: Path, mapping: PremisesMapping) -> Opened:
+    """A list by its file. Raises UnusableTable, or UnusableMapping where its columns are not what is needed."""
+    told = mapping.table
+    table = read_points(file) if is_geojson(file) else read_table(file, told.sheet, told.header_row)
+    return Opened(file, table, mapping, premises_mapping.columns(mapping, table.columns))
+
+
+class Reports(Struct, frozen=True, kw_only=True):
+    """Whom to tell of what becomes of a list."""
+
+    reject: Callable[[Rejected], None] = lambda rejected: None
+    note: Callable[[Note], None] = lambda note: None
+    read: Callable[[int], None] = lambda rows: None
+    compared: Callable[[int, int], None] = lambda communities, of: None
+
+
+class Taken(Struct, frozen=True):
+    """What became of a list, and what of it was left out because residents' names stand there."""
+
+    counts: Counts
+    left_out: tuple[str, ...]
+
+
+async def take_over(
+    conn: asyncpg.Connection, opened: Opened, district: int, atlas: Atlas, actor: Actor, now: datetime, told: Reports
+) -> Taken:
+    """Put a list on the register, in a transaction that is open. Raises UnusableTable when the file breaks off, and
+    NotFound when there is no such district."""
+    communities = await premises_imports.communities(conn, district)
+    interpreter = Interpreter(opened.mapping, opened.columns, communities)
+    under_way = Import(
+        district=district,
+        atlas=atlas,
+        now=now,
+        actor=actor,
+        lat_column=opened.columns.of.get("lat"),
+        reject=told.reject,
+        note=told.note,
+        compared=told.compared,
+    )
+    await under_way.begin(conn)
+    with rarely_collecting():
+        await _take(conn, opened, interpreter, under_way, told)
+        digest = await asyncio.to_thread(_digest, opened.file)
+        counts = await under_way.finish(conn, {"file_digest": digest})
+    if not counts.rows:
+        raise UnusableTable("no_rows", file=opened.file.name)
+    return Taken(counts, opened.columns.residents)
+
+
+async def _take(
+    conn: asyncpg.Connection, opened: Opened, interpreter: Interpreter, under_way: Import, told: Reports
+) -> None:
+    """Read some rows while those before them are written."""
+    rows = iter(opened.table)
+    entries, rejected = await asyncio.to_thread(_read, rows, interpreter)
+    while entries or rejected:
+        for one in rejected:
+            told.reject(one)
+        under_way.counts.rejected += len(rejected)
+        under_way.counts.rows += len(rejected)
+        reading = asyncio.ensure_future(asyncio.to_thread(_read, rows, interpreter))
+        try:
+            await under_way.take(conn, entries)
+        finally:
+            entries, rejected = await reading
+        told.read(under_way.counts.rows)
+
+
+def _read(rows: Iterator[Row], interpreter: Interpreter) -> tuple[list[Entry], list[Rejected]]:
+    read = [interpreter.read(row) for row in islice(rows, TOGETHER)]
+    return [one for one in read if isinstance(one, Entry)], [one for one in read if isinstance(one, Rejected)]
+
+
+def _digest(file: Path) -> str:
+    with file.open("rb") as opened:
+        return hashlib.file_digest(opened, "sha256").hexdigest()
