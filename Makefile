@@ -6,10 +6,10 @@ BIN := .venv/bin
 PIP := $(BIN)/pip --disable-pip-version-check --quiet
 UV ?= uv
 COMPILE := $(UV) pip compile --quiet --universal --generate-hashes --no-header --no-annotate --python-version 3.11
-WEB := $(shell find api/web -path api/web/node_modules -prune -o -type f -print 2>/dev/null)
+WEB := $(shell find api/web api/phone -name node_modules -prune -o -name generated -prune -o -type f -print 2>/dev/null)
 FAST := not long and not field_data
 
-.PHONY: help demo test test-long bench bench-large check-data lock format clean
+.PHONY: help demo test test-long bench bench-large check-data lock phone-types format clean
 .DELETE_ON_ERROR:
 
 help:
@@ -20,6 +20,7 @@ help:
 	@echo "make check-data DATA=FOLDER   checks against real files"
 	@echo "make format       put the code into the one form"
 	@echo "make lock         write the lock files anew (needs uv); UPGRADE=1 takes newer versions"
+	@echo "make phone-types  take over into the phone client what has changed in the paths that it uses"
 	@echo "make clean        remove what was built; data stays"
 
 demo: .venv/.program
@@ -61,8 +62,11 @@ lock:
 	$(PYTHON) -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["build-system"]["requires"], sep="\n")' \
 		| $(COMPILE) $(if $(UPGRADE),--upgrade) - --output-file requirements-build.lock
 
+phone-types: .venv/.development
+	$(BIN)/python api/phone/openapi.py
+
 clean:
-	rm -rf .venv api/static api/web/node_modules .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf .venv api/static api/static_phone api/web/node_modules api/phone/node_modules api/phone/generated .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 
 .venv/.made:
 	.ci/venv "$(PYTHON)"

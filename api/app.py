@@ -39,6 +39,7 @@ from api import (
     organisations,
     pages,
     people_pages,
+    phone_client,
     photos,
     problem_details,
     rates,
@@ -106,6 +107,7 @@ ROUTES: list[Any] = [
     *maps.ROUTES,
     *rates.ROUTES,
     *health.ROUTES,
+    *phone_client.ROUTES,
     *pages.ROUTES,
 ]
 
@@ -136,7 +138,7 @@ def create_app(
         middleware=[DefineMiddleware(Patience, settings=settings), Authentication],
         exception_handlers=problem_details.HANDLERS,
         compression_config=CompressionConfig(
-            backend="gzip", minimum_size=1_000, gzip_compress_level=5, exclude=[r"\.xlsx$", r"/photos/"]
+            backend="gzip", minimum_size=1_000, gzip_compress_level=5, exclude=[r"\.xlsx$", r"/photos/", r"^/phone/"]
         ),
         openapi_config=pages.OPENAPI,
         plugins=[Problems()],

@@ -28,50 +28,65 @@ def hook(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
 @pytest.fixture
 def tree(tmp_path: Path, hook: dict[str, Any]) -> Path:
     """A small copy of what the hook looks at."""
-    web = tmp_path / "api" / "web"
-    (web / "src").mkdir(parents=True)
-    for source in hook["SOURCES"]:
-        if source != "src":
-            (web / source).write_text(source)
-    (web / "src" / "map.ts").write_text("one")
+    for part in (hook["PAGES"], hook["PHONE"]):
+        folder = tmp_path / "api" / part.folder
+        (folder / "src").mkdir(parents=True)
+        for source in part.sources:
+            if source == "public":
+                (folder / source).mkdir()
+            elif source != "src":
+                (folder / source).resolve().write_text(source)
+        (folder / "src" / "map.ts").write_text("one")
     return tmp_path
 
 
-def built(hook: dict[str, Any], root: Path) -> int:
-    """How often the hook builds when it is called once more."""
-    times = 0
+def built(hook: dict[str, Any], root: Path) -> list[str]:
+    """What the hook builds when it is called once more."""
+    parts: list[str] = []
 
-    def build(web: Path) -> None:
-        nonlocal times
-        times += 1
-        (root / "api" / "static").mkdir(exist_ok=True)
-        (root / "api" / "static" / "assets.json").write_text("{}")
+    def build(api: Path, part: Any) -> None:
+        parts.append(part.folder)
+        (api / part.output).mkdir(exist_ok=True)
+        (api / part.output / part.whole).write_text("{}")
 
     run = hook["PagesBuildHook"].initialize
     run.__globals__["build"] = build
     run(SimpleNamespace(root=str(root), app=SimpleNamespace(display_info=lambda text: None)), "standard", {})
-    return times
+    return parts
 
 
 def test_an_unchanged_tree_is_built_once(hook: dict[str, Any], tree: Path) -> None:
-    assert built(hook, tree) == 1
-    assert built(hook, tree) == 0
+    assert built(hook, tree) == ["web", "phone"]
+    assert built(hook, tree) == []
 
 
-def test_whatever_changes_is_built_again(hook: dict[str, Any], tree: Path) -> None:
+@pytest.mark.parametrize(("folder", "whole"), [("web", "static/assets.json"), ("phone", "static_phone/index.html")])
+def test_whatever_changes_is_built_again_and_nothing_else(
+    hook: dict[str, Any], tree: Path, folder: str, whole: str
+) -> None:
     built(hook, tree)
     for change in ("src/map.ts", "package-lock.json", "vite.config.js"):
-        (tree / "api" / "web" / change).write_text("two")
-        assert built(hook, tree) == 1, change
-    (tree / "api" / "web" / "src" / "new.css").write_text("")
-    assert built(hook, tree) == 1
-    (tree / "api" / "static" / "assets.json").unlink()
-    assert built(hook, tree) == 1
+        (tree / "api" / folder / change).write_text("two")
+        assert built(hook, tree) == [folder], change
+    (tree / "api" / folder / "src" / "new.css").write_text("")
+    assert built(hook, tree) == [folder]
+    (tree / "api" / whole).unlink()
+    assert built(hook, tree) == [folder]
 
 
-def test_the_lock_names_no_host_and_a_digest_for_each_package() -> None:
-    text = (WEB / "package-lock.json").read_text()
-    assert "http" not in text
+def test_what_both_are_made_of_builds_the_phone_client_again(hook: dict[str, Any], tree: Path) -> None:
+    built(hook, tree)
+    (tree / "api" / "web" / "src" / "tokens.css").write_text("another tea")
+    assert built(hook, tree) == ["web", "phone"]
+    (tree / "api" / "phone" / "openapi.json").write_text("another field")
+    assert built(hook, tree) == ["phone"]
+
+
+@pytest.mark.parametrize("folder", ["web", "phone"])
+def test_the_lock_names_no_host_and_a_digest_for_each_package(folder: str) -> None:
+    text = (WEB.parent / folder / "package-lock.json").read_text()
+    assert "http:" not in text
+    assert "https:" not in text
     packages = json.loads(text)["packages"]
     assert all(package.get("integrity") for path, package in packages.items() if path)
 
