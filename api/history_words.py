@@ -50,6 +50,7 @@ JOBS: Mapping[str, Words] = {
     "remind": ("到期提醒", "Remind of what is nearly due"),
     "tell": ("生成通知", "Tell of what was done"),
     "sweep_uploads": ("清理未传完的照片", "Clear photos that never came whole"),
+    "sum_up_coverage": ("汇总走访覆盖", "Sum up the coverage of campaigns"),
     "remove_attachments": ("移除已删除的照片", "Remove photos that were forgotten"),
     "forget_job_runs": ("清理任务记录", "Clear old runs of jobs"),
 }

@@ -32,12 +32,14 @@ from api.settings import Settings
 from surveys import (
     absences,
     attachments,
+    coverage_sums,
     escalations,
     following,
     history_seals,
     job_runs,
     judgements,
     notice_channels,
+    people,
     reminders,
     resealing,
     retention,
@@ -201,6 +203,21 @@ async def _queue(conn: asyncpg.Connection, errand: Errand, district: int, ids: S
     await job_queue.put(conn, errand.name, [Ticket(district, one) for one in ids])
 
 
+async def sum_up_coverage(conn: asyncpg.Connection, work: Work) -> Mapping[str, object]:
+    """Sum up anew what has changed of the coverage of campaigns, some communities at a time."""
+    district = await people.district(conn, work.district)
+    if district is None:
+        raise NotFound
+    communities = 0
+    for _ in range(MOST_STEPS):
+        async with conn.transaction(isolation="repeatable_read"):
+            count = await coverage_sums.renew(conn, work.district, district.zone, work.now)
+        communities += count
+        if not count:
+            break
+    return {"communities": communities}
+
+
 async def sweep_uploads(conn: asyncpg.Connection, work: Work) -> Mapping[str, object]:
     """Forget photos that never came whole, and the parts that came of them."""
     under_way = await uploads.forget(conn, work.district, work.now)
@@ -229,6 +246,7 @@ JOBS: list[Job] = [
     Job(name="remind", every=timedelta(minutes=1), run=remind, steps=True),
     Job(name="escalate", every=timedelta(minutes=1), run=escalate, steps=True),
     Job(name="tell", every=timedelta(seconds=15), run=tell, steps=True),
+    Job(name="sum_up_coverage", every=timedelta(seconds=15), run=sum_up_coverage, steps=True),
     Job(name="forget_job_runs", every=timedelta(days=1), run=forget_runs),
 ]
 

@@ -12,14 +12,16 @@ DoorState = Literal["not_yet", "not_home", "met", "declined", "closed"]
 MONTHS = {"month": 1, "quarter": 3, "year": 12}
 
 # A lateral over the visits of one door: met if any visit met somebody, else what the latest found; how often nobody was
-# at home; when the latest was. Without a visit `state` is null. To be filled in with the expressions that stand for
-# district, premises, campaign, and the round's begin and end.
+# at home; when the latest and the first were, and the first that met somebody. Without a visit `state` is null. To be
+# filled in with the expressions that stand for district, premises, campaign, and the round's begin and end.
 STATE_OF = """
   select case when bool_or(v.outcome = 'met') then 'met'
               else (array_agg(v.outcome order by v.started_at desc, v.id desc))[1] end as state,
          count(*) filter (where v.outcome = 'not_home') as tries,
          count(*) as visits,
-         max(v.started_at) as visited_at
+         max(v.started_at) as visited_at,
+         min(v.started_at) as first_at,
+         min(v.started_at) filter (where v.outcome = 'met') as met_at
   from visit v
   where v.district = {district} and v.premises = {premises} and v.campaign = {campaign}
     and v.started_at >= {begins} and v.started_at < {ends} and v.withdrawn_at is null
