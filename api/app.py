@@ -16,6 +16,7 @@ from litestar.middleware import DefineMiddleware
 
 from api import (
     account,
+    answer_exports,
     audit,
     auth,
     campaign_pages,
@@ -43,6 +44,7 @@ from api import (
     phone_client,
     photos,
     problem_details,
+    questionnaires,
     rates,
     resident_page,
     residents,
@@ -53,6 +55,7 @@ from api import (
     uploads,
     visits,
     webhooks,
+    xlsform_maker,
 )
 from api import settings as settings_
 from api.attachments import Attachments
@@ -92,6 +95,8 @@ ROUTES: list[Any] = [
     *photos.ROUTES,
     *uploads.ROUTES,
     *exports.ROUTES,
+    *questionnaires.ROUTES,
+    *answer_exports.ROUTES,
     *audit.ROUTES,
     *jobs.ROUTES,
     *notices.ROUTES,
@@ -154,6 +159,7 @@ def create_app(
                 "clock": clock,
                 "limits": Limits(settings, clock),
                 "fronts": resident_page.Fronts(clock),
+                "form_maker": xlsform_maker.Maker(),
             }
         ),
     )

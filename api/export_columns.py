@@ -12,7 +12,20 @@ from maps.exports import Cell, Column, Kind
 from surveys.issue_rows import IssueRow
 from surveys.visit_rows import VisitRow
 
-Row = IssueRow | VisitRow
+
+class AnswerRow(Struct, frozen=True):
+    """A row by the names of its columns, which each questionnaire has of its own."""
+
+    cells: Mapping[str, Any]
+
+    def __getattr__(self, name: str) -> Any:
+        try:
+            return self.cells[name]
+        except KeyError:
+            raise AttributeError(name) from None
+
+
+Row = IssueRow | VisitRow | AnswerRow
 
 
 class Header(Struct, frozen=True):
@@ -138,6 +151,7 @@ WORDS: Mapping[str, Mapping[str, tuple[str, str]]] = {
         "door_of_another": ("已分给他人的对象", "Another's door"),
         "door_gone": ("对象已不存在", "Door no longer there"),
         "questionnaire_unknown": ("没有这个版本的问卷", "No such version of the questionnaire"),
+        "answers_unfit": ("有答案不合题型", "Answers that do not fit"),
         "category_retired": ("类别已停用", "Category retired"),
         "outside_district": ("不在本区", "Outside the district"),
     },

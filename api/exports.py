@@ -11,7 +11,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from contextlib import aclosing, asynccontextmanager, suppress
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any
 from urllib.parse import quote
 
 import asyncpg
@@ -91,9 +91,9 @@ class Told(Struct, frozen=True):
 class Table(ABC):
     """What is exported, as one reader sees it."""
 
-    name: ClassVar[str]
-    words: ClassVar[tuple[str, str]]  # what its file is called
-    headers: ClassVar[tuple[Header, ...]]
+    name: str
+    words: tuple[str, str]  # what its file is called
+    headers: tuple[Header, ...]  # known once it is told
 
     def __init__(self, reader: Reader, language: str) -> None:
         self.reader = reader
@@ -359,7 +359,7 @@ Language = Annotated[
 ]
 
 
-def _document(format: Format) -> Mapping[int, ResponseSpec]:  # noqa: A002 - the field's word
+def document(format: Format) -> Mapping[int, ResponseSpec]:  # noqa: A002 - the field's word
     kind = dict[str, Any] if format is GEOJSON else bytes
     return {200: ResponseSpec(kind, generate_examples=False, description="The file", media_type=format.media_type)}
 
@@ -367,7 +367,7 @@ def _document(format: Format) -> Mapping[int, ResponseSpec]:  # noqa: A002 - the
 def _issues(format: Format) -> Any:  # noqa: A002 - the field's word
     @get(
         f"/api/issues.{format.extension}",
-        responses=_document(format),
+        responses=document(format),
         summary=f"Issues as {format.extension.upper()}",
         opt={TAKES_ITS_TIME: True},
         name=f"issues_{format.extension}",
@@ -391,7 +391,7 @@ def _issues(format: Format) -> Any:  # noqa: A002 - the field's word
 def _visits(format: Format) -> Any:  # noqa: A002 - the field's word
     @get(
         f"/api/visits.{format.extension}",
-        responses=_document(format),
+        responses=document(format),
         summary=f"Visits as {format.extension.upper()}",
         opt={TAKES_ITS_TIME: True},
         name=f"visits_{format.extension}",

@@ -83,6 +83,17 @@ TEXTS: Mapping[str, Text] = {
         "类别表中有 {count} 行不能使用，整张表没有保存",
         "{count} rows of the list cannot be used; none of it was stored",
     ),
+    "form_unusable": Text(
+        422,
+        "问卷不能使用，有 {count} 处错误；第一处：{first}",
+        "The form cannot be used; {count} faults, the first: {first}",
+    ),
+    "version_taken": Text(
+        409,
+        "版本 {given} 已经发布，内容不同；请换一个版本号",
+        "Version {given} was published with other content; give this one another version",
+    ),
+    "unknown_version": Text(422, "没有发布过这个版本", "No such version was published"),
     "duplicate_id": Text(422, "同一个编号用了两次", "The same id is used twice"),
     "invalid_cursor": Text(
         422, "翻页标记无效，请从第一页重新开始", "The cursor does not fit; start from the first page"

@@ -36,6 +36,8 @@ Where does it go? From low to high, by what it is about:
 - visits: `visit_drafts` `visit_rules` (what must be right) `visits` (filing) `receipts` `visit_corrections`
   `visit_query` `visit_rows`
 - ODK Collect: `visit_form` (its rows)
+- questionnaires: `questionnaire_fields` (questions, and answers held to them; pure) `questionnaires` (published in
+  versions) `questionnaire_answers`
 - photos and files: `pictures` (what they are, and made anew; pure) `attachments` (kept and forgotten) `photos` (who may
   send them, who sees them) `uploads` (on their way)
 - taking over what others kept: `ledgers` `ledger_mapping` `ledger_rows` `ledger_dates` `ledger_lives`

@@ -22,6 +22,7 @@ Flag = Literal[
     "door_of_another",  # who has it in this campaign is somebody else
     "door_gone",  # no longer there, or another door by now
     "questionnaire_unknown",  # that version was never published here
+    "answers_unfit",  # to a question of another type; they are kept as they came
     "category_retired",
     "outside_district",
 ]

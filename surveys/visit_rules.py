@@ -9,12 +9,13 @@ from zoneinfo import ZoneInfo
 from asyncpg import Connection
 from msgspec import Struct
 
-from surveys import calendars, categories, contacts, people, placing
+from surveys import calendars, categories, contacts, people, placing, questionnaires
 from surveys.categories import Category
 from surveys.clock import Calendar
 from surveys.people import Role
 from surveys.placing import Placed
 from surveys.premises import PremisesState
+from surveys.questionnaire_fields import Field, Held, hold
 from surveys.receipts import Flag
 from surveys.refusals import (
     DuplicateId,
@@ -29,7 +30,7 @@ from surveys.refusals import (
     UnknownCommunity,
     UnknownMember,
 )
-from surveys.visit_drafts import Filing, IssueDraft, VisitDraft
+from surveys.visit_drafts import Answers, Filing, IssueDraft, VisitDraft
 
 AHEAD = timedelta(minutes=15)  # a phone's time further ahead than this, after correction, is refused
 SKEW_HEEDED = timedelta(seconds=60)  # what is less is the network's delay, not a wrong clock
@@ -60,7 +61,7 @@ class Known(Struct, frozen=True):
     communities: frozenset[str]
     members: Mapping[UUID, UUID]
     doors: Mapping[tuple[UUID, str | None], KnownDoor] = {}  # by premises and campaign
-    questionnaires: frozenset[tuple[str, str]] = frozenset()  # with the version
+    questionnaires: Mapping[tuple[str, str], Sequence[Field]] = {}  # the questions, by questionnaire and version
     visitors: Mapping[UUID, str] = {}  # whose visits others type in, by name
 
 
@@ -82,10 +83,6 @@ DOORS = """
 select w.id, w.campaign, p.state, a.member as holder from unnest($2::uuid[], $3::text[]) as w(id, campaign)
 join premises p on p.district = $1 and p.id = w.id
 left join assignment a on a.district = $1 and a.campaign = w.campaign and a.premises = w.id
-"""
-QUESTIONNAIRES = """
-select q.questionnaire, q.version from unnest($2::text[], $3::text[]) as w(questionnaire, version)
-join questionnaire_version q on q.district = $1 and q.questionnaire = w.questionnaire and q.version = w.version
 """
 
 
@@ -131,12 +128,9 @@ async def _known_doors(
 
 async def _known_questionnaires(
     conn: Connection, district: int, drafts: Sequence[VisitDraft]
-) -> frozenset[tuple[str, str]]:
+) -> Mapping[tuple[str, str], Sequence[Field]]:
     named = {(draft.answers.questionnaire, draft.answers.version) for draft in drafts if draft.answers is not None}
-    if not named:
-        return frozenset()
-    rows = await conn.fetch(QUESTIONNAIRES, district, [id_ for id_, _ in named], [version for _, version in named])
-    return frozenset((row["questionnaire"], row["version"]) for row in rows)
+    return await questionnaires.fields(conn, district, list(named)) if named else {}
 
 
 def check(filing: Filing, known: Known, now: datetime) -> Times:
@@ -222,8 +216,12 @@ def flags(draft: VisitDraft, times: Times, visitor: UUID, places: Collection[Pla
         yield from _campaign_flags(draft, times, known.campaigns[draft.campaign])
     if draft.premises.id is not None:
         yield from _door_flags(draft, visitor, known.doors.get((draft.premises.id, draft.campaign)))
-    if draft.answers and (draft.answers.questionnaire, draft.answers.version) not in known.questionnaires:
-        yield "questionnaire_unknown"
+    if draft.answers is not None:
+        held = answers(draft.answers, known)
+        if held is None:
+            yield "questionnaire_unknown"
+        elif held.unfit:
+            yield "answers_unfit"
     if any(known.categories[issue.category].retired for issue in draft.issues):
         yield "category_retired"
     if any(place.certainty == "outside" for place in places):
@@ -248,3 +246,9 @@ def _door_flags(draft: VisitDraft, visitor: UUID, door: KnownDoor | None) -> Ite
         yield "door_of_another"
     if door.state == "gone":
         yield "door_gone"
+
+
+def answers(given: Answers, known: Known) -> Held | None:
+    """Answers in the types of their questions, and which of them do not fit; None where nobody knows the questions."""
+    asked = known.questionnaires.get((given.questionnaire, given.version))
+    return None if asked is None else hold(asked, given.values)

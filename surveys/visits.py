@@ -35,7 +35,7 @@ from surveys.refusals import (
     IdTaken,
     Refusal,
 )
-from surveys.visit_drafts import Filing, IssueDraft, Outcome, Via, VisitDraft
+from surveys.visit_drafts import Answers, Filing, IssueDraft, Outcome, Via, VisitDraft
 from surveys.visit_rules import Known, Times, check
 
 
@@ -232,7 +232,7 @@ def _columns(
     sealed, and doors."""
     life = issues.lives(found)
     doors = list(_found_doors(filings, known, now))
-    events, texts = _told(filings, doors, now)
+    events, texts = _told(filings, doors, known, now)
     visits = [_visit_row(one, now) for one in filings]
     cards = [
         {
@@ -325,26 +325,35 @@ def _visit_row(one: _Placing, now: datetime) -> VisitRow:
     )
 
 
-def _told(filings: Collection[_Placing], doors: Sequence[premises.Found], now: datetime) -> tuple[list[Row], list[Row]]:
+def _told(
+    filings: Collection[_Placing], doors: Sequence[premises.Found], known: Known, now: datetime
+) -> tuple[list[Row], list[Row]]:
     """The history and texts of new visits, and of the doors found on them."""
     events = [door.event for door in doors]
     texts = [door.text for door in doors]
     for one in filings:
         district, draft = one.filing.filer.district, one.filing.draft
-        text, digest = text_row(district, draft.id, 1, _visit_texts(draft), now)
+        text, digest = text_row(district, draft.id, 1, _visit_texts(draft, known), now)
         texts.append(text)
         events.append(_filed(one, digest, now))
     return events, texts
 
 
-def _visit_texts(draft: VisitDraft) -> dict[str, str | None]:
+def _visit_texts(draft: VisitDraft, known: Known) -> dict[str, str | None]:
     """All that somebody wrote; answers are theirs as well, and are forgotten with the rest."""
     return {
         "premises_name": draft.premises.name,
         "premises_address": draft.premises.address,
         "note": draft.note,
-        "answers": msgspec.json.encode(draft.answers).decode() if draft.answers else None,
+        "answers": _answers(draft.answers, known) if draft.answers else None,
     }
+
+
+def _answers(given: Answers, known: Known) -> str:
+    """Answers as they are kept: in the types of their questions where those are known, else as they came."""
+    held = visit_rules.answers(given, known)
+    kept = given if held is None else msgspec.structs.replace(given, values=held.values)
+    return msgspec.json.encode(kept).decode()
 
 
 def _filed(one: _Placing, text_digest: str, now: datetime) -> Row:

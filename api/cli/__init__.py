@@ -88,10 +88,11 @@ def main(context: click.Context) -> None:
         "issues": "api.cli.issues:issues",
         "members": "api.cli.members:members",
         "premises": "api.cli.premises:premises",
+        "questionnaire": "api.cli.questionnaires:questionnaire",
     },
 )
 def import_group() -> None:
-    """Bring in communities, categories, holidays, members, doors, or a ledger of issues."""
+    """Bring in communities, categories, holidays, members, doors, questionnaires, or a ledger of issues."""
 
 
 @click.group("members", cls=Commands, places={"invite": "api.cli.invitations:invite"})

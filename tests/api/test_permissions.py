@@ -130,6 +130,9 @@ VALUES: dict[str, Callable[[Things], str]] = {
     "sha256:str": lambda _: PHOTO["sha256"],
     "file_path:path": lambda _: "x",
     "path:str": lambda _: "x",
+    "questionnaire:str": lambda _: "nothing",
+    "version:str": lambda _: "1",
+    "name:str": lambda _: "nothing.xlsx",
 }
 
 
@@ -398,6 +401,22 @@ ROUTES: dict[str, Row] = {
     "POST /api/issues/twins": Row(body=lambda _: _TWIN, shown=_items),
     "POST /api/issues/{issue:uuid}/twins/{other:uuid}/dismiss": Row(ok=404, other=404, body=lambda _: {}),
     "POST /api/contacts/search": Row(may=DESK | DEPARTMENT | {"member"}, body=lambda _: {"phone": PHONE}, shown=_items),
+    # questionnaires: read by whoever reads visits, and published by an administrator; the twin has none
+    "GET /api/questionnaires": Row(),
+    "POST /api/questionnaires": Row(may=ADMINISTRATION, ok=422, query="?name=form.xlsx", body=lambda _: {}),
+    "POST /api/questionnaires/shipped": Row(may=ADMINISTRATION),
+    "GET /api/questionnaires/shipped/{name:str}": Row(may=ADMINISTRATION, ok=404),
+    "GET /api/questionnaires/{questionnaire:str}": Row(ok=404),
+    "POST /api/questionnaires/{questionnaire:str}/changes": Row(
+        may=ADMINISTRATION, ok=404, body=lambda _: {"current": None}
+    ),
+    "GET /api/questionnaires/{questionnaire:str}/versions/{version:str}": Row(ok=404),
+    "GET /api/questionnaires/{questionnaire:str}/versions/{version:str}/form.xml": Row(ok=404),
+    "GET /api/questionnaires/{questionnaire:str}/versions/{version:str}/source": Row(ok=404),
+    "GET /api/questionnaires/{questionnaire:str}/answers.csv": Row(ok=404),
+    "GET /api/questionnaires/{questionnaire:str}/answers.xlsx": Row(ok=404),
+    "GET /api/questionnaires/{questionnaire:str}/answers-long.csv": Row(ok=404),
+    "GET /api/questionnaires/{questionnaire:str}/answers-long.xlsx": Row(ok=404),
     # files of what the lists show
     "GET /api/issues.csv": Row(shown=_csv_rows),
     "GET /api/issues.xlsx": Row(shown=_sheet_rows),
