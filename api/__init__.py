@@ -9,7 +9,8 @@ Where does it go? `app` puts everything together; one file per noun answers for 
 - what every door shares: `json_bodies` (in) `problem_details` (no) `documented_problems` `pages` `qr_codes`
 - work: `visits` `filing` (visits that arrive together) `issues` `rates` `coverage` `twins` `return_visits`
   `maps` `communities` `contacts` `day` (what a phone takes along) `campaigns`
-  `campaign_pages` `phone_client` (the app)
+  `phone_client` (the app) `campaign_pages` `assignments` `route_plans` (proposals under way) `route_planner` (the
+  process that divides doors)
 - people: `office_hours` `organisations` `members` `people_pages` `invitation_slips` `printed_pages`
 - contact cards: `cards` (for those who give them out) `card_sheets` `resident_page` `card_sessions` `card_words`
 - being told: `notices` `notice_words` `notice_sending` `webhooks` `webhook_sending` `outgoing` (where messages may go)

@@ -17,6 +17,7 @@ from litestar.middleware import DefineMiddleware
 from api import (
     account,
     answer_exports,
+    assignments,
     audit,
     auth,
     campaign_pages,
@@ -67,6 +68,7 @@ from api.filing import FilingQueue, Numbers
 from api.key_ring import Followed
 from api.limits import USUAL_BODY, Limits, Patience
 from api.logs import RequestLog
+from api.route_plans import RoutePlans
 from api.settings import Settings
 from maps.locator import Atlas
 from surveys import people
@@ -87,6 +89,7 @@ ROUTES: list[Any] = [
     *devices.ROUTES,
     *day.ROUTES,
     *campaigns.ROUTES,
+    *assignments.ROUTES,
     *campaign_pages.ROUTES,
     *visits.ROUTES,
     *issues.ROUTES,
@@ -257,6 +260,8 @@ def _running(settings: Settings, clock: Clock) -> Callable[[Litestar], Any]:
             app.state.update({"pool": pool, "readers": readers, "atlas": atlas, "filing_queue": queue})
             attachments = Attachments(pool, settings, clock)
             app.state.update({"exports": Exports(settings, clock), "attachments": attachments, "numbers": numbers})
+            plans = RoutePlans(pool, clock)
+            app.state.update({"route_plans": plans})
             queue.start(settings.filing_connections)
             following = asyncio.create_task(_follow_boundaries(pool, atlas))
             try:
@@ -264,6 +269,7 @@ def _running(settings: Settings, clock: Clock) -> Callable[[Litestar], Any]:
             finally:
                 await queue.close()
                 await attachments.close()
+                await plans.close()
                 await readers.close()
                 checks.close()
                 following.cancel()

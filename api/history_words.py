@@ -61,6 +61,7 @@ EVENTS: Mapping[str, Words] = {
     "visit.withdraw": ("撤回走访", "Visit withdrawn"),
     "premises.import": ("导入走访对象", "Register imported"),
     "campaign.assign": ("分配走访对象", "Doors assigned"),
+    "campaign.take_away": ("收回走访对象", "Doors taken away"),
     "campaign.make": ("新建走访活动", "Campaign made"),
     "campaign.change": ("调整走访活动", "Campaign changed"),
     "campaign.close": ("结束走访活动", "Campaign closed"),

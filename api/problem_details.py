@@ -71,6 +71,20 @@ TEXTS: Mapping[str, Text] = {
     ),
     "unknown_category": Text(422, "没有这个问题类别", "There is no such category"),
     "unknown_community": Text(422, "本区没有这个社区", "The district has no such community"),
+    "campaign_over": Text(409, "走访活动已到期，不能再分配", "The campaign is over; nothing more is assigned in it"),
+    "unknown_door": Text(422, "本活动中没有这个走访对象", "The campaign has no such door"),
+    "not_of_the_campaign": Text(
+        422,
+        "这名党员不参加本活动，或不归您分配",
+        "The member does not visit in this campaign, or is not yours to choose",
+    ),
+    "nothing_to_divide": Text(409, "没有可分配的走访对象或党员", "There is no door to divide, or nobody to take one"),
+    "too_many_doors": Text(
+        422,
+        "一次最多分配 {most} 个，请按社区或党组织分批",
+        "At most {most} at once; choose a community or an organisation",
+    ),
+    "proposal_not_ready": Text(409, "方案尚未完成或已经采用", "The proposal is not ready, or was accepted already"),
     "campaign_closed": Text(409, "走访活动已结束，只能查看", "The campaign is closed and only read"),
     "unknown_questionnaire": Text(
         422, "没有这份正在使用的问卷，或不适用于这类对象", "No questionnaire of that kind is given out by this name"

@@ -33,6 +33,8 @@ Where does it go? From low to high, by what it is about:
   `coverage_doors` (lists and maps) `coverage_sums` (kept, and outdated by marks)
 - lists of doors, and what of them is written twice: `premises_mapping` `premises_rows` `premises_imports`
   `premises_likeness`
+- who visits which door: `assignments` `assignment_lists` `proposals` `proposal_changes` `walking_routes`
+  `route_tasks` `route_solver` (in a process of its own)
 - visits: `visit_drafts` `visit_rules` (what must be right) `visits` (filing) `receipts` `visit_corrections`
   `visit_query` `visit_rows`
 - ODK Collect: `visit_form` (its rows)

@@ -80,10 +80,11 @@ class Held(Struct, frozen=True):
     """A campaign whose row is locked."""
 
     version: int
+    ends_at: datetime
     closed_at: datetime | None
 
 
-LOCK = "select version, closed_at from campaign where district = $1 and id = $2 for no key update"
+LOCK = "select version, ends_at, closed_at from campaign where district = $1 and id = $2 for no key update"
 
 
 async def lock(conn: Connection, district: int, campaign: str) -> Held:
@@ -91,7 +92,7 @@ async def lock(conn: Connection, district: int, campaign: str) -> Held:
     row = await conn.fetchrow(LOCK, district, campaign)
     if row is None:
         raise NotFound
-    return Held(row["version"], row["closed_at"])
+    return Held(**row)
 
 
 def refuse_closed(held: Held) -> None:
@@ -103,6 +104,18 @@ def refuse_closed(held: Held) -> None:
 def may_change(reach: set[UUID] | None, of: Sequence[UUID]) -> bool:
     """Whether who looks after these organisations, None standing for all, changes a campaign of those."""
     return reach is None or (bool(of) and reach.issuperset(of))
+
+
+# The doors of campaign $2, on the register or found on the way: of its kinds, and in its areas if it has any.
+DOORS = """
+select p.id from premises p join campaign g on g.district = $1 and g.id = $2
+where p.district = $1 and p.state in ('confirmed', 'proposed') and p.kind = any(g.kinds)
+  and (not exists (select from campaign_area r where r.district = $1 and r.campaign = $2) or p.community in (
+    select r.code from campaign_area r where r.district = $1 and r.campaign = $2 and r.kind = 'community'
+    union all
+    select k.code from campaign_area r join community k on k.district = $1 and k.street = r.code
+    where r.district = $1 and r.campaign = $2 and r.kind = 'street'))
+"""
 
 
 # --- reading them

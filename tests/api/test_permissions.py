@@ -101,6 +101,7 @@ LOOKERS: Roles = frozenset({"organiser", "leader", "street_leader"})  # read, an
 ADMINISTRATION: Roles = frozenset({"administrator"})
 AUDIT: Roles = frozenset({"auditor", "administrator"})
 DESK: Roles = frozenset({"community_worker", "street_dispatcher", "dispatcher", "administrator"})
+ASSIGNERS: Roles = DESK | {"organiser"}  # say who visits which door
 KEEPERS: Roles = frozenset({"administrator", "organiser"})  # look after people
 
 
@@ -120,6 +121,7 @@ VALUES: dict[str, Callable[[Things], str]] = {
     "member:uuid": lambda _: str(ROLELESS.id),
     "organisation:uuid": lambda _: str(LEAF),
     "campaign:str": lambda _: "none",
+    "proposal:uuid": lambda _: str(uuid4()),
     "number:str": lambda _: card_numbers.numbered("EQ", 1),
     "device:uuid": lambda _: str(uuid4()),
     "session:uuid": lambda _: str(uuid4()),
@@ -351,6 +353,19 @@ ROUTES: dict[str, Row] = {
     "GET /api/campaigns/{campaign:str}/coverage.geojson": Row(ok=404),
     "GET /api/campaigns/{campaign:str}/doors": Row(ok=404),
     "GET /api/campaigns/{campaign:str}/doors.geojson": Row(ok=404, query="?bbox=113,34,114,35"),
+    "GET /api/campaigns/{campaign:str}/assignments": Row(ok=404),
+    "GET /api/campaigns/{campaign:str}/members": Row(may=ASSIGNERS, ok=404),
+    "POST /api/campaigns/{campaign:str}/assignments": Row(
+        may=ASSIGNERS, ok=404, body=lambda _: {"id": str(uuid4()), "doors": [str(uuid4())]}
+    ),
+    "POST /api/campaigns/{campaign:str}/proposals": Row(may=ASSIGNERS, ok=404, body=lambda _: {"id": str(uuid4())}),
+    "GET /api/campaigns/{campaign:str}/proposals/{proposal:uuid}": Row(may=ASSIGNERS, ok=404),
+    "POST /api/campaigns/{campaign:str}/proposals/{proposal:uuid}/changes": Row(
+        may=ASSIGNERS, ok=404, body=lambda _: {"expected_version": 1, "doors": [str(uuid4())]}
+    ),
+    "POST /api/campaigns/{campaign:str}/proposals/{proposal:uuid}/accept": Row(
+        may=ASSIGNERS, ok=404, body=lambda _: {"id": str(uuid4()), "expected_version": 1}
+    ),
     "GET /campaigns": Row(),
     "GET /campaigns/{campaign:str}": Row(ok=404),
     "GET /api/visits": Row(may=READERS - DEPARTMENT, blind=DEPARTMENT, shown=_total),

@@ -1,0 +1,112 @@
+"""The order in which doors are walked: how far it is, where a door is put into it, and how many doors each gets.
+
+Distances are straight lines on a plane that touches the earth where the doors are: over a district they are right to
+within a thousandth, which is closer than the position of a door."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+Points = npt.NDArray[np.float64]  # (n, 2) metres to the east and north
+
+METRES_PER_DEGREE = 111_195.0  # of latitude
+
+
+def on_plane(places: Sequence[tuple[float, float]]) -> Points:
+    """Longitudes and latitudes as metres from the middle of them."""
+    degrees = np.asarray(places, dtype=np.float64).reshape(-1, 2)
+    if not len(degrees):
+        return degrees
+    middle = degrees.mean(axis=0)
+    metres: Points = (degrees - middle) * (np.cos(np.radians(middle[1])) * METRES_PER_DEGREE, METRES_PER_DEGREE)
+    return metres
+
+
+def length(points: Points) -> float:
+    """Metres from the first of these to the last, one after another."""
+    steps = np.diff(points, axis=0)
+    return float(np.hypot(steps[:, 0], steps[:, 1]).sum())
+
+
+def inserted(points: Points, order: Sequence[int], new: Sequence[int]) -> list[int]:
+    """An order with further doors in it, each where it makes the way longer by the least; the others stay in theirs."""
+    way = list(order)
+    for door in new:
+        way.insert(_cheapest(points[way], points[door]), door)
+    return way
+
+
+def _cheapest(way: Points, door: npt.NDArray[np.float64]) -> int:
+    """Before which stop of a way a door makes it longer by the least; after the last, by the number of stops."""
+    if not len(way):
+        return 0
+    to_door = np.hypot(*(way - door).T)
+    between = np.hypot(*np.diff(way, axis=0).T)
+    costs = np.concatenate(([to_door[0]], to_door[:-1] + to_door[1:] - between, [to_door[-1]]))
+    return int(costs.argmin())
+
+
+def shares(count: int, held: Sequence[int]) -> list[int]:
+    """How many of so many new doors each gets who holds some already, so that all come as close to each other as what
+    they hold allows."""
+    got = [0] * len(held)
+    left = count
+    level = 0
+    by_load = sorted(range(len(held)), key=lambda who: held[who])
+    for at, who in enumerate(by_load):
+        raised = by_load[: at + 1]
+        upto = held[by_load[at + 1]] if at + 1 < len(by_load) else held[who] + left
+        room = sum(upto - held[one] - got[one] for one in raised)
+        if room >= left:
+            level = (left + sum(held[one] + got[one] for one in raised)) // len(raised)
+            break
+        for one in raised:
+            got[one] = upto - held[one]
+        left -= room
+    else:
+        return got
+    for one in raised:
+        left -= level - held[one] - got[one]
+        got[one] = level - held[one]
+    for one in raised[:left]:
+        got[one] += 1
+    return got
+
+
+def split(points: Points, sizes: Sequence[int]) -> list[npt.NDArray[np.int64]]:
+    """The doors cut into neighbouring parts of these sizes, across the longer side each time."""
+    return _cut(points, np.arange(len(points)), sizes)
+
+
+def _cut(points: Points, among: npt.NDArray[np.int64], sizes: Sequence[int]) -> list[npt.NDArray[np.int64]]:
+    if len(sizes) == 1:
+        return [among]
+    half = len(sizes) // 2
+    first, rest = halves(points, among, sum(sizes[:half]))
+    return _cut(points, first, sizes[:half]) + _cut(points, rest, sizes[half:])
+
+
+def halves(
+    points: Points, among: npt.NDArray[np.int64], count: int
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """These doors in two: so many on one side, the rest on the other, of the longer side."""
+    along = longer_side(points[among])
+    order = among[np.argsort(points[among, along], kind="stable")]
+    return order[:count], order[count:]
+
+
+def longer_side(points: Points) -> int:
+    """Whether points stretch further from west to east (0) or from south to north (1)."""
+    return int(np.ptp(points[:, 1]) > np.ptp(points[:, 0])) if len(points) else 0
+
+
+def by_cell(points: Points) -> npt.NDArray[np.int64]:
+    """Points in the order of a Morton curve: neighbours mostly follow one another."""
+    if not len(points):
+        return np.zeros(0, dtype=np.int64)
+    steps = (points - points.min(axis=0)).astype(np.int64)
+    cells = np.zeros(len(points), dtype=np.int64)
+    for bit in range(24):
+        cells |= ((steps[:, 0] >> bit) & 1) << (2 * bit) | ((steps[:, 1] >> bit) & 1) << (2 * bit + 1)
+    return np.argsort(cells, kind="stable")
