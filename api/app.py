@@ -39,6 +39,8 @@ from api import (
     members,
     notices,
     office_hours,
+    openrosa,
+    openrosa_answers,
     organisations,
     pages,
     people_pages,
@@ -92,6 +94,7 @@ ROUTES: list[Any] = [
     *assignments.ROUTES,
     *campaign_pages.ROUTES,
     *visits.ROUTES,
+    *openrosa.ROUTES,
     *issues.ROUTES,
     *twins.ROUTES,
     *return_visits.ROUTES,
@@ -153,7 +156,7 @@ def create_app(
         openapi_config=pages.OPENAPI,
         plugins=[Problems()],
         template_config=pages.TEMPLATES,
-        before_send=[pages.add_security_headers, uploads.add_headers],
+        before_send=[pages.add_security_headers, uploads.add_headers, openrosa_answers.add_headers],
         request_max_body_size=USUAL_BODY,
         logging_config=None,  # the framework would replace what api/logs.py has set up
         state=State(

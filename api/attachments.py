@@ -50,6 +50,11 @@ class Attachments:
                 await upload_parts.append(file, chunks, most=min(promise.bytes, self.most_bytes))
             return await self._take(promise, source, sender)
 
+    async def take(self, promise: Promise, source: Path, sender: Actor) -> bool:
+        """Take in a promised content that lies in a file, for a caller who removes that. Returns and raises what
+        `receive` does."""
+        return False if promise.received_at is not None else await self._take(promise, source, sender)
+
     async def finish(self, upload: Upload, source: Path) -> None:
         """Take in an upload of which all has come; one that cannot be used is given up, and the next try begins anew.
         Raises what `receive` raises."""

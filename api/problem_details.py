@@ -16,6 +16,7 @@ from litestar.status_codes import (
 )
 from msgspec import Struct
 
+from api import openrosa_answers
 from api.database import UNAVAILABLE
 from api.json_bodies import in_words, named_values
 from surveys import refusals
@@ -108,6 +109,29 @@ TEXTS: Mapping[str, Text] = {
         "Version {given} was published with other content; give this one another version",
     ),
     "unknown_version": Text(422, "没有发布过这个版本", "No such version was published"),
+    "not_a_submission": Text(
+        400,
+        "请求中没有表单，请检查 ODK Collect 的设置",
+        "There is no form in the request; check the settings of ODK Collect",
+    ),
+    "not_xml": Text(400, "表单不是 UTF-8 编码的 XML", "The form is not well-formed XML in UTF-8"),
+    "xml_unsafe": Text(
+        422,
+        "表单含有文档类型或实体，或层次、题目过多",
+        "The form declares a document type or entities, or is too deep or too long",
+    ),
+    "xml_too_large": Text(413, "表单太大，最多 {most} 字节", "The form is too large; at most {most} bytes"),
+    "unknown_form": Text(404, "没有这个表单", "There is no such form"),
+    "edits_problems": Text(
+        409,
+        "已提交的问题不能在这里修改或增删，请在工单中更正，新问题另填一张表",
+        "Problems that were filed are not changed here: correct them where they are handled, and report new ones anew",
+    ),
+    "tls_needed": Text(
+        403,
+        "设备口令不能经未加密的连接发送，请改用 https:// 地址",
+        "A device's token does not go over a connection that others can read; use the https:// address",
+    ),
     "duplicate_id": Text(422, "同一个编号用了两次", "The same id is used twice"),
     "invalid_cursor": Text(
         422, "翻页标记无效，请从第一页重新开始", "The cursor does not fit; start from the first page"
@@ -371,7 +395,10 @@ def language(request: Request[Any, Any, Any]) -> str:
 
 
 def respond(request: Request[Any, Any, Any], problem: Problem) -> Response[Any]:
-    """A problem as the answer to a request: as a page to a browser that opens one, else as JSON."""
+    """A problem as the answer to a request: as a page to a browser that opens one, as OpenRosa's XML to ODK Collect,
+    else as JSON."""
+    if openrosa_answers.concerns(request):
+        return openrosa_answers.refused(problem, headers(problem))
     if _wants_page(request):
         for_residents = f"{request.url.path}/".startswith("/card/")
         context = {"language": language(request), "problem": problem, "for_residents": for_residents}

@@ -24,7 +24,7 @@ from surveys.refusals import (
     TextUnusable,
     UnknownCommunity,
 )
-from surveys.visit_drafts import Outcome, PremisesDraft
+from surveys.visit_drafts import Answers, Outcome, PremisesDraft
 from surveys.visit_query import within
 from surveys.visits import ROW, VisitRow
 
@@ -41,6 +41,7 @@ class Correction(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, 
     note: Description | None = None
     position: Position | None = None
     community: Annotated[str, Meta(min_length=1, max_length=20)] | None = None
+    answers: Answers | None = None
 
 
 class Corrected(Struct, frozen=True, kw_only=True):
@@ -145,7 +146,7 @@ async def _apply(
     if draft.withdraw:
         row = msgspec.structs.replace(row, withdrawn_at=now)
     row = await _apply_place(conn, atlas, row, draft)
-    if draft.premises is None and draft.note is None:
+    if draft.premises is None and draft.note is None and draft.answers is None:
         return row, None
     texts = await history.text(conn, row.district, row.id, row.text_version)
     if draft.premises is not None:
@@ -153,6 +154,10 @@ async def _apply(
         texts |= {"premises_name": draft.premises.name, "premises_address": draft.premises.address}
     if draft.note is not None:
         texts["note"] = draft.note
+    if draft.answers is not None:
+        named = {"questionnaire": draft.answers.questionnaire, "questionnaire_version": draft.answers.version}
+        row = msgspec.structs.replace(row, **named)
+        texts["answers"] = msgspec.json.encode(draft.answers).decode()
     return msgspec.structs.replace(row, text_version=row.text_version + 1), texts
 
 
