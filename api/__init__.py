@@ -12,6 +12,8 @@ Where does it go? `app` puts everything together; one file per noun answers for 
   `phone_client` (the app) `campaign_pages` `assignments` `route_plans` (proposals under way) `route_planner` (the
   process that divides doors)
 - people: `office_hours` `organisations` `members` `people_pages` `invitation_slips` `printed_pages`
+- ODK Collect: `openrosa` (its routes) `openrosa_access` `openrosa_bodies` `openrosa_filing` `openrosa_forms`
+  `openrosa_answers`
 - contact cards: `cards` (for those who give them out) `card_sheets` `resident_page` `card_sessions` `card_words`
 - being told: `notices` `notice_words` `notice_sending` `webhooks` `webhook_sending` `outgoing` (where messages may go)
 - photos and files: `photos` `uploads` (in parts) `attachments` (taking in) `upload_parts` (the parts' files)

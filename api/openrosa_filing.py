@@ -15,12 +15,13 @@ from api import database, json_bodies
 from api.attachments import HOPELESS, Attachments
 from api.filing import FilingQueue
 from api.openrosa_bodies import Body, File
-from surveys import submissions, submitted_media, submitted_visits, visit_drafts
+from surveys import questionnaire_fields, submissions, submitted_media, submitted_visits, visit_drafts
 from surveys.attachments import NotPromised
 from surveys.history import Actor
 from surveys.people import Reader
+from surveys.questionnaire_fields import Field
 from surveys.refusals import Refusal
-from surveys.submissions import Media, Opened, Question, Told
+from surveys.submissions import Media, Opened, Told
 from surveys.submitted_media import Awaited
 from surveys.visit_drafts import Filing, VisitDraft
 
@@ -59,12 +60,12 @@ async def take(state: State, reader: Reader, body: Body, device_time: datetime |
     return Outcome(corrected=opened.edits is not None, numbers=numbers, missing=missing, unusable=unusable)
 
 
-async def _questions(state: State, district: int, opened: Opened) -> tuple[Question, ...] | None:
+async def _questions(state: State, district: int, opened: Opened) -> tuple[Field, ...] | None:
     """The questions of the form's questionnaire, which never change once they are published."""
     if opened.questionnaire is None:
         return None
     key = (district, opened.questionnaire, opened.version)
-    known: dict[tuple[int, str, str], tuple[Question, ...]] = state.setdefault("known_questions", {})
+    known: dict[tuple[int, str, str], tuple[Field, ...]] = state.setdefault("known_questions", {})
     if key not in known:
         async with database.acquired(state.pool) as conn:
             found = await submitted_visits.questions(conn, *key)
@@ -105,9 +106,9 @@ async def _read_card(state: State, district: int, told: dict[str, Any]) -> None:
     scanned: str = told.get("contact_card", "")
     if "#" in scanned:
         async with database.acquired(state.pool) as conn:
-            told["contact_card"] = await submitted_visits.card_number(conn, district, scanned)
-    elif len(scanned) > LONGEST_CARD:
-        told["contact_card"] = scanned[:LONGEST_CARD]  # no card of ours; the visit is filed, and flagged for it
+            scanned = await submitted_visits.card_number(conn, district, scanned)
+    if scanned:
+        told["contact_card"] = scanned[:LONGEST_CARD]  # what is longer is none of ours: it is filed, and flagged for it
 
 
 def held(told: dict[str, Any]) -> VisitDraft:
@@ -119,7 +120,7 @@ def held(told: dict[str, Any]) -> VisitDraft:
 
 
 async def _correct(
-    state: State, reader: Reader, opened: Opened, edits: UUID, questions: Sequence[Question] | None
+    state: State, reader: Reader, opened: Opened, edits: UUID, questions: Sequence[Field] | None
 ) -> tuple[UUID, Told]:
     """Put the visit right that an edit is of; returns which that is."""
     async with database.acquired(state.pool) as conn, conn.transaction():
@@ -128,9 +129,16 @@ async def _correct(
         described = await _described(state, reader.district, told.draft)
         told.draft["premises"] |= described or {}
         told.draft.pop("contact_card", None)  # it stays where it was left
+        if questions is not None:
+            told.draft["answers"]["values"] = questionnaire_fields.hold(questions, _values(told)).values
         draft = held(told.draft)
         await submitted_visits.correct(conn, state.atlas, reader, found, opened.instance, draft, state.clock())
     return found.visit, told
+
+
+def _values(told: Told) -> dict[str, Any]:
+    values: dict[str, Any] = told.draft.get("answers", {}).get("values", {})
+    return values
 
 
 async def _files(

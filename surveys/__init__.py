@@ -37,7 +37,8 @@ Where does it go? From low to high, by what it is about:
   `route_tasks` `route_solver` (in a process of its own)
 - visits: `visit_drafts` `visit_rules` (what must be right) `visits` (filing) `receipts` `visit_corrections`
   `visit_query` `visit_rows`
-- ODK Collect: `visit_form` (its rows)
+- ODK Collect: `visit_form` (its rows) `collect_forms` (what is given out) `submissions` (read out of XML; pure)
+  `submitted_visits` `submitted_media`
 - questionnaires: `questionnaire_fields` (questions, and answers held to them; pure) `questionnaires` (published in
   versions) `questionnaire_answers`
 - photos and files: `pictures` (what they are, and made anew; pure) `attachments` (kept and forgotten) `photos` (who may

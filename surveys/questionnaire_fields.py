@@ -199,13 +199,13 @@ def _point(_field: Field, value: Value) -> Value:
 
 
 def _file(_field: Field, value: Value) -> Value:
+    """A photo by its hash or, from ODK Collect, by the name under which it comes."""
     fits = (
         isinstance(value, dict)
+        and value
         and value.keys() <= {"sha256", "name"}
-        and isinstance(value.get("sha256"), str)
-        and SHA256.fullmatch(value["sha256"])
-        and isinstance(value.get("name", ""), str)
-        and len(value.get("name", "")) <= 255
+        and all(isinstance(one, str) and len(one) <= 255 for one in value.values())
+        and ("sha256" not in value or SHA256.fullmatch(value["sha256"]))
     )
     if not fits:
         raise _Unfit

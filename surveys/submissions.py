@@ -16,6 +16,7 @@ from msgspec import Struct
 
 from surveys import visit_form
 from surveys.attachments import Of
+from surveys.questionnaire_fields import Field
 from surveys.refusals import Invalid, Missing, Refusal
 
 LARGEST_XML = 2 * 1024 * 1024  # bytes; as a visit that our own client sends
@@ -58,14 +59,6 @@ class Unreadable(Invalid):
     """A text that is not of the kind that its question asks for; `expected` says of which."""
 
     code: ClassVar[str] = "wrong_value"
-
-
-class Question(Struct, frozen=True):
-    """What has to be known of a questionnaire's question to read its answer out of XML."""
-
-    name: str
-    type: str
-    fields: tuple["Question", ...] = ()
 
 
 class Opened(Struct, frozen=True, kw_only=True):
@@ -129,7 +122,7 @@ def parse(xml: bytes) -> Element:
         raise NotXml("xml_submission_file") from None
 
 
-def tell(opened: Opened, visit: UUID, questions: Sequence[Question] | None = None) -> Told:
+def tell(opened: Opened, visit: UUID, questions: Sequence[Field] | None = None) -> Told:
     """What a submission tells of a visit; of a questionnaire whose questions are not known, the answers are read by
     what they look like. Raises XmlUnsafe and Unreadable."""
     texts = _texts(opened.root)
@@ -238,14 +231,14 @@ def _issues(root: Element, visit: UUID, ended_at: str | None) -> Iterator[tuple[
         yield issue, [Media(name[:LONGEST_NAME], "issue", issue_id) for name in names]
 
 
-def _answers(node: Element, questions: Sequence[Question] | None) -> tuple[dict[str, Any], list[str]]:
+def _answers(node: Element, questions: Sequence[Field] | None) -> tuple[dict[str, Any], list[str]]:
     """The answers by question, groups flattened and repeats as lists, and the names of the files among them."""
     names: list[str] = []
     known = None if questions is None else {question.name: question for question in questions}
     return _values(node, known, names, 1), names
 
 
-def _values(node: Element, known: Mapping[str, Question] | None, names: list[str], depth: int) -> dict[str, Any]:
+def _values(node: Element, known: Mapping[str, Field] | None, names: list[str], depth: int) -> dict[str, Any]:
     if depth > DEEPEST:
         raise XmlUnsafe("xml_submission_file")
     values: dict[str, Any] = {}
@@ -264,7 +257,7 @@ def _values(node: Element, known: Mapping[str, Question] | None, names: list[str
     return values
 
 
-def _repeated(node: Element, known: Mapping[str, Question] | None) -> set[str]:
+def _repeated(node: Element, known: Mapping[str, Field] | None) -> set[str]:
     """The names of a node's repeats: as the questionnaire says or, where it is not known, what stands there twice."""
     below = [_named(child) for child in node if len(child)]
     if known is None:
@@ -272,7 +265,7 @@ def _repeated(node: Element, known: Mapping[str, Question] | None) -> set[str]:
     return {name for name in below if name in known and known[name].type == "repeat"}
 
 
-def _value(name: str, text: str, known: Mapping[str, Question] | None, names: list[str]) -> Any:
+def _value(name: str, text: str, known: Mapping[str, Field] | None, names: list[str]) -> Any:
     question = known.get(name) if known is not None else None
     if (question is not None and question.type == "file") or (known is None and _FILE.fullmatch(text)):
         names.append(text[:LONGEST_NAME])

@@ -13,8 +13,9 @@ from msgspec import Struct
 from surveys import contact_cards, visit_corrections
 from surveys.people import Reader
 from surveys.placing import Atlas
+from surveys.questionnaire_fields import Field
 from surveys.refusals import Conflict, NotFound
-from surveys.submissions import Question, found_door
+from surveys.submissions import found_door
 from surveys.visit_corrections import Corrected, Correction
 from surveys.visit_drafts import VisitDraft
 
@@ -30,10 +31,10 @@ class EditsProblems(Conflict):
 QUESTIONS = "select fields from questionnaire_version where district = $1 and questionnaire = $2 and version = $3"
 
 
-async def questions(conn: Connection, district: int, questionnaire: str, version: str) -> tuple[Question, ...] | None:
+async def questions(conn: Connection, district: int, questionnaire: str, version: str) -> tuple[Field, ...] | None:
     """The questions of a questionnaire's version; None for one that was never published here."""
     fields = await conn.fetchval(QUESTIONS, district, questionnaire, version)
-    return None if fields is None else tuple(msgspec.convert(fields, list[Question]))
+    return None if fields is None else tuple(msgspec.convert(fields, list[Field]))
 
 
 DOOR = """
@@ -54,8 +55,11 @@ CARD = "select number from contact_card where district = $1 and digest = $2"
 
 
 async def card_number(conn: Connection, district: int, scanned: str) -> str:
-    """The number of a card whose QR code was scanned; of another district's, or of no card, what cannot be one."""
-    token = scanned.rpartition("#")[2].partition(".")[2]
+    """The number of a card whose QR code was scanned: it stands there or, on the oldest cards, is looked up by the
+    secret; of what is no card's, what cannot be a number."""
+    token, _, number = scanned.rpartition("#")[2].partition(".")[2].partition(".")
+    if number:
+        return number
     digest = contact_cards.token_digest(district, token)
     found: str | None = await conn.fetchval(CARD, district, digest)
     return found or f"QR {digest.hex()[:8]}"

@@ -86,7 +86,7 @@ async def post(
     parts += [(name, (name, content, "image/jpeg")) for name, content in (files or {}).items()]
     if incomplete:
         parts.append(("*isIncomplete*", (None, "yes")))
-    told = basic(who.token) | (headers or {})
+    told = basic(who.token) | dict(headers or {})
     return await client.post("/openrosa/submission", files=parts, headers=told)
 
 

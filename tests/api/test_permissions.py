@@ -22,9 +22,9 @@ from msgspec import Struct
 from api import database
 from api.app import create_app
 from api.settings import Settings
-from surveys import card_numbers
+from surveys import card_numbers, visit_form
 from surveys.people import Role, ScopeKind
-from tests import cards, doors, drafts, photographs
+from tests import cards, collect, doors, drafts, photographs
 from tests.conftest import (
     ADMINISTRATOR,
     AUDITOR,
@@ -471,6 +471,13 @@ ROUTES: dict[str, Row] = {
     "GET /maps/issues": Row(),
     "GET /maps/issues/clusters": Row(query="?zoom=12", shown=_clusters),
     "GET /maps/issues/areas": Row(shown=_areas),
+    # forms for ODK Collect, for those who go to doors, and filed by anybody; test_openrosa_refusals.py has more
+    "GET /openrosa/formList": Row(),
+    "GET /openrosa/form.xml": Row(query=f"?formId={visit_form.FORM_ID}&version={visit_form.VERSION}"),
+    "GET /openrosa/manifest.xml": Row(),
+    "GET /openrosa/doors.csv": Row(),
+    "GET /openrosa/categories.csv": Row(),
+    "POST /openrosa/submission": signed_in(400),
     # the history, for those who look after it
     "GET /api/history": Row(may=AUDIT),
     "GET /api/history.csv": Row(may=AUDIT),
@@ -611,7 +618,9 @@ async def test_who_is_answered(town: Client, quiet: Client, found: Things, route
     for who, (headers, status, shows) in expected.items():
         answer = await (ask(quiet, route, found, headers) if looking else ask(town, route, await things(town), headers))
         assert answer.status_code == status, f"{who}: {answer.text[:300]}"
-        if status in (401, 403, 404) and route not in PAGES:
+        if status in (401, 403, 404) and " /openrosa/" in route:
+            assert collect.message(answer)
+        elif status in (401, 403, 404) and route not in PAGES:
             assert answer.headers["content-type"].startswith(("application/problem+json", "text/html"))
         if row.shown and status == 200:
             assert row.shown(answer) == shows, who
@@ -647,7 +656,11 @@ TURNED_AWAY = [route for route, row in ROUTES.items() if row.nobody == 401 != ro
 async def test_a_token_of_no_member_opens_nothing(quiet: Client, found: Things, authorization: str) -> None:
     for route in TURNED_AWAY:
         answer = await ask(quiet, route, found, {"Authorization": authorization})
-        assert doors.refused(answer, 401, "not_signed_in"), route
+        if " /openrosa/" in route:
+            assert answer.status_code in (401, 429), "who fails too often there has to wait"
+            assert collect.message(answer)
+        else:
+            assert doors.refused(answer, 401, "not_signed_in"), route
 
 
 async def test_a_receipt_is_for_who_filed(town: Client) -> None:
