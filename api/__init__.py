@@ -11,7 +11,8 @@ Where does it go? `app` puts everything together; one file per noun answers for 
   `maps` `communities` `contacts` `day` (what a phone takes along) `campaigns`
   `phone_client` (the app) `campaign_pages` `assignments` `route_plans` (proposals under way) `route_planner` (the
   process that divides doors)
-- people: `office_hours` `organisations` `members` `people_pages` `invitation_slips` `printed_pages`
+- people: `office_hours` `organisations` `members` `colleagues` (whom a visit may name)
+  `people_pages` `invitation_slips` `printed_pages`
 - ODK Collect: `openrosa` (its routes) `openrosa_access` `openrosa_bodies` `openrosa_filing` `openrosa_forms`
   `openrosa_answers`
 - contact cards: `cards` (for those who give them out) `card_sheets` `resident_page` `card_sessions` `card_words`

@@ -35,8 +35,8 @@ Where does it go? From low to high, by what it is about:
   `premises_likeness`
 - who visits which door: `assignments` `assignment_lists` `proposals` `proposal_changes` `walking_routes`
   `route_tasks` `route_solver` (in a process of its own)
-- visits: `visit_drafts` `visit_rules` (what must be right) `visits` (filing) `receipts` `visit_corrections`
-  `visit_query` `visit_rows`
+- visits: `visit_drafts` `visit_rules` (what must be right) `visits` (filing) `colleagues` (whom one may name)
+  `receipts` `visit_corrections` `visit_query` `visit_rows`
 - ODK Collect: `visit_form` (its rows) `collect_forms` (what is given out) `submissions` (read out of XML; pure)
   `submitted_visits` `submitted_media`
 - questionnaires: `questionnaire_fields` (questions, and answers held to them; pure) `questionnaires` (published in

@@ -17,7 +17,7 @@ USED = (
     ("get", "/api/day"),
     ("post", "/api/devices"),
     ("post", "/api/devices/{device}/revoke"),
-    ("get", "/api/members"),
+    ("get", "/api/colleagues"),
     ("get", "/api/notices"),
     ("post", "/api/notices/seen"),
     ("post", "/api/receipts"),

@@ -343,6 +343,7 @@ ROUTES: dict[str, Row] = {
     "POST /api/visits/batch": signed_in(200, body=lambda _: [drafts.visit()]),
     "POST /api/receipts": signed_in(200, body=lambda things: {"ids": [things.visit]}),
     "GET /api/day": Row(),  # everybody's own
+    "GET /api/colleagues": Row(query="?text=nobody"),
     # campaigns, by those who look after their organisations; none has the name that is asked for
     "GET /api/campaigns": Row(),
     "POST /api/campaigns": Row(may=KEEPERS, ok=422, body=lambda _: _campaign(organisations=[str(uuid4())])),

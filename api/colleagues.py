@@ -1,0 +1,27 @@
+"""Members whom a visit may name, over HTTP."""
+
+from typing import Annotated
+
+import asyncpg
+from litestar import get
+from litestar.di import NamedDependency
+from litestar.params import FromQuery, QueryParameter
+
+from surveys import colleagues
+from surveys.colleagues import Colleagues
+from surveys.people import Reader
+
+
+@get("/api/colleagues", summary="Members whom a visit may name")
+async def find_colleagues(
+    conn: NamedDependency[asyncpg.Connection],
+    reader: NamedDependency[Reader],
+    text: FromQuery[str],
+    everywhere: Annotated[bool, QueryParameter(name="all")] = False,
+) -> Colleagues:
+    """At most 20 members by part of a name or number: those of one's own organisation, or with `all` those of the whole
+    district, for who types in paper records."""
+    return await colleagues.found(conn, reader, text, everywhere=everywhere)
+
+
+ROUTES = [find_colleagues]
