@@ -10,6 +10,7 @@ export type Photo = Schemas['Photo']
 export type Position = Schemas['Position']
 export type Problem = Schemas['Problem']
 export type Receipt = Schemas['receipts_Receipt']
+export type Colleague = Schemas['Colleague']
 export type Notice = Schemas['Notice']
 export type Outcome = Schemas['VisitDraft']['outcome']
 export type VisitDraft = Omit<Schemas['VisitDraft'], 'issues' | 'via'> & {
