@@ -33,6 +33,28 @@ function withoutForeignFonts() {
   }
 }
 
+/** The questionnaire's engine waits at the top of its module, which Chrome 87 cannot: it is told to be `ready` instead. */
+function withoutTopLevelAwait() {
+  const CHANGES = [
+    ['const BLOB_BEHAVIOR = await detectBlobBehavior();', 'const BLOB_BEHAVIOR = "BLOB_BEHAVIOR_EXPECTED";'],
+    ['const expressionParser = await ExpressionParser.init({', 'let expressionParser;\nconst ready = ExpressionParser.init({'],
+    ['  xpathLanguage\n});', '  xpathLanguage\n}).then((made) => { expressionParser = made; });'],
+    ['export { constants, ', 'export { ready, constants, '],
+  ]
+  return {
+    name: 'without-top-level-await',
+    enforce: 'pre',
+    transform(code, id) {
+      if (!id.includes('/xforms-engine/dist/index.js')) return null
+      for (const [before, after] of CHANGES) {
+        if (code.split(before).length !== 2) this.error(`The engine has changed: it no longer has once "${before}"`)
+        code = code.replace(before, after)
+      }
+      return { code, map: null }
+    },
+  }
+}
+
 /** Compresses each file once, as well as can be: the server would do it for each phone, and worse. */
 function compressed() {
   return {
@@ -61,6 +83,7 @@ export default defineConfig({
   define: { __VERSION__: JSON.stringify(version()) },
   plugins: [
     withoutForeignFonts(),
+    withoutTopLevelAwait(),
     vue(),
     VitePWA({
       registerType: 'prompt',

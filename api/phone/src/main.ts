@@ -6,12 +6,14 @@ import { createApp } from 'vue'
 import App from './App.vue'
 import CannotOpen from './shell/CannotOpen.vue'
 import { start } from './data'
+import { fetchAhead } from './questionnaire/ahead'
 import { router } from './router'
 import { keepApp } from './shell/update'
 import { language, speak } from './words'
 
 speak(language.value)
 void keepApp()
+fetchAhead()
 
 start().then(
   () => createApp(App).use(router).mount('#phone'),

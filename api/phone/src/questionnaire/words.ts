@@ -1,0 +1,63 @@
+// The words of a questionnaire's own controls; what it asks comes with the form.
+
+import { dictionary } from '../words'
+
+const zh = {
+  loading: '正在打开问卷…',
+  unfit: '这份问卷在这部手机上打不开，可以先提交走访',
+  again: '再试一次',
+  required: '必填',
+  requiredMessage: '请填写这一题',
+  constraintMessage: '填写的内容不符合要求',
+  integer: '请填整数',
+  decimal: '请填数字',
+  left: '还有 {count} 题没有填好',
+  showLeft: '去看看',
+  complete: '问卷已填好',
+  clear: '清除',
+  add: '＋ 再加一条：{label}',
+  entry: '{label} 第 {number} 条',
+  remove: '删除这一条',
+  locate: '获取位置',
+  locating: '正在定位…',
+  located: '已定位，精度约 {metres} 米',
+  notLocated: '无法定位：请打开定位权限，在室外再试',
+  takePhoto: '拍照或选择照片',
+  photo: '照片',
+  removePhoto: '删除照片',
+  shrinking: '正在处理照片…',
+  photoUnusable: '这张照片不能用，请换一张',
+  photoNowhere: '照片暂时无法保存',
+  unsupported: '这种题目请在电脑上填写',
+}
+
+const en: Record<keyof typeof zh, string> = {
+  loading: 'Opening the questionnaire…',
+  unfit: 'This questionnaire cannot be opened on this phone; the visit can be sent without it',
+  again: 'Try again',
+  required: 'required',
+  requiredMessage: 'Please answer this one',
+  constraintMessage: 'This answer does not fit',
+  integer: 'Please enter a whole number',
+  decimal: 'Please enter a number',
+  left: '{count} still to be filled in',
+  showLeft: 'Show',
+  complete: 'All filled in',
+  clear: 'Clear',
+  add: '＋ Add another: {label}',
+  entry: '{label} {number}',
+  remove: 'Remove this entry',
+  locate: 'Find my position',
+  locating: 'Looking for the position…',
+  located: 'Found, to about {metres} m',
+  notLocated: 'No position: allow location, and try again outdoors',
+  takePhoto: 'Take or choose a photo',
+  photo: 'Photo',
+  removePhoto: 'Remove the photo',
+  shrinking: 'Working on the photo…',
+  photoUnusable: 'This photo cannot be used; take another',
+  photoNowhere: 'The photo cannot be kept',
+  unsupported: 'Please answer this one on a computer',
+}
+
+export const q = dictionary(zh, en)
