@@ -3,9 +3,11 @@
 from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
+from urllib.parse import urlencode
 from uuid import uuid4
 
 import asyncpg
+import msgspec
 from litestar import Request, get
 from litestar.di import NamedDependency
 from litestar.params import FromPath
@@ -14,8 +16,11 @@ from litestar.response import Template
 from api import history_words, problem_details
 from api.auth import Clock
 from api.issues import refuse_unfit
+from api.pages import content_policy
+from api.settings import Settings
 from api.sign_in import NOT_KEPT
-from surveys import campaigns, organisations
+from maps import base_maps
+from surveys import assignments, campaigns, organisations
 from surveys.campaigns import State
 from surveys.door_states import Every
 from surveys.people import District, Reader
@@ -41,7 +46,7 @@ STATES: Mapping[State, Words] = {
     "closed": ("已结束", "Closed"),
 }
 # What else there is of a campaign, by its address below the campaign's.
-DOORS: Mapping[str, Words] = {}
+DOORS: Mapping[str, Words] = {"assignment": ("分配", "Who visits which door")}
 
 
 @get("/campaigns", include_in_schema=False)
@@ -93,6 +98,43 @@ async def campaign_page(
     return Template("campaign.html", context=context, headers=dict(NOT_KEPT))
 
 
+@get("/campaigns/{campaign:str}/assignment", include_in_schema=False)
+async def assignment_page(
+    request: Request[Reader, Any, Any],
+    conn: NamedDependency[asyncpg.Connection],
+    reader: NamedDependency[Reader],
+    district: NamedDependency[District],
+    clock: NamedDependency[Clock],
+    settings: NamedDependency[Settings],
+    campaign: FromPath[str],
+) -> Template:
+    """Who visits which door, on a map and in a list; its script asks for the doors."""
+    refuse_unfit(request, ("organisation", "community", "lang"))
+    reader.require(*assignments.ASSIGNERS)
+    one = await campaigns.seen_by(conn, reader, campaign, district.zone, clock())
+    paths = await organisations.open_paths(conn, reader.district)
+    mine = await assignments.organisations_of(conn, reader, campaign)
+    base_map = base_maps.chosen(settings.base_map, settings.base_map_key)
+    said = {name: value for name in ("organisation", "community") if (value := request.query_params.get(name))}
+    context = {
+        "language": problem_details.language(request),
+        "campaign": one,
+        "organisations": sorted(((str(id_), paths[id_]) for id_ in mine), key=lambda each: each[1]),
+        "communities": await campaigns.communities_of(conn, reader.district, campaign),
+        "query": urlencode(said),
+        "data": {
+            "campaign": one.id,
+            "open": one.state in ("running", "coming"),
+            "organisation": said.get("organisation"),
+            "community": said.get("community"),
+            "base": msgspec.to_builtins(base_map),
+        },
+    }
+    policy = content_policy(img_src=" ".join(base_map.hosts()))
+    headers = {**NOT_KEPT, "Content-Security-Policy": policy}
+    return Template("assignment.html", context=context, headers=headers)
+
+
 async def _context(
     request: Request[Reader, Any, Any],
     conn: asyncpg.Connection,
@@ -122,4 +164,4 @@ async def _context(
     return context
 
 
-ROUTES = [campaigns_page, campaign_page]
+ROUTES = [campaigns_page, campaign_page, assignment_page]

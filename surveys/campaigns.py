@@ -299,6 +299,20 @@ async def places(conn: Connection, district: int) -> Places:
     return Places(row["streets"], row["communities"])
 
 
+COMMUNITIES = """
+select c.code, c.name from community c
+where c.district = $1 and (not exists (select from campaign_area r where r.district = $1 and r.campaign = $2)
+  or exists (select from campaign_area r where r.district = $1 and r.campaign = $2
+               and (r.kind, r.code) in (('community', c.code), ('street', c.street))))
+order by c.code
+"""
+
+
+async def communities_of(conn: Connection, district: int, campaign: str) -> list[tuple[str, str]]:
+    """The communities in which a campaign is, by code and name."""
+    return [(row["code"], row["name"]) for row in await conn.fetch(COMMUNITIES, district, campaign)]
+
+
 class GivenOut(Struct, frozen=True, kw_only=True):
     """A questionnaire that can be filled in now, for one kind of door or for any."""
 

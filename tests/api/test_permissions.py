@@ -369,6 +369,7 @@ ROUTES: dict[str, Row] = {
     ),
     "GET /campaigns": Row(),
     "GET /campaigns/{campaign:str}": Row(ok=404),
+    "GET /campaigns/{campaign:str}/assignment": Row(may=ASSIGNERS, ok=404),
     "GET /api/visits": Row(may=READERS - DEPARTMENT, blind=DEPARTMENT, shown=_total),
     "GET /api/visits/{visit:uuid}": Row(may=READERS - DEPARTMENT, blind=DEPARTMENT, other=404),
     "POST /api/visits/{visit:uuid}/corrections": Row(
