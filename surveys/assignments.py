@@ -2,6 +2,7 @@
 
 Given by hand, taken away again, or written as a proposal was accepted (surveys/proposals.py)."""
 
+import asyncio
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Annotated, Literal
@@ -216,8 +217,9 @@ async def held_by(
 
 
 async def ordered(conn: Connection, district: int, held: Sequence[UUID], new: Sequence[UUID]) -> list[UUID]:
-    """Doors with further ones put between them, each where it makes the way least longer."""
-    return arranged(await spots(conn, district, [*held, *new]), held, new)
+    """Doors with further ones put between them, each where it makes the way least longer, and without detours."""
+    known = await spots(conn, district, [*held, *new])
+    return await asyncio.to_thread(arranged, known, held, new)
 
 
 async def spots(conn: Connection, district: int, doors: Sequence[UUID]) -> dict[UUID, Spot]:
@@ -235,6 +237,7 @@ def arranged(known: Mapping[UUID, Spot], held: Sequence[UUID], new: Sequence[UUI
     way = walking_routes.inserted(
         points, [number[door] for door in held if door in number], [number[door] for door in added if door in number]
     )
+    way = walking_routes.untangled(points, way)
     rest = sorted((door for door in every if door not in number), key=lambda door: by_address(known[door]))
     return [placed[at] for at in way] + rest
 

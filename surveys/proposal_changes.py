@@ -174,8 +174,7 @@ async def shift(
     else:
         able = await assignments.able_members(conn, reader, campaign, [asked.member], now)
         held = [row["premises"] for row in await conn.fetch(WAY, reader.district, proposal, asked.member)]
-        spots = await assignments.spots(conn, reader.district, [*held, *doors])
-        order = assignments.arranged(spots, held, doors)
+        order = await assignments.ordered(conn, reader.district, held, doors)
         places = list(range(1, len(order) + 1))
         await conn.execute(GIVE, reader.district, proposal, asked.member, able[asked.member], order, places)
     await conn.execute(STAMP, reader.district, proposal)

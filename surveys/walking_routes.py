@@ -47,6 +47,28 @@ def _cheapest(way: Points, door: npt.NDArray[np.float64]) -> int:
     return int(costs.argmin())
 
 
+MOST_UNTANGLED = 400  # stops of one way: more take longer than somebody waits
+
+
+def untangled(points: Points, order: Sequence[int]) -> list[int]:
+    """An order without detours that turning round a part of it takes away; what is too long to try stays as it is."""
+    way = np.asarray(order, dtype=np.int64)
+    if not 3 <= len(way) <= MOST_UNTANGLED:
+        return list(order)
+    ends = np.zeros((1, len(way)))  # to begin and to end costs nothing
+    for _ in range(3 * len(way)):
+        stops = points[way]
+        between = np.hypot(stops[:, None, 0] - stops[:, 0], stops[:, None, 1] - stops[:, 1])
+        before = np.vstack((ends, between[:-1]))  # from the stop before each i to each j
+        after = np.hstack((between[:, 1:], ends.T))  # from each i to the stop after each j
+        gained = np.triu(np.diag(before)[:, None] + np.diag(after) - before - after, 1)
+        first, last = np.unravel_index(int(gained.argmax()), gained.shape)
+        if gained[first, last] < 0.01:
+            break
+        way[first : last + 1] = way[first : last + 1][::-1]
+    return [int(stop) for stop in way]
+
+
 def shares(count: int, held: Sequence[int]) -> list[int]:
     """How many of so many new doors each gets who holds some already, so that all come as close to each other as what
     they hold allows."""

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import AsyncIterator
+from typing import Any
 from uuid import UUID
 
 import asyncpg
@@ -122,7 +123,7 @@ async def test_a_box_and_a_drag_give_doors_to_somebody(at_own_desk: Visitor, lan
     assert (await row(page, "陌生人")).startswith("1 户")
 
 
-async def _where(page: Page, box: dict[str, float]) -> tuple[float, float]:
+async def _where(page: Page, box: Any) -> tuple[float, float]:
     """Where on the screen some dot is: where the map says so when a pointer passes over it."""
     for y in range(int(box["y"]) + 20, int(box["y"] + box["height"]) - 20, 6):
         for x in range(int(box["x"] + box["width"] / 2) - 60, int(box["x"] + box["width"] / 2) + 60, 8):
