@@ -15,9 +15,9 @@ import msgspec
 import shapely
 from asyncpg import Connection
 
-from api import holiday_lists
+from api import holiday_lists, shipped_questionnaires
 from api.category_lists import read_drafts
-from api.demo import doors, people, places, register
+from api.demo import answers, doors, people, places, register
 from api.demo.doors import Filed
 from api.demo.lives import Desk, Found, Life, live
 from api.demo.people import Population
@@ -87,7 +87,7 @@ def invent(days: Workdays) -> Invented:
     plan = doors.plan(known, everybody, rng)
     filed = list(doors.drafts(plan, everybody, outline, days, rng))
     rng = chances("register")
-    filed = register.visited(filed, rng)
+    filed = answers.answered(register.visited(filed, rng), chances("answers"))
     return Invented(areas, known, lists, everybody, filed, register.doors(filed, known, everybody, rng))
 
 
@@ -147,6 +147,10 @@ START_CAMPAIGN = """
 insert into campaign (district, id, name, starts_at, ends_at, promise, created_at, created_by)
 values ($1, $2, $3, $4, $5, $6, $7, $8)
 """
+ASK = """
+insert into campaign_questionnaire (district, campaign, kind, questionnaire)
+select district, $2, kind, id from questionnaire where district = $1 and kind is not null
+"""
 PROMISE = "走访不落一户，问题件件有回音"
 
 
@@ -166,6 +170,8 @@ async def _found_district(conn: Connection, invented: Invented, days: Workdays, 
     creator = invented.everybody.dispatcher
     campaign = (doors.CAMPAIGN, "万名党员大走访", days.first, ends_at, PROMISE, founded_at, creator)
     await conn.execute(START_CAMPAIGN, DISTRICT, *campaign)
+    await shipped_questionnaires.install(conn, DISTRICT, Actor("program", "demo"), founded_at)
+    await conn.execute(ASK, DISTRICT, doors.CAMPAIGN)
 
 
 SAY_ON_CARDS = "insert into card_terms (district, series, hotline) values ($1, $2, $3)"

@@ -20,6 +20,7 @@ from maps.locator import Atlas
 from surveys import calendars, clock, contacts, deadlines, issues, sessions, visit_drafts, visits, workflow
 from surveys.clock import Due, Span
 from surveys.issues import IssueRow
+from surveys.questionnaire_fields import Field, hold
 from surveys.refusals import NotSignedIn, Refusal
 from surveys.return_visit_answers import HANDLING
 from surveys.workflow import Standing
@@ -155,6 +156,23 @@ async def test_doors_wait_were_tried_again_and_were_found_on_the_way(conn: async
     assert 0.9 < held / states["confirmed"] < 1, "some doors nobody has"
     ways = "select member from assignment group by member having min(place) <> 1 or max(place) <> count(*)"
     assert await count(conn, f"({ways}) gaps") == 0, "each member's way is numbered through"
+
+
+async def test_answers_fit_their_questionnaires(conn: asyncpg.Connection) -> None:
+    asked = "select questionnaire, count(*) from visit where questionnaire is not null group by 1"
+    assert (await tally(conn, asked)).keys() == {"shop", "enterprise", "household"}
+    of_version = "select questionnaire, fields from questionnaire_version"
+    fields = {row["questionnaire"]: msgspec.convert(row["fields"], list[Field]) for row in await conn.fetch(of_version)}
+    texts = await conn.fetch(
+        "select v.questionnaire, t.body->>'answers' as answers from visit v join text_version t"
+        " on t.district = v.district and t.subject = v.id and t.version = 1 where v.questionnaire is not null"
+    )
+    unfit = [
+        held.unfit
+        for row in texts
+        if (held := hold(fields[row["questionnaire"]], msgspec.json.decode(row["answers"])["values"])).unfit
+    ]
+    assert unfit == []
 
 
 async def test_the_centre_is_visited_more_than_the_outskirts(conn: asyncpg.Connection) -> None:
@@ -314,7 +332,7 @@ async def test_desks_ask_judge_hand_on_and_merge(conn: asyncpg.Connection) -> No
 
 async def test_texts_are_filled_in_and_clean(conn: asyncpg.Connection) -> None:
     bodies = await conn.fetch("select body from text_version")
-    texts = [text for row in bodies for text in row["body"].values()]
+    texts = [text for row in bodies for name, text in row["body"].items() if name != "answers"]
     assert len(texts) > 15_000
     assert not [text for text in texts if set(text) & set("{}<>$`") or not text.isprintable() or text != text.strip()]
 
