@@ -56,16 +56,16 @@ class _Sink:
         self.is_file = not self.is_form and bool(self._filename)
         self._most = LARGEST_XML if self.is_form else most if self.is_file else LONGEST_FIELD
         self._kept = bytearray()
-        self._hash = hashlib.sha256()
         self._bytes = 0
         self.path = room() if self.is_file else None
         self._file: BinaryIO | None = self.path.open("xb") if self.path else None
+        self._hash = hashlib.sha256() if self.path else None
 
     def write(self, chunk: bytes | bytearray) -> None:
         self._bytes += len(chunk)
         if self._bytes > self._most:
             raise self._too_large()
-        if self._file is not None:
+        if self._file is not None and self._hash is not None:
             self._file.write(chunk)
             self._hash.update(chunk)
         else:
@@ -84,7 +84,7 @@ class _Sink:
         self.close()
         if self.is_form:
             body.xml = bytes(self._kept)
-        elif self.path is not None:
+        elif self.path is not None and self._hash is not None:
             body.files.append(File(self._filename or "", self.path, self._hash.digest(), self._bytes))
         elif self._named == INCOMPLETE:
             body.incomplete = bytes(self._kept).strip().lower() == b"yes"

@@ -18,6 +18,7 @@ from tests.bench import (
     map_data,
     members,
     moves,
+    openrosa,
     placing,
     premises,
     rates,
@@ -30,6 +31,7 @@ MEASURES = {
     "placing": placing.measure,
     "filing": filing.measure,
     "moves": moves.measure,
+    "openrosa": openrosa.measure,
     "sign_ins": sign_ins.measure,
     "maps": map_data.measure,
     "ledgers": ledgers.measure,
@@ -43,6 +45,7 @@ MEASURES = {
 LARGE = {
     "maps": map_data.measure_large,
     "ledgers": ledgers.measure_large,
+    "openrosa": openrosa.measure_large,
     "premises": premises.measure_large,
     "twins": twins.measure_large,
 }

@@ -1,5 +1,6 @@
 """wrk, a load generator in C: a Python one would take the second core for itself."""
 
+import base64
 import shutil
 import subprocess
 from collections.abc import Sequence
@@ -11,6 +12,7 @@ from msgspec import Struct
 from tests.bench import coverage, district
 
 SCRIPT = Path(__file__).with_name("file_visits.lua")
+FORMS_SCRIPT = Path(__file__).with_name("submit_forms.lua")
 CARDS_SCRIPT = Path(__file__).with_name("open_cards.lua")
 
 
@@ -36,6 +38,17 @@ def file_visits(address: str, folder: Path, *, connections: int, seconds: float,
     box = (coverage.WEST, coverage.SOUTH, coverage.EAST, coverage.NORTH)
     arguments = [str(part) for part in (tokens, categories, *box, visits)]
     return _wrk(SCRIPT, address, arguments, connections=connections, seconds=seconds)
+
+
+def submit_forms(address: str, folder: Path, *, connections: int, seconds: float) -> Run:
+    """Submit forms as ODK Collect does, each a new visit with two problems; raises when one fails."""
+    credentials, categories = folder / "credentials", folder / "categories"
+    tokens = (f"device:{district.token(at)}" for at in range(1, district.TOKENS + 1))
+    credentials.write_text("".join(f"{base64.b64encode(token.encode()).decode()}\n" for token in tokens))
+    categories.write_text("".join(f"{code}\n" for code in district.CATEGORIES))
+    box = (coverage.WEST, coverage.SOUTH, coverage.EAST, coverage.NORTH)
+    arguments = [str(part) for part in (credentials, categories, *box)]
+    return _wrk(FORMS_SCRIPT, address, arguments, connections=connections, seconds=seconds)
 
 
 def open_cards(address: str, folder: Path, cookies: Sequence[str], *, connections: int, seconds: float) -> Run:
