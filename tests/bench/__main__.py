@@ -25,6 +25,7 @@ from tests.bench import (
     server,
     sign_ins,
     twins,
+    walking,
 )
 
 MEASURES = {
@@ -41,6 +42,7 @@ MEASURES = {
     "twins": twins.measure,
     "late": late.measure,
     "rates": rates.measure,
+    "walking": walking.measure,
 }
 LARGE = {
     "maps": map_data.measure_large,
