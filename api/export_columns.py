@@ -10,6 +10,7 @@ from msgspec import Struct
 
 from maps.exports import Cell, Column, Kind
 from surveys.issue_rows import IssueRow
+from surveys.premises_lists import PremisesTableRow
 from surveys.visit_rows import VisitRow
 
 
@@ -25,7 +26,7 @@ class AnswerRow(Struct, frozen=True):
             raise AttributeError(name) from None
 
 
-Row = IssueRow | VisitRow | AnswerRow
+Row = IssueRow | VisitRow | AnswerRow | PremisesTableRow
 
 
 class Header(Struct, frozen=True):
@@ -93,6 +94,24 @@ VISITS: Sequence[Header] = (
     Header("id", "标识", "Id"),
 )
 
+PREMISES: Sequence[Header] = (
+    Header("code", "编号", "Code"),
+    Header("premises_kind", "类型", "Kind"),
+    Header("premises_name", "名称", "Name"),
+    Header("premises_address", "地址", "Address"),
+    Header("premises_state", "状态", "State"),
+    Header("community", "社区代码", "Community code"),
+    Header("community_name", "社区", "Community"),
+    Header("street", "街道代码", "Street code"),
+    Header("street_name", "街道", "Street"),
+    Header("certainty", "位置确定程度", "Certainty of place"),
+    Header("lon", "经度", "Longitude", "number"),
+    Header("lat", "纬度", "Latitude", "number"),
+    Header("premises_source", "来源", "Source"),
+    Header("recorded_at", "登记时间", "On the register since", "time"),
+    Header("id", "标识", "Id"),
+)
+
 # What people call the values of a column.
 WORDS: Mapping[str, Mapping[str, tuple[str, str]]] = {
     "urgency": {
@@ -134,6 +153,17 @@ WORDS: Mapping[str, Mapping[str, tuple[str, str]]] = {
         "shop": ("商铺", "Shop"),
         "enterprise": ("企业", "Enterprise"),
         "household": ("住户", "Household"),
+    },
+    "premises_state": {
+        "proposed": ("待确认", "Proposed"),
+        "confirmed": ("已确认", "Confirmed"),
+        "gone": ("已注销", "Gone"),
+        "merged": ("已合并", "Merged"),
+    },
+    "premises_source": {
+        "import": ("导入", "List"),
+        "visit": ("走访途中发现", "Found on the way"),
+        "desk": ("登记", "Desk"),
     },
     "outcome": {
         "met": ("见到", "Met"),

@@ -35,10 +35,11 @@ from api.limits import TAKES_ITS_TIME
 from api.settings import Settings
 from maps import exports
 from maps.exports import Cell
-from surveys import history, issue_rows, people, visit_rows
+from surveys import history, issue_rows, people, premises_lists, visit_rows
 from surveys.history import Actor
 from surveys.issue_query import Filters
 from surveys.people import District, Reader
+from surveys.premises_lists import DoorFilters
 from surveys.refusals import NotFound
 from surveys.sealing import KeyRing
 
@@ -144,6 +145,29 @@ class Visits(Table):
 
     def rows(self, conn: asyncpg.Connection, district: District, now: datetime) -> AsyncIterator[export_columns.Row]:
         return visit_rows.rows(conn, self.reader, now)
+
+
+class Doors(Table):
+    """Doors under the list's filters."""
+
+    name = "premises"
+    words = ("走访对象", "premises")
+    headers = tuple(export_columns.PREMISES)
+
+    def __init__(self, reader: Reader, language: str, filters: DoorFilters, ring: KeyRing) -> None:
+        super().__init__(reader, language)
+        self._filters = filters
+        self._ring = ring
+
+    async def told(self, conn: asyncpg.Connection, district: District, now: datetime) -> Told:
+        count = await premises_lists.count(conn, self.reader, self._filters, now)
+        filters = {name: value for name, value in msgspec.to_builtins(self._filters).items() if name != "text"}
+        if self._filters.text is not None:
+            filters["text_digest"] = self._ring.veil(self._filters.text).hex()
+        return Told(filters, count)
+
+    def rows(self, conn: asyncpg.Connection, district: District, now: datetime) -> AsyncIterator[export_columns.Row]:
+        return premises_lists.rows(conn, self.reader, self._filters, now)
 
 
 class Asked(Struct, frozen=True):
@@ -410,7 +434,32 @@ def _visits(format: Format) -> Any:  # noqa: A002 - the field's word
     return handler
 
 
+def _premises(format: Format) -> Any:  # noqa: A002 - the field's word
+    @get(
+        f"/api/premises.{format.extension}",
+        responses=document(format),
+        summary=f"Doors as {format.extension.upper()}",
+        opt={TAKES_ITS_TIME: True},
+        name=f"premises_{format.extension}",
+        operation_id=f"ExportPremises{format.extension.title()}",
+    )
+    async def handler(
+        request: Request[Reader, Any, Any],
+        reader: NamedDependency[Reader],
+        door_filters: NamedDependency[DoorFilters],
+        ring: NamedDependency[KeyRing],
+        exports: NamedDependency[Exports],
+        lang: Language = None,
+    ) -> Download:
+        """All doors that the list counts with the same filters, as a file."""
+        refuse_unfit(request, {*DoorFilters.__struct_fields__, "lang"})
+        return Download(exports, Doors(reader, problem_details.language(request), door_filters, ring), format)
+
+    return handler
+
+
 ROUTES = [
     *[_issues(format_) for format_ in (CSV, XLSX, GEOJSON, GPKG)],
     *[_visits(format_) for format_ in (CSV, XLSX)],
+    *[_premises(format_) for format_ in (CSV, XLSX)],
 ]

@@ -45,6 +45,20 @@ HEADINGS: Sequence[tuple[str, str, str]] = (
 )
 
 
+class ReportLine(Struct, frozen=True, kw_only=True):
+    """One thing to look at, as a page shows it."""
+
+    row: int | None
+    finding: str
+    name: str | None = None
+    address: str | None = None
+    other_row: int | None = None
+    other: str | None = None
+    other_name: str | None = None
+    other_address: str | None = None
+    distance_m: int | None = None
+
+
 class Line(Struct, frozen=True, kw_only=True):
     """One thing to look at, in both languages."""
 
@@ -58,6 +72,21 @@ class Line(Struct, frozen=True, kw_only=True):
         found = " ".join(self.finding) if language is None else self.finding[language == "en"]
         values = {"row": self.row, "finding": found, **told}
         return [str(value) if name == "other" and value else value for name, value in values.items()]
+
+    def told(self, language: str) -> ReportLine:
+        """The line as a page shows it."""
+        note = self.note
+        return ReportLine(
+            row=self.row,
+            finding=self.finding[language == "en"],
+            name=note.name if note else None,
+            address=note.address if note else None,
+            other_row=note.other_row if note else None,
+            other=str(note.other) if note and note.other else None,
+            other_name=note.other_name if note else None,
+            other_address=note.other_address if note else None,
+            distance_m=note.distance_m if note else None,
+        )
 
 
 class Report:

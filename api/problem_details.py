@@ -70,6 +70,18 @@ TEXTS: Mapping[str, Text] = {
     "unknown_system": Text(
         422, "坐标系应为 wgs84、cgcs2000、gcj02 或 bd09", "The system must be wgs84, cgcs2000, gcj02 or bd09"
     ),
+    "list_unusable": Text(422, "{zh}", "{en}"),
+    "door_on_register": Text(
+        409,
+        "台账中已有这一对象（编号，或类型、名称、地址都相同）",
+        "The register has this door, by its code or as written alike",
+    ),
+    "door_not_open": Text(
+        409,
+        "这一对象的状态不能这样处理：已合并、已注销，或尚未确认",
+        "The door's state does not allow this: it was merged, is gone, or is not confirmed yet",
+    ),
+    "unknown_premises": Text(422, "没有这个走访对象", "There is no such door"),
     "unknown_category": Text(422, "没有这个问题类别", "There is no such category"),
     "unknown_community": Text(422, "本区没有这个社区", "The district has no such community"),
     "campaign_over": Text(409, "走访活动已到期，不能再分配", "The campaign is over; nothing more is assigned in it"),

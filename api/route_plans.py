@@ -60,9 +60,9 @@ class RoutePlans:
         among = [party for party in parties if party.members]
         divisions = [proposals.division(party) for party in among]
         answer = None
-        task = planned(among, divisions)
+        task = _task(among, divisions)
         async with asyncio.timeout(task.seconds + LATE_S):
-            async for said in ask(task):
+            async for said in _ask(task):
                 if isinstance(said, Answer):
                     answer = said
                 else:
@@ -85,8 +85,7 @@ class RoutePlans:
             await proposals.finish(conn, district, proposal, found, plain)
 
 
-def planned(parties: Sequence[Party], divisions: Sequence[Division]) -> Task:
-    """What the planner is asked, and how long it may take."""
+def _task(parties: Sequence[Party], divisions: Sequence[Division]) -> Task:
     doors = sum(len(division.placed) for division in divisions)
     groups = [
         Group(
@@ -98,7 +97,7 @@ def planned(parties: Sequence[Party], divisions: Sequence[Division]) -> Task:
     return Task(groups=groups, seconds=min(LEAST_S + A_DOOR_S * doors, MOST_S))
 
 
-async def ask(task: Task) -> AsyncIterator[Progress | Answer]:
+async def _ask(task: Task) -> AsyncIterator[Progress | Answer]:
     """What the planner says, line by line; it ends with us."""
     process = await asyncio.create_subprocess_exec(
         sys.executable,

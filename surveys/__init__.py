@@ -32,7 +32,7 @@ Where does it go? From low to high, by what it is about:
 - coverage of a campaign: `coverage_terms` (what each figure counts) `coverage_query` (the one query) `coverage`
   `coverage_doors` (lists and maps) `coverage_sums` (kept, and outdated by marks)
 - lists of doors, and what of them is written twice: `premises_mapping` `premises_rows` `premises_imports`
-  `premises_likeness`
+  `premises_likeness` `premises_doubles` (on the register); and doors themselves: `premises_changes` `premises_lists`
 - who visits which door: `assignments` `assignment_lists` `proposals` `proposal_changes` `walking_routes`
   `route_tasks` `route_solver` (in a process of its own)
 - visits: `visit_drafts` `visit_rules` (what must be right) `visits` (filing) `colleagues` (whom one may name)

@@ -65,6 +65,17 @@ INSERT_FOUND = f"""
   returning id
 """
 
+# Where a door that was merged is counted: in what it was merged into. One look tells, since whatever was merged into a
+# door goes along when that one is merged. Visits and issues keep the door that they were filed at.
+STANDS_FOR = (
+    "coalesce((select s.merged_into from premises s where s.district = {district} and s.id = {premises}), {premises})"
+)
+# The doors whose visits count for one: itself, and what was merged into it.
+DOORS_OF = (
+    "(select {premises} union all"
+    " select s.id from premises s where s.district = {district} and s.merged_into = {premises})"
+)
+
 
 def alike(kind: PremisesKind, name: str, address: str) -> bytes:
     """Digest of what a door is called and where it is said to be, equal however the same is typed: width, case, spaces

@@ -306,18 +306,21 @@ class Import(Struct, kw_only=True):
     # --- what may be the same
 
     async def _near(self, conn: Connection, community: str | None) -> list[Pair]:
-        doors = [
-            _door(row, self._rows.get(row["id"])) for row in await conn.fetch(OF_COMMUNITY, self.district, community)
-        ]
-        return list(premises_likeness.pairs(doors))
+        if community is None:
+            rows = await conn.fetch(OF_NONE, self.district)
+        else:
+            rows = await conn.fetch(OF_COMMUNITY, self.district, community)
+        return list(premises_likeness.pairs([_door(row, self._rows.get(row["id"])) for row in rows]))
 
 
-OF_COMMUNITY = """
+_OF_PLACE = """
 select p.id, p.kind, p.code, p.lon, p.lat, t.body
 from premises p
 join text_version t on t.district = $1 and t.subject = p.id and t.version = p.text_version
-where p.district = $1 and p.community is not distinct from $2 and p.state in ('proposed', 'confirmed')
+where p.district = $1 and p.state in ('proposed', 'confirmed') and p.community
 """
+OF_COMMUNITY = f"{_OF_PLACE} = $2"
+OF_NONE = f"{_OF_PLACE} is null"
 
 COLUMNS: Mapping[str, Words] = {
     "district": copying.numbers,

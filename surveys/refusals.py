@@ -191,6 +191,13 @@ class UnknownDepartment(Invalid):
     code = "unknown_department"
 
 
+class DoorOnRegister(Conflict):
+    """The register has it: by this code, or of this kind, name and address in this community; `facts` may say which it
+    is."""
+
+    code = "door_on_register"
+
+
 class DuplicateId(Invalid):
     """The same id stands twice in one request, on different things."""
 
@@ -342,6 +349,7 @@ class VisitUnfit(Invalid):
 BY_CONSTRAINT: Mapping[str, type[Refusal]] = {
     "visit_pkey": IdTaken,
     "premises_pkey": IdTaken,
+    "premises_code_unique": DoorOnRegister,
     "issue_pkey": IdTaken,
     "history_pkey": IdTaken,
     "text_version_pkey": IdTaken,

@@ -120,6 +120,7 @@ VALUES: dict[str, Callable[[Things], str]] = {
     "other:uuid": lambda _: str(uuid4()),
     "member:uuid": lambda _: str(ROLELESS.id),
     "organisation:uuid": lambda _: str(LEAF),
+    "door:uuid": lambda _: str(uuid4()),
     "campaign:str": lambda _: "none",
     "proposal:uuid": lambda _: str(uuid4()),
     "number:str": lambda _: card_numbers.numbered("EQ", 1),
@@ -269,6 +270,10 @@ def _campaign(**more: Any) -> Any:
     return {"id": str(uuid4()), "name": "大走访"} | times | more
 
 
+def _door(**more: Any) -> Any:
+    return {"id": str(uuid4()), "kind": "shop", "name": "店"} | more
+
+
 def _closing() -> Any:
     return {"id": str(uuid4()), "expected_version": 1, "reason": "完成"}
 
@@ -344,6 +349,17 @@ ROUTES: dict[str, Row] = {
     "POST /api/receipts": signed_in(200, body=lambda things: {"ids": [things.visit]}),
     "GET /api/day": Row(),  # everybody's own
     "GET /api/colleagues": Row(query="?text=nobody"),
+    # the register of doors; nobody has the one that is asked for, and the empty list cannot be read
+    "GET /api/premises": Row(),
+    "GET /api/premises.csv": Row(),
+    "GET /api/premises.xlsx": Row(),
+    "GET /api/premises.geojson": Row(),
+    "GET /api/premises/{door:uuid}": Row(ok=404),
+    "POST /api/premises": Row(may=DESK | {"organiser"}, ok=422, body=lambda _: _door(name=" ")),
+    "POST /api/premises/{door:uuid}/changes": Row(
+        may=DESK | {"organiser"}, ok=404, body=lambda _: {**_change("confirm"), "reason": "核对"}
+    ),
+    "POST /api/premises/imports": Row(may=ADMINISTRATION, ok=422, body=lambda _: "名称"),
     # campaigns, by those who look after their organisations; none has the name that is asked for
     "GET /api/campaigns": Row(),
     "POST /api/campaigns": Row(may=KEEPERS, ok=422, body=lambda _: _campaign(organisations=[str(uuid4())])),

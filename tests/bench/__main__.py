@@ -25,7 +25,6 @@ from tests.bench import (
     server,
     sign_ins,
     twins,
-    walking,
 )
 
 MEASURES = {
@@ -42,7 +41,6 @@ MEASURES = {
     "twins": twins.measure,
     "late": late.measure,
     "rates": rates.measure,
-    "walking": walking.measure,
 }
 LARGE = {
     "maps": map_data.measure_large,
