@@ -1,6 +1,7 @@
 """Coverage over HTTP: every figure with the list of the doors that it counts, and the layers of a map."""
 
 import asyncio
+from collections.abc import Callable
 from datetime import UTC, date, datetime
 from functools import lru_cache
 from typing import Annotated, Any
@@ -35,17 +36,17 @@ from surveys.refusals import InvalidFilter
 # What may stand beside the filters in the address of a list, a layer or the figures.
 BESIDE_FILTERS = frozenset({"limit", "cursor", "total", "lang", "by"})
 SHARES: tuple[Figure, ...] = ("visited", "met")
+COUNTS_TOLD = [figure for figure in FIGURES if figure not in (*SHARES, "doors", "proposed")]
 TOLERANCE_M = 15.0  # of a layer's lines
 
 
 class Share(Struct, frozen=True, kw_only=True):
-    """How many of how many, with the list of the one and of the other; no rate of nothing."""
+    """How many of how many, with the list of the one; that of the other is the row's. No rate of nothing."""
 
     numerator: int
     denominator: int
     rate: float | None
     href: str
-    denominator_href: str
 
 
 class Count(Struct, frozen=True, kw_only=True):
@@ -175,53 +176,62 @@ async def tell_coverage(
 def told(found: Coverage, by: By, language: str) -> CoverageTable:
     """A coverage as it is sent."""
     about = found.asked
-    rounds = about.campaign.rounds(about.zone)
     proposed = coverage_query.only(about.filters, figure="proposed")
+    whole = address(about.campaign.id, about.filters)
+    part = _addresses(about, by)
     return CoverageTable(
         campaign=about.campaign.id,
         name=about.campaign.name,
         every=about.campaign.every,
-        round=RoundTold(
-            number=about.round.number,
-            of=len(rounds),
-            starts_at=about.round.starts_at.astimezone(UTC),
-            ends_at=about.round.ends_at.astimezone(UTC),
-        ),
+        round=_round(about),
         until=about.ends.astimezone(UTC),
         by=by,
-        rows=[_row(row, found, by, language) for row in found.rows],
-        total=_row(found.total, found, by, language),
+        rows=[
+            _row(row, _name(row, by, language), part(row.key), whole if by == "day" else part(row.key))
+            for row in found.rows
+        ],
+        total=_row(found.total, None, whole, whole),
         proposed=Count(count=found.total.counts["proposed"], href=address(about.campaign.id, proposed)),
     )
 
 
-def _row(row: Row, found: Coverage, by: By, language: str) -> CoverageRow:
-    campaign, counts = found.asked.campaign.id, row.counts
-    name = row.name
-    if by == "kind" and row.key:
-        name = export_columns.WORDS["premises_kind"][row.key][language == "en"]
-    here = address(campaign, row.filters)
-    doors = address(campaign, found.asked.filters) if row.filters.day else here
-    joint = "&" if "?" in here else "?"
-    hrefs = {figure: f"{here}{joint}figure={figure}" for figure in FIGURES}
-    figures: dict[str, Any] = {
-        figure: Count(count=counts[figure], href=hrefs[figure]) for figure in FIGURES if figure in counts
-    }
-    for figure in SHARES:
-        figures[figure] = _share(counts[figure], counts["doors"], hrefs[figure], doors)
-    figures.pop("proposed", None)
-    figures["doors"] = counts["doors"]
-    return CoverageRow(key=row.key or NONE, name=name, part_of=row.part_of, href=doors, **figures)
-
-
-def _share(numerator: int, denominator: int, href: str, denominator_href: str) -> Share:
-    return Share(
-        numerator=numerator,
-        denominator=denominator,
-        rate=numerator / denominator if denominator else None,
-        href=href,
-        denominator_href=denominator_href,
+def _round(about: Asked) -> RoundTold:
+    return RoundTold(
+        number=about.round.number,
+        of=len(about.campaign.rounds(about.zone)),
+        starts_at=about.round.starts_at.astimezone(UTC),
+        ends_at=about.round.ends_at.astimezone(UTC),
     )
+
+
+def _name(row: Row, by: By, language: str) -> str | None:
+    if by == "kind" and row.key:
+        return export_columns.WORDS["premises_kind"][row.key][language == "en"]
+    return row.name
+
+
+def _row(row: Row, name: str | None, here: str, doors: str) -> CoverageRow:
+    """A row whose figures open what they count of the list at `here`; all its doors are at `doors`."""
+    counts, with_figure = row.counts, f"{here}{'&' if '?' in here else '?'}figure="
+    figures: dict[str, Any] = {figure: Count(count=counts[figure], href=with_figure + figure) for figure in COUNTS_TOLD}
+    for figure in SHARES:
+        figures[figure] = _share(counts[figure], counts["doors"], with_figure + figure)
+    return CoverageRow(
+        key=row.key or NONE, name=name, part_of=row.part_of, doors=counts["doors"], href=doors, **figures
+    )
+
+
+def _share(numerator: int, denominator: int, href: str) -> Share:
+    rate = numerator / denominator if denominator else None
+    return Share(numerator=numerator, denominator=denominator, rate=rate, href=href)
+
+
+def _addresses(about: Asked, by: By) -> Callable[[str | None], str]:
+    """Where the list of each part of a breakdown opens: there may be thousands."""
+    others = coverage_query.only(about.filters, **{by: None if by == "day" else ()})
+    whole = address(about.campaign.id, others)
+    with_key = f"{whole}{'&' if '?' in whole else '?'}{by}="
+    return lambda key: with_key + quote(key or NONE)
 
 
 def address(campaign: str, filters: Filters) -> str:
@@ -306,12 +316,13 @@ async def map_coverage(
     found = await coverage.by(conn, asked, "community")
     locator = atlas.valid_at(asked.span.district, clock())
     shapes = await asyncio.to_thread(_shapes, locator) if locator else {}
-    features = [_feature(row, found, shapes.get(row.key or "")) for row in found.rows]
+    part = _addresses(found.asked, "community")
+    features = [_feature(row, part(row.key), shapes.get(row.key or "")) for row in found.rows]
     body = msgspec.json.encode({"type": "FeatureCollection", "features": features})
     return Response(body, media_type=GEOJSON, headers={"Cache-Control": "no-store"})
 
 
-def _feature(row: Row, found: Coverage, shape: msgspec.Raw | None) -> dict[str, object]:
+def _feature(row: Row, href: str, shape: msgspec.Raw | None) -> dict[str, object]:
     doors = row.counts["doors"]
     rates: dict[str, float | None] = {f"{name}_rate": row.counts[name] / doors if doors else None for name in SHARES}
     return {
@@ -324,7 +335,7 @@ def _feature(row: Row, found: Coverage, shape: msgspec.Raw | None) -> dict[str, 
             "street": row.part_of,
             **msgspec.to_builtins(row.counts),
             **rates,
-            "href": address(found.asked.campaign.id, row.filters),
+            "href": href,
         },
     }
 

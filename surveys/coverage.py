@@ -4,20 +4,17 @@ are a share of. surveys/coverage.md says what each figure counts.
 It is derived from the visits. What was summed up before is used where nothing has changed under it since; the rest is
 counted anew, so that a figure is always that of its list."""
 
-from collections.abc import Mapping, Sequence
-from datetime import date
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Literal
-from uuid import UUID
 
 import msgspec
 from asyncpg import Connection
 from msgspec import Struct
 
-from surveys import coverage_query, coverage_sums
+from surveys import coverage_query, coverage_reach, coverage_sums
 from surveys.coverage_query import Asked, Filters, Query, only
 from surveys.coverage_sums import Kept
 from surveys.coverage_terms import COUNTS, COUNTS_OF_DAY, DAYS, SUMMED, Figure
-from surveys.issue_query import NONE
 from surveys.refusals import InvalidFilter
 from surveys.scopes import Parameters
 
@@ -25,13 +22,12 @@ By = Literal["community", "street", "organisation", "member", "kind", "day"]
 
 
 class Row(Struct, frozen=True, kw_only=True):
-    """The figures of one part of the doors, which the list shows under `filters`; None is the key of what belongs to
-    none, and `part_of` that of the row, or kind of row, that this one is part of."""
+    """The figures of one part of the doors; None is the key of what belongs to none, and `part_of` that of the row, or
+    kind of row, that this one is part of. The list shows the part under the filter that the breakdown is called by."""
 
     key: str | None
     name: str | None
     part_of: str | None
-    filters: Filters
     counts: Mapping[Figure, int]
 
 
@@ -99,13 +95,12 @@ async def by(conn: Connection, about: Asked, parted: By, *, anew: bool = False) 
             raise InvalidFilter(name, expected="–")
     await conn.execute(IN_MEMORY)
     kept = coverage_sums.NOTHING if anew else await coverage_sums.usable(conn, about)
-    rows = [_row(row, parted, about.filters) for row in await _counted(conn, about, parted, kept)]
-    if parted == "day":  # of which each is a share of all doors, visited or not
-        whole = await _counted(conn, about, None, kept)
-        total = _row(whole[0], None, about.filters) if whole else _sum([], about.filters)
-        rows = [_with(row, "doors", total.counts["doors"]) for row in rows]
+    rows = [_row(row) for row in await _counted(conn, about, parted, kept)]
+    if parted == "day":  # of which each is a share of all doors, visited or not; those have no day
+        total = next((row for row in rows if row.key is None), _sum([]))
+        rows = [_with(row, "doors", total.counts["doors"]) for row in rows if row.key is not None]
     else:
-        total = _sum(rows, about.filters)
+        total = _sum(rows)
     proposed = await _listed(conn, coverage_query.asking(about, only(about.filters, figure="proposed")))
     return Coverage(asked=about, rows=rows, total=_with(total, "proposed", proposed))
 
@@ -116,7 +111,7 @@ async def total(conn: Connection, about: Asked) -> int:
     if filters.state or filters.day or filters.bbox or filters.figure == "proposed":
         return await _listed(conn, about)
     whole = await _counted(conn, about, None, await coverage_sums.usable(conn, about))
-    return _row(whole[0], None, filters).counts[filters.figure] if whole else 0
+    return _row(whole[0]).counts[filters.figure] if whole else 0
 
 
 async def _listed(conn: Connection, about: Asked) -> int:
@@ -131,13 +126,12 @@ async def _counted(conn: Connection, about: Asked, parted: By | None, kept: Kept
         kept = coverage_sums.NOTHING  # days are not summed up by who holds the doors
     about = coverage_query.asking(about, only(about.filters, figure="doors"))
     parameter = coverage_query.begun(about.span)
-    sources = []
+    sources = [
+        _anew(await coverage_query.doors(conn, about, parameter=parameter, reached=reached, besides=besides), parted)
+        for reached, besides in _uncounted(about, parted, kept, parameter)
+    ]
     if kept.parts:
         sources.append(_summed(about, parted, kept, parameter))
-    if kept.lacking or not kept.parts:
-        besides = coverage_sums.of_parts(kept.lacking, parameter) if kept.parts else ""
-        query = await coverage_query.doors(conn, about, parameter=parameter, besides=besides)
-        sources.append(_anew(query, parted))
     breakdown = BREAKDOWNS[parted]
     text = PARTED.format(
         names=_NAMES,
@@ -151,53 +145,52 @@ async def _counted(conn: Connection, about: Asked, parted: By | None, kept: Kept
     return found
 
 
+def _uncounted(about: Asked, parted: By | None, kept: Kept, parameter: Parameters) -> Iterator[tuple[str, str]]:
+    """What is to be counted anew: how it is reached, and where it lies."""
+    if not kept.parts:
+        yield "", "true"
+        return
+    if kept.lacking:
+        yield "", coverage_sums.of_parts(kept.lacking, parameter)
+    if not about.ways.district:
+        beside = coverage_reach.beside_sums(about.ways, parameter, days=parted == "day")
+        yield beside, coverage_sums.of_parts(kept.parts, parameter)
+
+
 def _anew(query: Query, parted: By | None) -> str:
     if parted == "day":
-        return f"select value, {COUNTS_OF_DAY} from {query.text} {DAYS} where value is not null group by value"
+        return f"select value, {COUNTS_OF_DAY} from {query.text} {DAYS} group by value"
     return f"select {BREAKDOWNS[parted].column}, {COUNTS} from {query.text} group by 1"
 
 
 def _summed(about: Asked, parted: By | None, kept: Kept, parameter: Parameters) -> str:
-    table, column = ("coverage_day_sum", "day") if parted == "day" else ("coverage_sum", BREAKDOWNS[parted].column)
-    conditions = [
-        "district = $1 and campaign = $2",
-        f"round = {parameter(about.round.number)} and part = any({parameter(kept.parts)}::text[])",
-        *coverage_query.narrowed(about, parameter),
-    ]
-    sums = ", ".join(f"sum({name})::int" for name in SUMMED)
-    return f"select {column}, {sums} from {table} where {' and '.join(conditions)} group by 1"
-
-
-def _row(row: Any, parted: By | None, filters: Filters) -> Row:
-    key = row["key"]
-    return Row(
-        key=key,
-        name=row["name"],
-        part_of=row["part_of"],
-        filters=_narrow(filters, parted, key),
-        counts=_complete({figure: row[figure] for figure in SUMMED}),
+    where = " and ".join(
+        [
+            "district = $1 and campaign = $2",
+            f"round = {parameter(about.round.number)} and part = any({parameter(kept.parts)}::text[])",
+            coverage_reach.of_sums(about.ways, parameter, days=parted == "day"),
+            *coverage_query.narrowed(about, parameter),
+        ]
     )
+    sums = ", ".join(f"sum({name})::int" for name in SUMMED)
+    if parted == "day":
+        of_days = f"select day, {sums} from coverage_day_sum where {where} group by 1"
+        return f"{of_days} union all select null::date, {sums} from coverage_sum where {where} group by 1"
+    return f"select {BREAKDOWNS[parted].column}, {sums} from coverage_sum where {where} group by 1"
 
 
-def _narrow(filters: Filters, parted: By | None, key: str | None) -> Filters:
-    match parted:
-        case None:
-            return filters
-        case "day":
-            return only(filters, day=date.fromisoformat(key or ""))
-        case "organisation" | "member":
-            return only(filters, **{parted: (UUID(key) if key else None,)})
-        case _:
-            return only(filters, **{parted: (key or NONE,)})
+def _row(row: Any) -> Row:
+    counts: dict[Figure, int] = {figure: row[figure] for figure in SUMMED}
+    return Row(key=row["key"], name=row["name"], part_of=row["part_of"], counts=_complete(counts))
 
 
 def _complete(counts: dict[Figure, int]) -> Mapping[Figure, int]:
     return counts | {"not_yet": counts["doors"] - counts["visited"]}
 
 
-def _sum(rows: Sequence[Row], filters: Filters) -> Row:
+def _sum(rows: Sequence[Row]) -> Row:
     counts: dict[Figure, int] = {figure: sum(row.counts[figure] for row in rows) for figure in SUMMED}
-    return Row(key=None, name=None, part_of=None, filters=filters, counts=_complete(counts))
+    return Row(key=None, name=None, part_of=None, counts=_complete(counts))
 
 
 def _with(row: Row, figure: Figure, count: int) -> Row:

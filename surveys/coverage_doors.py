@@ -120,7 +120,7 @@ async def page(
     after = cursors.read(cursor, _Cursor) if cursor else None
     parameter = coverage_query.begun(about.span)
     query = await coverage_query.doors(
-        conn, about, parameter=parameter, besides=_after(after, parameter) if after else ""
+        conn, about, parameter=parameter, besides=_after(after, parameter) if after else "true"
     )
     text = f"{NAMED.format(door=query.text)} {ORDER} limit {parameter(limit + 1)}"
     rows = await conn.fetch(text, *parameter.values)

@@ -13,14 +13,15 @@ from asyncpg import Connection
 from msgspec import Struct
 
 from maps import tiles
-from surveys import door_states, scopes
+from surveys import coverage_reach, door_states
+from surveys.coverage_reach import Ways
 from surveys.coverage_terms import COUNTED, Figure
 from surveys.door_states import STATE_OF, DoorState, Every, Round
 from surveys.issue_query import NONE, SMALL_VIEW, YEARS, Box
 from surveys.people import Reader
 from surveys.premises import PremisesKind
 from surveys.refusals import InvalidFilter, NotFound
-from surveys.scopes import Parameters, Reach
+from surveys.scopes import Parameters
 
 
 class Filters(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -73,14 +74,14 @@ class Asked(Struct, frozen=True, kw_only=True):
     ends: datetime
     present: bool
     filters: Filters
-    reach: Reach
+    ways: Ways
     zone: ZoneInfo
 
     @property
     def span(self) -> Span:
         """The visits that count."""
         return Span(
-            district=self.reach.reader.district,
+            district=self.ways.reader.district,
             campaign=self.campaign.id,
             begins=self.round.starts_at,
             ends=self.ends,
@@ -97,7 +98,7 @@ async def asked(
     conn: Connection, reader: Reader, campaign: str, filters: Filters, zone: ZoneInfo, now: datetime
 ) -> Asked:
     """What these filters ask about. Raises NotFound, InvalidFilter, and NotAllowed for whoever reads no visits."""
-    reach = await scopes.reach(conn, reader)
+    ways = await coverage_reach.ways(conn, reader, campaign)
     row = await conn.fetchrow(CAMPAIGN, reader.district, campaign)
     if row is None:
         raise NotFound
@@ -112,7 +113,7 @@ async def asked(
         ends=min(one.ends_at, end) if past and end is not None else one.ends_at,
         present=not past,
         filters=filters,
-        reach=reach,
+        ways=ways,
         zone=zone,
     )
 
@@ -166,17 +167,16 @@ class Query(Struct, frozen=True):
     parameter: Parameters
 
 
-async def doors(conn: Connection, about: Asked, *, parameter: Parameters | None = None, besides: str = "") -> Query:
-    """The doors that are asked for, as the reader reaches them; as part of a question that has parameters already, and
-    narrowed by what else the columns of the register must be."""
+async def doors(
+    conn: Connection, about: Asked, *, parameter: Parameters | None = None, reached: str = "", besides: str = "true"
+) -> Query:
+    """The doors that are asked for, as the reader reaches them, or `reached` says; as part of a question that has
+    parameters already, and narrowed by what else the columns of the register must be."""
     parameter = parameter or begun(about.span)
-    conditions = [register(about.filters.figure), *narrowed(about, parameter)]
-    if reached := about.reach.condition(parameter, "premises", "p"):
-        conditions.append(reached)
+    conditions = [register(about.filters.figure), *narrowed(about, parameter), besides]
+    conditions.append(reached or coverage_reach.condition(about.ways, parameter))
     if about.filters.bbox is not None:
         conditions.append(_in_view(about.filters.bbox, parameter))
-    if besides:
-        conditions.append(besides)
     text = await everywhere(conn, about.span, parameter, " and ".join(conditions))
     outcome = _of_outcome(about.filters, parameter)
     return Query(f"(select * from ({text}) door where {outcome}) door", parameter)

@@ -60,8 +60,8 @@ select array(select code from usable) as parts,
 
 
 async def usable(conn: Connection, about: Asked) -> Kept:
-    """The sums that hold of what is asked about: of the present, for who reaches the whole district."""
-    if not about.present or not about.reach.district:
+    """The sums that hold of what is asked about: of the present."""
+    if not about.present:
         return NOTHING
     span, number = about.span, about.round.number
     row = await conn.fetchrow(USABLE, span.district, span.campaign, number, span.begins, span.ends, span.zone.key)
@@ -156,7 +156,7 @@ from ({{doors}}) door group by community, kind, organisation, member
 DAY_SUMS = f"""
 insert into coverage_day_sum (district, campaign, round, part, community, kind, day, {_NAMES})
 select $1::int, $2::text, {{round}}, coalesce(community, ''), community, kind, value, {COUNTS_OF_DAY}
-from ({{doors}}) door {DAYS} where value is not null group by community, kind, value
+from ({{doors}}) door {DAYS} where of <> 'all' group by community, kind, value
 """
 
 

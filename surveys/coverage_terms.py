@@ -51,9 +51,15 @@ SUMMED: tuple[Figure, ...] = (
     "unassigned",
 )
 COUNTS = ", ".join(f"count(*) filter (where {COUNTED[figure]})::int as {figure}" for figure in SUMMED)
-# A door counts on the day of its first visit, and as met on that of the first that met somebody.
+# A door counts on the day of its first visit, as met on that of the first that met somebody, and among all on none.
 COUNTS_OF_DAY = ", ".join(
-    f"count(*) filter (where {'not first' if figure == 'met' else 'first'} and {COUNTED[figure]})::int as {figure}"
+    f"count(*) filter (where of <> '{'first' if figure == 'met' else 'met'}' and {COUNTED[figure]})::int as {figure}"
     for figure in SUMMED
 )
-DAYS = "cross join lateral (values (visited_on, true), (met_on, false)) as day(value, first)"
+DAYS = """
+cross join lateral (
+  select visited_on, 'first' where visited_on is not null
+  union all select met_on, 'met' where met_on is not null
+  union all select null, 'all'
+) as day(value, of)
+"""

@@ -10,7 +10,7 @@ import asyncpg
 import pytest
 
 from maps import tiles
-from surveys import coverage, coverage_query, coverage_sums
+from surveys import coverage, coverage_query, coverage_reach, coverage_sums
 from surveys.coverage import By
 from surveys.coverage_query import Filters
 from surveys.people import Grant, Reader
@@ -27,6 +27,7 @@ from tests.conftest import (
     NEXT,
     NOW,
     ORGANISATION,
+    ORGANISER_BESIDE,
     OTHER_WORKER,
     STREET_LEADER,
     WORKER,
@@ -175,13 +176,20 @@ async def test_a_month_is_told(client: Client, conn: asyncpg.Connection, street:
 
 
 @pytest.mark.parametrize("summed_up", [False, True])
+@pytest.mark.parametrize("looked_up", [20_000, 0])
 async def test_every_figure_opens_the_doors_that_it_counts(
-    client: Client, conn: asyncpg.Connection, street: list[UUID], summed_up: bool
+    client: Client,
+    conn: asyncpg.Connection,
+    street: list[UUID],
+    monkeypatch: pytest.MonkeyPatch,
+    summed_up: bool,
+    looked_up: int,
 ) -> None:
+    monkeypatch.setattr(coverage_reach, "MOST_HELD", looked_up)
     if summed_up:
         await sum_up(conn)
-    for who in (LEADER, WORKER, STREET_LEADER, MEMBER, MEMBER_BESIDE):
-        for by in BYS:
+    for who in (LEADER, WORKER, STREET_LEADER, MEMBER, ORGANISER_BESIDE):
+        for by in BYS if who in (LEADER, MEMBER) and looked_up else ("organisation", "day"):
             table = await told(client, who, by=by)
             figures = [{"count": table["proposed"]["count"], "href": table["proposed"]["href"]}]
             for row in (*table["rows"], table["total"]):

@@ -11,6 +11,7 @@ import click
 from api.embedded_postgres import Cluster
 from tests.bench import (
     cards,
+    doors,
     figures,
     filing,
     late,
@@ -41,6 +42,7 @@ MEASURES = {
     "twins": twins.measure,
     "late": late.measure,
     "rates": rates.measure,
+    "doors": doors.measure,
 }
 LARGE = {
     "maps": map_data.measure_large,
