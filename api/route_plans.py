@@ -60,9 +60,9 @@ class RoutePlans:
         among = [party for party in parties if party.members]
         divisions = [proposals.division(party) for party in among]
         answer = None
-        task = _task(among, divisions)
+        task = planned(among, divisions)
         async with asyncio.timeout(task.seconds + LATE_S):
-            async for said in _ask(task):
+            async for said in ask(task):
                 if isinstance(said, Answer):
                     answer = said
                 else:
@@ -85,7 +85,8 @@ class RoutePlans:
             await proposals.finish(conn, district, proposal, found, plain)
 
 
-def _task(parties: Sequence[Party], divisions: Sequence[Division]) -> Task:
+def planned(parties: Sequence[Party], divisions: Sequence[Division]) -> Task:
+    """What the planner is asked, and how long it may take."""
     doors = sum(len(division.placed) for division in divisions)
     groups = [
         Group(
@@ -97,7 +98,7 @@ def _task(parties: Sequence[Party], divisions: Sequence[Division]) -> Task:
     return Task(groups=groups, seconds=min(LEAST_S + A_DOOR_S * doors, MOST_S))
 
 
-async def _ask(task: Task) -> AsyncIterator[Progress | Answer]:
+async def ask(task: Task) -> AsyncIterator[Progress | Answer]:
     """What the planner says, line by line; it ends with us."""
     process = await asyncio.create_subprocess_exec(
         sys.executable,

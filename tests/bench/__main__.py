@@ -26,6 +26,7 @@ from tests.bench import (
     server,
     sign_ins,
     twins,
+    walking,
 )
 
 MEASURES = {
@@ -43,6 +44,7 @@ MEASURES = {
     "late": late.measure,
     "rates": rates.measure,
     "doors": doors.measure,
+    "walking": walking.measure,
 }
 LARGE = {
     "maps": map_data.measure_large,
