@@ -22,6 +22,7 @@ from surveys.refusals import Invalid, Missing, Refusal
 
 LARGEST_XML = 2 * 1024 * 1024  # bytes; as a visit that our own client sends
 MOST_TAGS = 40_000  # of beginnings and ends; a questionnaire of 5,000 questions has a quarter of them
+MOST_ATTRIBUTES = 10_000  # or what looks like one in a text
 DEEPEST = 16  # groups within groups
 LONGEST_NAME = 255  # characters of a file's
 OF_QUESTIONNAIRE = f"{visit_form.FORM_ID}-"  # begins the id of a visit form with a questionnaire in it
@@ -115,7 +116,9 @@ def parse(xml: bytes) -> Element:
     """The elements of an XML text. Raises XmlTooLarge, NotXml and XmlUnsafe."""
     if len(xml) > LARGEST_XML:
         raise XmlTooLarge("xml_submission_file", most=LARGEST_XML)
-    if b"<!DOCTYPE" in xml or b"<!ENTITY" in xml or xml.count(b"<") > MOST_TAGS:
+    declares = b"<!DOCTYPE" in xml or b"<!ENTITY" in xml
+    attributes = xml.count(b'="') + xml.count(b"='")
+    if declares or xml.count(b"<") > MOST_TAGS or attributes > MOST_ATTRIBUTES:
         raise XmlUnsafe("xml_submission_file")
     try:
         return ElementTree.fromstring(xml.decode())  # noqa: S314 -- as text, so that no encoding hides what was looked for

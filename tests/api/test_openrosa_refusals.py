@@ -47,6 +47,10 @@ HOSTILE: dict[str, tuple[bytes, int]] = {
         400,
     ),
     "elements without end": (filled("uuid:x") + b"<a/>" * 50_000, 422),
+    "attributes without end": (
+        filled(instance()).replace(b"<data ", b"<data " + b"".join(b'a%d="" ' % at for at in range(20_000))),
+        422,
+    ),
     "answers of 10 MB": (filled(instance(), visit_note="长" * 3_500_000), 413),
     "groups without end": (
         filled(instance(), form="visit-x", answers={"g": 1}).replace(b"<g>1</g>", deep(500).encode()),
