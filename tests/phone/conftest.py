@@ -37,11 +37,11 @@ class Station:
     async def start(self) -> None:
         """Serve; nobody had to wait for the port, since nobody else has it."""
         app = create_app(self._settings, lambda: datetime.now(UTC), RING)
-        config = uvicorn.Config(app, log_config=None, lifespan="on", timeout_graceful_shutdown=1)
+        config = uvicorn.Config(app, log_config=None, access_log=False, lifespan="on", timeout_graceful_shutdown=1)
         self._running = uvicorn.Server(config)
         self._running.install_signal_handlers = lambda: None  # type: ignore[attr-defined]
-        listening = socket.create_server(("127.0.0.1", self.port))
-        self._task = asyncio.create_task(self._running.serve([listening]))
+        self._listening = socket.create_server(("127.0.0.1", self.port))
+        self._task = asyncio.create_task(self._running.serve([self._listening]))
         while not self._running.started:  # noqa: ASYNC110 - uvicorn has no event to wait for
             await asyncio.sleep(0.02)
 
@@ -50,6 +50,7 @@ class Station:
         if self._running and self._task:
             self._running.should_exit = True
             await self._task
+            self._listening.close()
         self._running = self._task = None
 
 

@@ -5,6 +5,7 @@ import { net } from './net'
 import { language } from '../words'
 
 const PATIENCE_MS = 30_000
+const PASSING = [0, 408, 409, 423, 429] // no answer, too slow, or something else is in the middle of it
 
 /** What came of a request that came to nothing: `offline`, `slow`, or the code of the server's refusal. */
 export class Failed extends Error {
@@ -19,7 +20,7 @@ export class Failed extends Error {
 
   /** Trying again later may help. */
   get passing(): boolean {
-    return this.status === 0 || this.status === 408 || this.status === 429 || this.status >= 500
+    return PASSING.includes(this.status) || this.status >= 500
   }
 }
 

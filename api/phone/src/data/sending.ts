@@ -31,21 +31,9 @@ let batch = FIRST_BATCH // smaller after one that did not arrive, larger after o
 /** Send what waits. Throws Failed at the first thing that cannot be sent for now. */
 export async function pass(progress: () => void): Promise<void> {
   await file(progress)
-  let wrong: unknown = null
-  for (const item of await mine('filed'))
-    try {
-      await sendPhotos(item, progress)
-    } catch (error) {
-      if (!(error instanceof Failed) || error.passing || error.status === 401) throw error
-      wrong = error // this photo is refused; the others are not
-      await outbox.change(item.id, (kept) => {
-        kept.failure = error.code
-        kept.problem = error.problem
-      })
-    }
+  for (const item of await mine('filed')) await sendPhotos(item, progress)
   await compareReceipts()
   await forgetOld()
-  if (wrong) await outbox.changed()
 }
 
 async function mine(state: OutboxItem['state']): Promise<OutboxItem[]> {
@@ -109,19 +97,34 @@ async function sendPhotos(item: OutboxItem, progress: () => void): Promise<void>
   for (const [sha256, places] of grouped(belongings(item.visit))) {
     const photo = kept.find((one) => one.sha256 === sha256)
     if (!photo || photo.sent) continue
-    for (const { of, thing } of places) {
-      await sendPhoto({ ...photo, upload: places.length > 1 ? null : photo.upload }, of, thing)
+    try {
+      for (const { of, thing } of places)
+        await sendPhoto({ ...photo, upload: places.length > 1 ? null : photo.upload }, of, thing)
+      await noteSent(item, photo)
+    } catch (error) {
+      if (!(error instanceof Failed) || error.passing || error.status === 401) throw error
+      await noteRefused(item, error) // this photo is; the others are not
     }
-    await changePhoto(photo.id, (one) => {
-      one.sent = true
-    })
-    await outbox.change(item.id, (one) => {
-      one.photos_sent = Math.min(one.photos, one.photos_sent + 1)
-      one.failure = null
-      one.problem = null
-    })
     progress()
   }
+}
+
+async function noteSent(item: OutboxItem, photo: KeptPhoto): Promise<void> {
+  await changePhoto(photo.id, (one) => {
+    one.sent = true
+  })
+  await outbox.change(item.id, (one) => {
+    one.photos_sent = Math.min(one.photos, one.photos_sent + 1)
+    one.failure = null
+    one.problem = null
+  })
+}
+
+async function noteRefused(item: OutboxItem, error: Failed): Promise<void> {
+  await outbox.change(item.id, (one) => {
+    one.failure = error.code
+    one.problem = error.problem
+  })
 }
 
 function grouped<T extends { photo: Photo }>(places: T[]): Map<string, T[]> {

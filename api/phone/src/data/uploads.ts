@@ -5,6 +5,7 @@ import { database, type KeptPhoto } from './database'
 import { Failed } from './requests'
 
 const STALLED_MS = 15_000 // without a byte moving, the connection is given up and taken up anew
+const AGAIN_AT_ONCE = [409, 423] // another offset than the server's, or still writing what came before
 const PATHS = '/api/uploads'
 
 /** Send a photo of a visit or of one of its issues, or what is left of it. Throws Failed. */
@@ -16,7 +17,10 @@ export async function send(photo: KeptPhoto, of: 'visit' | 'issue', thing: strin
       uploadUrl: photo.upload ?? undefined,
       metadata: { [of]: thing, sha256: photo.sha256 },
       headers: { Authorization: `Bearer ${token}` },
-      retryDelays: null, // who sends the outbox tries again, with everything else that waits
+      // A browser repeats by itself a part whose connection broke, from an offset that is past: asked again where it is,
+      // the photo goes on from there. After everything else, who sends the outbox tries again.
+      retryDelays: [0, 500, 2_000, 5_000],
+      onShouldRetry: (error) => AGAIN_AT_ONCE.includes(error.originalResponse?.getStatus() ?? 0),
       storeFingerprintForResuming: false, // the address lies with the photo
       onBeforeRequest(request) {
         watch()
