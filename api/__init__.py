@@ -22,8 +22,8 @@ Where does it go? `app` puts everything together; one file per noun answers for 
   `attachment_store` (where they lie) `pictures` and `picture_maker` (the processes that decode)
 - trust: `audit` `history_words` `residents` `resident_texts` `erasure_journal` `backups` `backup_files`
   `installation_checks`
-- questionnaires: `questionnaires` `shipped_questionnaires` `xlsforms` (an XLSForm made into one) `xlsform_files`
-  `xlsform_columns` `xlsform_expressions` `xlsform_checks` `xlsform_faults` (told by sheet, row and column)
+- questionnaires: `questionnaires` `questionnaire_pages` `shipped_questionnaires` `xlsforms` (an XLSForm made into one)
+  `xlsform_files` `xlsform_columns` `xlsform_expressions` `xlsform_checks` `xlsform_faults` (by sheet, row, column)
   `xlsform_maker` (the process that opens them) `answer_exports` `answer_columns`
 - tables that come in: `tables` `point_files` (GeoJSON) `category_lists` `holiday_lists` `member_files` `ledgers`
   `premises_files` `premises_reports`; and go out: `exports` `export_columns` `export_files`

@@ -54,6 +54,7 @@ export default defineConfig({
         sign_in: 'src/sign_in.ts',
         first_access: 'src/first_access.ts',
         person: 'src/person.ts',
+        questionnaires: 'src/questionnaires.ts',
         assignment: 'src/assignment/main.ts',
         openapi: 'src/openapi.ts',
         pages: 'src/pages.css',

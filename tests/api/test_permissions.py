@@ -133,6 +133,7 @@ VALUES: dict[str, Callable[[Things], str]] = {
     "sha256:str": lambda _: PHOTO["sha256"],
     "file_path:path": lambda _: "x",
     "path:str": lambda _: "x",
+    "name:path": lambda _: "nothing",
     "questionnaire:str": lambda _: "nothing",
     "version:str": lambda _: "1",
     "name:str": lambda _: "nothing.xlsx",
@@ -301,6 +302,8 @@ ROUTES: dict[str, Row] = {
     "GET /schema/{path:str}": public(404),
     "GET /schema/openapi.json": public(200),
     "GET /health/live": public(200),
+    "GET /phone": public(308),
+    "GET /phone/{name:path}": public(404),
     "GET /health/ready": public(200),
     # signing in and out
     "GET /sign-in": public(200),
@@ -435,6 +438,8 @@ ROUTES: dict[str, Row] = {
     "POST /api/issues/{issue:uuid}/twins/{other:uuid}/dismiss": Row(ok=404, other=404, body=lambda _: {}),
     "POST /api/contacts/search": Row(may=DESK | DEPARTMENT | {"member"}, body=lambda _: {"phone": PHONE}, shown=_items),
     # questionnaires: read by whoever reads visits, and published by an administrator; the twin has none
+    "GET /questionnaires": Row(),
+    "GET /questionnaires/{questionnaire:str}/{version:str}": Row(ok=404),
     "GET /api/questionnaires": Row(),
     "POST /api/questionnaires": Row(may=ADMINISTRATION, ok=422, query="?name=form.xlsx", body=lambda _: {}),
     "POST /api/questionnaires/shipped": Row(may=ADMINISTRATION),
