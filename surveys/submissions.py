@@ -70,7 +70,8 @@ class Opened(Struct, frozen=True, kw_only=True):
     version: str
     instance: UUID
     edits: UUID | None  # the instance that it puts right
-    root: Element
+    texts: Mapping[str, str]  # of the questions in no group
+    groups: Mapping[str, Sequence[Element]]  # by their name, which a repeat has several times
 
     @property
     def questionnaire(self) -> str | None:
@@ -99,16 +100,17 @@ def read(xml: bytes) -> Opened:
     form = root.get("id") or ""
     if form != visit_form.FORM_ID and not form.startswith(OF_QUESTIONNAIRE):
         raise UnknownForm("id", given=form)
-    meta = _child(root, "meta")
-    texts = _texts(meta) if meta is not None else {}
-    if "instanceID" not in texts:
+    texts, groups = _parts(root)
+    meta = _of_group(groups, "meta")
+    if "instanceID" not in meta:
         raise Missing("meta/instanceID")
     return Opened(
         form=form,
         version=root.get("version") or "",
-        instance=_uuid("meta/instanceID", texts["instanceID"]),
-        edits=_uuid("meta/deprecatedID", texts["deprecatedID"]) if "deprecatedID" in texts else None,
-        root=root,
+        instance=_uuid("meta/instanceID", meta["instanceID"]),
+        edits=_uuid("meta/deprecatedID", meta["deprecatedID"]) if "deprecatedID" in meta else None,
+        texts=texts,
+        groups=groups,
     )
 
 
@@ -129,16 +131,15 @@ def parse(xml: bytes) -> Element:
 def tell(opened: Opened, visit: UUID, questions: Sequence[Field] | None = None) -> Told:
     """What a submission tells of a visit; of a questionnaire whose questions are not known, the answers are read by
     what they look like. Raises XmlUnsafe and Unreadable."""
-    texts = _texts(opened.root)
-    found = _child(opened.root, "visit_found")
+    texts, groups = opened.texts, opened.groups
     ended_at = texts.get("visit_ended_at") or texts.get("visit_started_at")
     any_problems = texts.get("visit_problems") != "no"  # of a version that did not ask, what is there counts
-    issues = list(_issues(opened.root, visit, ended_at)) if any_problems else []
+    issues = list(_issues(groups.get("issue", ()), visit, ended_at)) if any_problems else []
     draft: dict[str, Any] = _without_blanks(
         id=str(visit),
         via="collect",
         campaign=texts.get("visit_campaign"),
-        premises=_door(texts, _texts(found) if found is not None else {}, visit),
+        premises=_door(texts, _of_group(groups, "visit_found"), visit),
         started_at=texts.get("visit_started_at"),
         ended_at=ended_at,
         outcome=texts.get("visit_outcome"),
@@ -149,7 +150,7 @@ def tell(opened: Opened, visit: UUID, questions: Sequence[Field] | None = None) 
     draft["issues"] = [issue for issue, _ in issues]
     media = [one for _, its in issues for one in its]
     if opened.questionnaire is not None:
-        node = _child(opened.root, visit_form.ANSWERS)
+        node = next(iter(groups.get(visit_form.ANSWERS, ())), None)
         values, names = _answers(node, questions) if node is not None else ({}, [])
         draft["answers"] = {"questionnaire": opened.questionnaire, "version": opened.version, "values": values}
         media += [Media(name, "visit", visit) for name in names]
@@ -162,16 +163,25 @@ def _without_blanks(**values: Any) -> dict[str, Any]:
 
 def _named(node: Element) -> str:
     """An element's name without its namespace."""
-    return node.tag.rpartition("}")[2]
+    tag = node.tag
+    return tag.rpartition("}")[2] if tag[0] == "{" else tag
 
 
-def _child(node: Element, name: str) -> Element | None:
-    return next((child for child in node if _named(child) == name), None)
+def _parts(node: Element) -> tuple[dict[str, str], dict[str, list[Element]]]:
+    """What stands in the elements of a node that have none below them, without blank ones; and the others by name."""
+    texts: dict[str, str] = {}
+    groups: dict[str, list[Element]] = {}
+    for child in node:
+        if len(child):
+            groups.setdefault(_named(child), []).append(child)
+        elif (text := child.text) and not text.isspace():
+            texts[_named(child)] = text
+    return texts, groups
 
 
-def _texts(node: Element) -> dict[str, str]:
-    """What stands in the elements of a node that have none below them; blank ones are left out."""
-    return {_named(child): child.text for child in node if child.text and not len(child) and not child.text.isspace()}
+def _of_group(groups: Mapping[str, Sequence[Element]], name: str) -> dict[str, str]:
+    """The texts of a group that stands once; none where it does not stand."""
+    return _parts(groups[name][0])[0] if name in groups else {}
 
 
 def _uuid(field: str, text: str) -> UUID:
@@ -211,10 +221,12 @@ def _position(text: str | None) -> dict[str, Any] | None:
 PHOTOS = ("issue_photo", "issue_photo_2", "issue_photo_3")
 
 
-def _issues(root: Element, visit: UUID, ended_at: str | None) -> Iterator[tuple[dict[str, Any], list[Media]]]:
+def _issues(
+    nodes: Sequence[Element], visit: UUID, ended_at: str | None
+) -> Iterator[tuple[dict[str, Any], list[Media]]]:
     """The problems, each with its photos; an empty repeat, as a form that was looked at leaves it, is none."""
-    for at, node in enumerate(node for node in root if _named(node) == "issue"):
-        texts = _texts(node)
+    for at, node in enumerate(nodes):
+        texts, _ = _parts(node)
         if "issue_category" not in texts and "issue_title" not in texts:
             continue
         issue_id = uuid5(visit, f"issue {at}")
