@@ -7,8 +7,8 @@ Where does it go? `app` puts everything together; one file per noun answers for 
 - who is it, and how often: `auth` `session_cookies` `entrance` (where a secret is shown) `sign_in`
   `first_access` `second_factor` `account` `devices` `limits`
 - what every door shares: `json_bodies` (in) `problem_details` (no) `documented_problems` `pages` `qr_codes`
-- work: `visits` `filing` (visits that arrive together) `issues` `rates` `coverage` `twins` `return_visits`
-  `maps` `communities` `contacts` `day` (what a phone takes along) `campaigns`
+- work: `visits` `filing` (visits that arrive together) `issues` `rates` `coverage` `coverage_page` `twins`
+  `return_visits` `maps` `communities` `contacts` `day` (what a phone takes along) `campaigns`
   `premises` (the register of doors)
   `phone_client` (the app) `campaign_pages` `assignments` `route_plans` (proposals under way) `route_planner` (the
   process that divides doors)

@@ -46,7 +46,10 @@ STATES: Mapping[State, Words] = {
     "closed": ("已结束", "Closed"),
 }
 # What else there is of a campaign, by its address below the campaign's.
-DOORS: Mapping[str, Words] = {"assignment": ("分配", "Who visits which door")}
+DOORS: Mapping[str, Words] = {
+    "assignment": ("分配", "Who visits which door"),
+    "coverage": ("走访覆盖", "Coverage"),
+}
 
 
 @get("/campaigns", include_in_schema=False)

@@ -50,6 +50,7 @@ export default defineConfig({
     rolldownOptions: {
       input: {
         map: 'src/map/main.ts',
+        coverage: 'src/coverage/main.ts',
         forms: 'src/forms.ts',
         sign_in: 'src/sign_in.ts',
         first_access: 'src/first_access.ts',

@@ -387,6 +387,7 @@ ROUTES: dict[str, Row] = {
         may=ASSIGNERS, ok=404, body=lambda _: {"id": str(uuid4()), "expected_version": 1}
     ),
     "GET /campaigns": Row(),
+    "GET /campaigns/{campaign:str}/coverage": Row(ok=404),
     "GET /campaigns/{campaign:str}": Row(ok=404),
     "GET /campaigns/{campaign:str}/assignment": Row(may=ASSIGNERS, ok=404),
     "GET /api/visits": Row(may=READERS - DEPARTMENT, blind=DEPARTMENT, shown=_total),
