@@ -15,7 +15,7 @@ from api import database, json_bodies
 from api.attachments import HOPELESS, Attachments
 from api.filing import FilingQueue
 from api.openrosa_bodies import Body, File
-from surveys import questionnaire_fields, submissions, submitted_media, submitted_visits, visit_drafts
+from surveys import submissions, submitted_media, submitted_visits, visit_drafts
 from surveys.attachments import NotPromised
 from surveys.history import Actor
 from surveys.people import Reader
@@ -129,16 +129,9 @@ async def _correct(
         described = await _described(state, reader.district, told.draft)
         told.draft["premises"] |= described or {}
         told.draft.pop("contact_card", None)  # it stays where it was left
-        if questions is not None:
-            told.draft["answers"]["values"] = questionnaire_fields.hold(questions, _values(told)).values
         draft = held(told.draft)
         await submitted_visits.correct(conn, state.atlas, reader, found, opened.instance, draft, state.clock())
     return found.visit, told
-
-
-def _values(told: Told) -> dict[str, Any]:
-    values: dict[str, Any] = told.draft.get("answers", {}).get("values", {})
-    return values
 
 
 async def _files(

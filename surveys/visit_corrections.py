@@ -9,11 +9,12 @@ import msgspec
 from asyncpg import Connection
 from msgspec import Meta, Struct
 
-from surveys import history, issue_moves, placing, scopes
+from surveys import history, issue_moves, placing, questionnaire_fields, scopes
 from surveys.history import Actor, event_row, request_digest, text_row
 from surveys.issues import Description
 from surveys.people import Reader
 from surveys.placing import Atlas, Position, ToPlace
+from surveys.questionnaire_fields import Field
 from surveys.refusals import (
     AlreadyWithdrawn,
     IdTaken,
@@ -157,8 +158,20 @@ async def _apply(
     if draft.answers is not None:
         named = {"questionnaire": draft.answers.questionnaire, "questionnaire_version": draft.answers.version}
         row = msgspec.structs.replace(row, **named)
-        texts["answers"] = msgspec.json.encode(draft.answers).decode()
+        texts["answers"] = msgspec.json.encode(await _held(conn, row.district, draft.answers)).decode()
     return msgspec.structs.replace(row, text_version=row.text_version + 1), texts
+
+
+ASKED = "select fields from questionnaire_version where district = $1 and questionnaire = $2 and version = $3"
+
+
+async def _held(conn: Connection, district: int, answers: Answers) -> Answers:
+    """Answers in the types of their questions, as when they are filed; where nobody knows those, as they came."""
+    fields = await conn.fetchval(ASKED, district, answers.questionnaire, answers.version)
+    if fields is None:
+        return answers
+    held = questionnaire_fields.hold(msgspec.convert(fields, list[Field]), answers.values)
+    return msgspec.structs.replace(answers, values=held.values)
 
 
 async def _apply_place(conn: Connection, atlas: Atlas, row: VisitRow, draft: Correction) -> VisitRow:
