@@ -8,6 +8,7 @@ import random
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import asyncpg
@@ -16,8 +17,9 @@ from PIL import Image
 from playwright.async_api import Browser, Page, Request, Response
 
 from tests import drafts, photographs
+from tests.api.processes import Program
 from tests.conftest import MEMBER, STRANGER
-from tests.entrances import PASSWORD
+from tests.entrances import PASSWORD, give_password
 from tests.phone import pockets
 from tests.phone.bad_line import BadLine, line
 from tests.phone.conftest import Handset, Station, handset
@@ -108,20 +110,29 @@ async def test_a_day_without_signal_is_filed_once_when_there_is_one(
         assert [item["visit"] for item in await pockets.lying(phone.page, "outbox")] == [None] * 12
 
 
-async def test_the_server_is_gone_in_the_middle_of_a_photo_and_comes_back(
-    browser: Browser, station: Station, conn: asyncpg.Connection
+async def test_the_server_is_killed_in_the_middle_of_a_photo_and_comes_back(
+    browser: Browser, dsn: str, conn: asyncpg.Connection, tmp_path: Path
 ) -> None:
-    async with line(station.port, bits_per_second=2_000_000) as wire, handset(browser, wire.address) as phone:
-        await signed_in(phone)
+    await give_password(conn, MEMBER)
+    program = Program(tmp_path / "data", DATABASE_URL=dsn, ZOUFANG_JOBS="off")
+    async with line(program.port, bits_per_second=1_000_000) as wire, handset(browser, wire.address) as phone:
         made = visits(3)
-        await pockets.put(phone.page, made, with_photos(made, 2, 512))
+        taken = with_photos(made, 2, 512)
         uploads = Uploads(phone.page)
-        await phone.page.reload()
-        await until(lambda: bool(uploads.finished))
-        await station.stop()
-        await asyncio.sleep(1)
-        await station.start()
-        await delivered(phone.page, 3, 60)
+        with program.serving() as process:
+            await signed_in(phone)
+            await pockets.put(phone.page, made, taken)
+            await phone.page.reload()
+            await until(lambda: bool(uploads.finished))
+            began = wire.sent
+            await until(lambda: wire.sent > began + 20_000)  # in the middle of the next
+            process.kill()
+            process.wait()
+        await phone.page.wait_for_timeout(1_000)
+        assert await conn.fetchval(FILED) == 3
+        assert await conn.fetchval(RECEIVED) < 6
+        with program.serving():
+            await delivered(phone.page, 3, 60)
         assert (await conn.fetchval(FILED), await conn.fetchval(RECEIVED)) == (3, 6)
         uploads.none_began_again()
 

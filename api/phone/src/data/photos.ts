@@ -3,6 +3,7 @@
 import type { Photo, Position } from './contract'
 import { database, DURABLE, type KeptPhoto } from './database'
 import { newId } from './ids'
+import { net } from './net'
 
 const LONGEST_SIDE = 1600 // pixels; what is on a picture can still be read, and a hundred go over a poor signal
 const QUALITY = 0.8
@@ -13,7 +14,7 @@ export interface Added extends Photo {
   id: string
 }
 
-/** Shrink a picture and keep it with its draft. Throws PhotoUnusable for what is no picture. */
+/** Shrink a picture and keep it with its draft. Throws PhotoUnusable for what is no picture, and without TLS. */
 export async function add(draft: string, picture: Blob, position: Position | null = null): Promise<Added> {
   const blob = await shrunk(picture)
   const sha256 = await digest(blob)
@@ -77,6 +78,7 @@ async function decoded(picture: Blob): Promise<HTMLImageElement> {
 }
 
 async function digest(blob: Blob): Promise<string> {
+  if (!net.secure) throw new PhotoUnusable() // without TLS the browser has no hash
   const hash = new Uint8Array(await crypto.subtle.digest('SHA-256', await blob.arrayBuffer()))
   return [...hash].map((byte) => byte.toString(16).padStart(2, '0')).join('')
 }

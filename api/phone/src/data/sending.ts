@@ -48,11 +48,10 @@ async function file(progress: () => void): Promise<void> {
     try {
       await fileBatch(items)
       batch = Math.min(MOST_IN_BATCH, batch * 2)
+      progress()
     } catch (error) {
       if (error instanceof Failed && error.passing) batch = Math.max(1, Math.floor(items.length / 2))
       throw error
-    } finally {
-      progress()
     }
   }
 }

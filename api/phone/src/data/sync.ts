@@ -3,7 +3,7 @@
 
 import { reactive } from 'vue'
 import { alone } from './alone'
-import { net, whenReachable } from './net'
+import { whenReachable } from './net'
 import * as day from './day'
 import * as notices from './notices'
 import * as outbox from './outbox'
@@ -38,7 +38,11 @@ export async function send(): Promise<void> {
   sync.nextAt = null
   try {
     let reported: Promise<void> = Promise.resolve()
-    const mine = await alone('zoufang-outbox', () => pass(() => (reported = reported.then(outbox.changed))))
+    function progress(): void {
+      pause = FIRST_PAUSE_MS // something arrives, however often the line breaks
+      reported = reported.then(outbox.changed)
+    }
+    const mine = await alone('zoufang-outbox', () => pass(progress))
     await reported
     sync.failure = null
     pause = FIRST_PAUSE_MS
@@ -76,8 +80,4 @@ export function begin(): void {
     void notices.refresh()
   })
   void send()
-}
-
-export function hopeful(): boolean {
-  return net.online
 }
