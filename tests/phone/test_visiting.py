@@ -1,7 +1,6 @@
 """A visit from the form to the server: filed with few taps, kept when the phone dies, and with no signal all day."""
 
 import time
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -27,7 +26,6 @@ async def test_a_plain_visit_with_one_issue_takes_few_taps_and_is_found_on_the_s
     station: Station,
     conn: asyncpg.Connection,
     tmp_path: Path,
-    record_property: Callable[[str, object], None],
 ) -> None:
     doors = await streets.give(conn, streets.along(3))
     async with handset(browser, station.address, **AT_THE_DOOR) as phone:
@@ -44,8 +42,6 @@ async def test_a_plain_visit_with_one_issue_takes_few_taps_and_is_found_on_the_s
         assert MARKUP in await page.inner_text(".issues li")
         await streets.file(page)
         taps, seconds = await page.evaluate("window.taps"), time.monotonic() - begun
-        record_property("taps", taps)
-        record_property("seconds", round(seconds, 1))
         assert taps <= MOST_TAPS
         assert seconds < MOST_SECONDS
         assert await page.inner_text(".next .door-row strong") == "幸福超市"
