@@ -28,6 +28,7 @@ from surveys.history import Actor
 from surveys.people import District, Reader
 from surveys.refusals import NotFound
 from surveys.sessions import OpenSession
+from surveys.visit_rules import DESK
 
 INBOX_SHOWN = 20
 
@@ -67,6 +68,7 @@ async def account_page(
         "of_kind": notice_words.of_kind,
         "next": local(request.query_params.get("next", HOME)),
         "keeps_people": bool(reader.roles() & {"administrator", "organiser"}),
+        "types_paper": bool(reader.roles() & DESK),
         "reads_history": bool(reader.roles() & {"administrator", "auditor"}),
     }
     return Template("account.html", context=context, headers=dict(NOT_KEPT))

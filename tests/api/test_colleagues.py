@@ -32,6 +32,13 @@ async def test_a_desk_finds_whoever_made_the_visit_on_paper(client: Client) -> N
     await doors.file(client, WORKER, drafts.visit(via="paper", visited_by=str(MEMBER_BESIDE.id)))
 
 
+async def test_the_account_page_leads_a_desk_to_the_form_for_paper(client: Client) -> None:
+    for who, leads in ((WORKER, True), (MEMBER, False)):
+        page = await client.get("/account", headers=who.headers)
+        assert page.status_code == 200
+        assert ("/phone/#/paper" in page.text) is leads
+
+
 @pytest.mark.parametrize("text", ["%", "_", "<img src=x onerror=alert(1)>", "' or 1=1 --", "\\"])
 async def test_what_is_looked_for_is_a_text_and_nothing_else(client: Client, text: str) -> None:
     assert await names(client, MEMBER, text) == []
