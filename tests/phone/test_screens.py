@@ -117,7 +117,7 @@ async def longest_frame(page: Page, act: Callable[[], Any]) -> float:
         await page.evaluate("window.frames_ms = []")
         await act()
         found.append(max(await page.evaluate("window.frames_ms")))
-    return round(min(found), 1)
+    return float(min(found))
 
 
 async def test_no_frame_is_felt_on_a_long_list_and_a_full_map(
