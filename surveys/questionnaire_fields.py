@@ -29,6 +29,7 @@ Value = Any  # as JSON has it
 LONGEST_TEXT = 10_000
 MOST_ENTRIES = 200  # of one repeat
 LARGEST_INTEGER = 2**53 - 1  # what every program of ours reads exactly
+LONGEST_NUMBER = 16  # characters, of which such a number has fewer
 SHA256 = re.compile("[0-9a-f]{64}")
 NUMBER = re.compile(r"[+-]?[0-9]{1,20}([.][0-9]{1,20})?")
 
@@ -212,9 +213,11 @@ def _file(_field: Field, value: Value) -> Value:
     return value
 
 
-def _calculated(_field: Field, value: Value) -> Value:
+def _calculated(field: Field, value: Value) -> Value:
+    """Collect and our client tell what was calculated as text: what is written as a number is one, and 007 is not."""
     if isinstance(value, str):
-        return _text(_field, value)
+        fits = NUMBER.fullmatch(value) and len(value) < LONGEST_NUMBER
+        return _number(value) if fits and str(_number(value)) == value else _text(field, value)
     return _number(value)
 
 

@@ -33,6 +33,10 @@ def held(kind: FieldType, value: Any, **more: Any) -> Held:
         ("file", {"sha256": "a" * 64, "name": "a.jpg"}, {"sha256": "a" * 64, "name": "a.jpg"}),
         ("calculate", "12 人", "12 人"),
         ("calculate", 12, 12),
+        ("calculate", "12", 12),
+        ("calculate", "2.5", 2.5),
+        ("calculate", "007", "007"),
+        ("calculate", "99999999999999999999", "99999999999999999999"),
     ],
 )
 def test_what_fits_takes_the_type_of_its_question(kind: FieldType, given: Any, kept: Any) -> None:
