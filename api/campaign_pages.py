@@ -93,6 +93,7 @@ async def campaign_page(
         },
         "doors": DOORS,
         "history": found.history,
+        "assigned": found.assignments,
         "names": found.names,
         "uuid": uuid4,
         "event_in_words": history_words.event_in_words,

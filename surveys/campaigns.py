@@ -9,6 +9,7 @@ from typing import ClassVar, Literal
 from uuid import UUID, uuid5
 from zoneinfo import ZoneInfo
 
+import msgspec
 from asyncpg import Connection, Record
 from msgspec import Struct
 
@@ -165,11 +166,16 @@ class CampaignPage(Struct, frozen=True, kw_only=True):
 
 
 class CampaignDetail(Struct, frozen=True, kw_only=True):
-    """One campaign with its history, and the names of the members whom that names by id."""
+    """One campaign with its history, the newest events of who was given doors in it, and the names of the members whom
+    these name by id."""
 
     campaign: Campaign
     history: list[Entry]
+    assignments: list[Entry]
     names: dict[str, str]
+
+
+ASSIGNMENTS_SHOWN = 20  # the newest
 
 
 class _Cursor(Struct, frozen=True, array_like=True):
@@ -245,10 +251,18 @@ async def seen_by(conn: Connection, reader: Reader, campaign: str, zone: ZoneInf
 async def one(conn: Connection, reader: Reader, campaign: str, zone: ZoneInfo, now: datetime) -> CampaignDetail:
     """One campaign with its history. Raises NotFound and NotAllowed."""
     found = await seen_by(conn, reader, campaign, zone, now)
-    entries = await history.of_thing(conn, reader.district, thing(reader.district, campaign))
-    ids = [UUID(entry.actor.id) for entry in entries if entry.actor.kind == "member"]
+    about = thing(reader.district, campaign)
+    entries = await history.of_thing(conn, reader.district, about)
+    given = [_counted(one) for one in await history.about(conn, reader.district, "campaign", about, ASSIGNMENTS_SHOWN)]
+    ids = [UUID(entry.actor.id) for entry in [*entries, *given] if entry.actor.kind == "member"]
     names = {str(id_): name for id_, name in (await people.names(conn, reader.district, ids)).items()}
-    return CampaignDetail(campaign=found, history=entries, names=names)
+    return CampaignDetail(campaign=found, history=entries, assignments=given, names=names)
+
+
+def _counted(entry: Entry) -> Entry:
+    """An event of doors that were given, with how many: which they are, and whose, is told within each one's reach."""
+    facts = {name: entry.facts[name] for name in ("doors", "left", "way") if name in entry.facts}
+    return msgspec.structs.replace(entry, facts=facts)
 
 
 async def _changes(conn: Connection, reader: Reader) -> set[UUID] | None:

@@ -13,7 +13,7 @@ from typing import Literal
 from uuid import UUID, uuid4
 
 import msgspec
-from asyncpg import Connection
+from asyncpg import Connection, Record
 from msgspec import Struct
 
 from surveys import copying
@@ -237,17 +237,30 @@ class Entry(Struct, frozen=True, kw_only=True):
 
 async def of_thing(conn: Connection, district: int, thing: UUID) -> list[Entry]:
     """The history of a thing that the caller has made sure the reader may see."""
-    return [
-        Entry(
-            id=row["id"],
-            version=row["version"],
-            event=row["event"],
-            actor=Actor(kind=row["actor_kind"], id=row["actor"]),
-            happened_at=row["happened_at"],
-            recorded_at=row["recorded_at"],
-            facts=row["facts"],
-            reason=(row["texts"] or {}).get("reason"),
-            despite=(row["texts"] or {}).get("despite"),
-        )
-        for row in await conn.fetch(OF_THING, district, thing)
-    ]
+    return [_entry(row) for row in await conn.fetch(OF_THING, district, thing)]
+
+
+# Events that stand for themselves, newest first.
+ABOUT = """
+select id, version, event, actor_kind, actor, happened_at, recorded_at, facts, null::jsonb as texts from history
+where district = $1 and facts->>'about' = $3::uuid::text and kind = $2 order by recorded_at desc, id desc limit $4
+"""
+
+
+async def about(conn: Connection, district: int, kind: Kind, thing: UUID, limit: int) -> list[Entry]:
+    """The newest events of a kind that are about a thing that the caller has made sure the reader may see."""
+    return [_entry(row) for row in await conn.fetch(ABOUT, district, kind, thing, limit)]
+
+
+def _entry(row: Record) -> Entry:
+    return Entry(
+        id=row["id"],
+        version=row["version"],
+        event=row["event"],
+        actor=Actor(kind=row["actor_kind"], id=row["actor"]),
+        happened_at=row["happened_at"],
+        recorded_at=row["recorded_at"],
+        facts=row["facts"],
+        reason=(row["texts"] or {}).get("reason"),
+        despite=(row["texts"] or {}).get("despite"),
+    )

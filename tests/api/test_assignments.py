@@ -148,6 +148,12 @@ async def test_one_event_tells_of_all_doors_and_the_same_again_of_none(
     assert told[1]["facts"]["premises"] == [str(door) for door in row[:2]]
     refused = await assign(client, row[2:], member=str(STRANGER.id), id=again, status=409)
     assert refused["code"] == "id_taken"
+    read = await doors.read(client, MEMBER, PATH)
+    assert sorted((entry["event"], entry["facts"]) for entry in read["assignments"]) == [
+        ("assign", {"doors": 150}),
+        ("take_away", {"doors": 2}),
+    ], "which they are is not everybody's to know"
+    assert read["names"] == {str(ADMINISTRATOR.id): ADMINISTRATOR.name}
 
 
 AWAY = """

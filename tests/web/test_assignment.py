@@ -133,6 +133,17 @@ async def _where(page: Page, box: Any) -> tuple[float, float]:
     raise AssertionError("no door on the map")
 
 
+async def test_a_finger_chooses_doors_too(browser: Browser, house: str, lanes: list[UUID]) -> None:
+    async with visiting(browser, house, **PHONE) as visitor:
+        page = await opened(visitor)
+        box = await page.locator("#map").bounding_box()
+        x, y = await _where(page, box)
+        await page.touchscreen.tap(x, y)
+        await page.wait_for_selector("#count:text-is('1')")
+        await page.touchscreen.tap(x, y)
+        await page.wait_for_selector("#count:text-is('0')")
+
+
 async def test_what_is_over_is_only_read(
     at_own_desk: Visitor, lanes: list[UUID], conn: asyncpg.Connection, client: Client
 ) -> None:

@@ -1,7 +1,7 @@
 // The map: a dot for each door in its member's colour, chosen one by one or by a box, dragged onto a member in the list.
 
 import { amount, page, say } from './page'
-import { doorsOf, state, type Door } from './state'
+import { doorsOf, state, type Door, type Member } from './state'
 
 const COLOURS = ['#0072b2', '#d55e00', '#009e73', '#cc79a7', '#6a3d9a', '#8c510a', '#01665e', '#c51b7d', '#4d4d4d', '#1b9e77']
 const NOBODY = '#ffffff'
@@ -19,9 +19,13 @@ let boxing = false
 let chosen: () => void = () => undefined
 let dropped: (doors: string[], member: string) => void = () => undefined
 
+let coloured: { of: Member[]; at: Map<string, number> } = { of: [], at: new Map() }
+
 export function colourOf(member: string | null): string {
-  const at = state.members.findIndex((one) => one.id === member)
-  return member === null || at < 0 ? NOBODY : (COLOURS[at % COLOURS.length] ?? INK)
+  if (coloured.of !== state.members)
+    coloured = { of: state.members, at: new Map(state.members.map((one, at) => [one.id, at])) }
+  const at = member === null ? undefined : coloured.at.get(member)
+  return at === undefined ? NOBODY : (COLOURS[at % COLOURS.length] ?? INK)
 }
 
 /** Makes the map; `onChoice` hears that other doors are chosen, `onDrop` that doors were let go over a member. */

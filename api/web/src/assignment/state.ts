@@ -126,9 +126,22 @@ export async function accept(): Promise<{ doors: number; members: number; left: 
   return done
 }
 
+let sorted: { of: Door[]; doors: Map<string | null, Door[]> } = { of: [], doors: new Map() }
+
 /** The doors of a member, or of nobody, in walking order; those without a place last, by their address. */
 export function doorsOf(member: string | null): Door[] {
-  return state.doors
-    .filter((door) => door.member === member)
-    .sort((one, other) => (one.place || 1e9) - (other.place || 1e9) || (one.address ?? '').localeCompare(other.address ?? ''))
+  if (sorted.of !== state.doors) sorted = { of: state.doors, doors: byMember(state.doors) }
+  return sorted.doors.get(member) ?? []
+}
+
+function byMember(doors: Door[]): Map<string | null, Door[]> {
+  const found = new Map<string | null, Door[]>()
+  for (const door of doors) {
+    const those = found.get(door.member)
+    if (those) those.push(door)
+    else found.set(door.member, [door])
+  }
+  for (const those of found.values())
+    those.sort((one, other) => (one.place || 1e9) - (other.place || 1e9) || (one.address ?? '').localeCompare(other.address ?? ''))
+  return found
 }
