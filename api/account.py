@@ -25,7 +25,7 @@ from surveys import (
     sign_ins,
 )
 from surveys.history import Actor
-from surveys.people import District, Reader
+from surveys.people import READING, District, Reader
 from surveys.refusals import NotFound
 from surveys.sessions import OpenSession
 from surveys.visit_rules import DESK
@@ -67,6 +67,7 @@ async def account_page(
         "way_words": notice_words.WAYS,
         "of_kind": notice_words.of_kind,
         "next": local(request.query_params.get("next", HOME)),
+        "reads_visits": bool(reader.roles() & READING),
         "keeps_people": bool(reader.roles() & {"administrator", "organiser"}),
         "types_paper": bool(reader.roles() & DESK),
         "reads_history": bool(reader.roles() & {"administrator", "auditor"}),

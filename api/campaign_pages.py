@@ -50,6 +50,7 @@ DOORS: Mapping[str, Words] = {
     "assignment": ("分配", "Who visits which door"),
     "coverage": ("走访覆盖", "Coverage"),
 }
+BY_ASSIGNERS = frozenset({"assignment"})  # of these, what only they open who say who visits which door
 
 
 @get("/campaigns", include_in_schema=False)
@@ -91,7 +92,11 @@ async def campaign_page(
             "communities": [place.code for place in one.communities],
             "organisations": [each.id for each in one.organisations],
         },
-        "doors": DOORS,
+        "doors": {
+            address: words
+            for address, words in DOORS.items()
+            if address not in BY_ASSIGNERS or reader.roles().intersection(assignments.ASSIGNERS)
+        },
         "history": found.history,
         "assigned": found.assignments,
         "names": found.names,

@@ -121,7 +121,10 @@ async def submit(request: Asked) -> Response[str]:
     most = state.attachments.most_bytes
     async with openrosa_bodies.received(request, state.settings, reader.district, most) as body:
         outcome = await openrosa_filing.take(state, reader, body, _device_time(request))
-    return _answer(outcome, language(request), _address(request, "/submission"))
+    status = 202 if outcome.missing or body.incomplete else 201
+    answer = openrosa_answers.told(_in_words(outcome, language(request)), status)
+    answer.headers["Location"] = _address(request, "/submission")
+    return answer
 
 
 def _device_time(request: Asked) -> datetime | None:
@@ -131,12 +134,6 @@ def _device_time(request: Asked) -> datetime | None:
     except ValueError:
         return None
     return told if told.tzinfo is not None and told.year in CLOCK_YEARS else None
-
-
-def _answer(outcome: Outcome, language: str, location: str) -> Response[str]:
-    answer = openrosa_answers.told(_in_words(outcome, language), 202 if outcome.missing else 201)
-    answer.headers["Location"] = location
-    return answer
 
 
 def _in_words(outcome: Outcome, language: str) -> str:

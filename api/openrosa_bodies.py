@@ -20,6 +20,7 @@ from surveys.submissions import LARGEST_XML, XmlTooLarge
 
 FORM, INCOMPLETE = "xml_submission_file", "*isIncomplete*"
 MOST_PARTS = 200
+MOST_FILES_FULL = 4  # that come in one request; Collect sends one alone when it is as large
 LONGEST_FIELD = 100  # bytes of a part that is neither the form nor a file
 
 
@@ -30,7 +31,7 @@ class NotASubmission(Invalid):
 
 
 class File(Struct, frozen=True):
-    """A file that came, by the name that the form calls it."""
+    """A file that came, by the name that the form calls it; of one with too many bytes not all are there."""
 
     name: str
     path: Path
@@ -62,19 +63,16 @@ class _Sink:
         self._hash = hashlib.sha256() if self.path else None
 
     def write(self, chunk: bytes | bytearray) -> None:
+        """Take a piece. Of a file that is too large the rest is counted and dropped, so that it holds up no visit."""
         self._bytes += len(chunk)
-        if self._bytes > self._most:
-            raise self._too_large()
         if self._file is not None and self._hash is not None:
-            self._file.write(chunk)
             self._hash.update(chunk)
+            if self._bytes <= self._most:
+                self._file.write(chunk)
+        elif self._bytes > self._most:
+            raise XmlTooLarge(FORM, most=LARGEST_XML) if self.is_form else NotASubmission(self._named[:100])
         else:
             self._kept += chunk
-
-    def _too_large(self) -> Invalid:
-        if self.is_file:
-            return PhotoTooLarge((self._filename or "")[:100], most=self._most)
-        return XmlTooLarge(FORM, most=LARGEST_XML) if self.is_form else NotASubmission(self._named[:100])
 
     def close(self) -> None:
         if self._file is not None:
@@ -94,7 +92,7 @@ class _Sink:
 async def received(
     request: Request[Any, Any, Any], settings: Settings, district: int, most: int
 ) -> AsyncIterator[Body]:
-    """What a request brings, its files on disk for as long as they are looked at; no file may have more bytes than
+    """What a request brings, its files on disk for as long as they are looked at, none of them with more bytes than
     `most`. Raises NotASubmission, XmlTooLarge and PhotoTooLarge."""
     boundary = multipart.parse_options_header(request.headers.get("content-type", ""))
     if boundary[0] != "multipart/form-data" or not boundary[1].get("boundary"):
@@ -130,8 +128,8 @@ async def _read(
     total = 0
     async for chunk in request.stream():
         total += len(chunk)
-        if total > most + LARGEST_XML:
-            raise PhotoTooLarge("content", most=most + LARGEST_XML)
+        if total > MOST_FILES_FULL * most:
+            raise PhotoTooLarge("content", most=MOST_FILES_FULL * most)
         for event in parser.parse(chunk) if chunk else ():
             if isinstance(event, MultipartSegment):
                 sinks.append(_Sink(event, room, most))

@@ -15,6 +15,7 @@ from api import database, json_bodies
 from api.attachments import HOPELESS, Attachments
 from api.filing import FilingQueue
 from api.openrosa_bodies import Body, File
+from api.upload_parts import PhotoTooLarge
 from surveys import submissions, submitted_media, submitted_visits, visit_drafts
 from surveys.attachments import NotPromised
 from surveys.history import Actor
@@ -155,18 +156,26 @@ async def _files(
 async def _take(state: State, reader: Reader, visit: UUID, awaited: Awaited, file: File) -> bool:
     """Take in a file; whether it could be kept. One that cannot be will be no better when it is sent again, and does
     not hold up the visit that it came with."""
-    attachments: Attachments = state.attachments
     district, now = reader.district, state.clock()
-    async with database.acquired(state.pool) as conn, conn.transaction():
-        promise = await submitted_media.promise(conn, district, visit, awaited, file.sha256, file.bytes)
-    refused = None if promise else NotPromised.code
-    if promise is not None:
-        try:
-            await attachments.take(promise, file.path, Actor("member", str(reader.member)))
-        except HOPELESS as hopeless:
-            refused = hopeless.code
+    refused = await _refused(state, reader, visit, awaited, file)
     async with database.acquired(state.pool) as conn, conn.transaction():
         if refused:
             await submitted_media.give_up(conn, district, awaited, file.sha256, now)
         await submitted_media.came(conn, district, visit, file.name, file.sha256, now, refused)
     return refused is None
+
+
+async def _refused(state: State, reader: Reader, visit: UUID, awaited: Awaited, file: File) -> str | None:
+    """Why a file cannot be kept; None when it is."""
+    attachments: Attachments = state.attachments
+    if file.bytes > attachments.most_bytes:
+        return PhotoTooLarge.code
+    async with database.acquired(state.pool) as conn, conn.transaction():
+        promise = await submitted_media.promise(conn, reader.district, visit, awaited, file.sha256, file.bytes)
+    if promise is None:
+        return NotPromised.code
+    try:
+        await attachments.take(promise, file.path, Actor("member", str(reader.member)))
+    except HOPELESS as hopeless:
+        return hopeless.code
+    return None

@@ -97,6 +97,9 @@ TEXTS: Mapping[str, Text] = {
         "一次最多分配 {most} 个，请按社区或党组织分批",
         "At most {most} at once; choose a community or an organisation",
     ),
+    "too_many_members": Text(
+        422, "一次最多分给 {most} 人，请选择党组织", "Among at most {most} members at once; choose an organisation"
+    ),
     "proposal_not_ready": Text(409, "方案尚未完成或已经采用", "The proposal is not ready, or was accepted already"),
     "campaign_closed": Text(409, "走访活动已结束，只能查看", "The campaign is closed and only read"),
     "unknown_questionnaire": Text(

@@ -191,7 +191,7 @@ join proposal o on o.district = d.district and o.id = d.proposal
 join premises p on p.district = d.district and p.id = d.premises and p.state in ('confirmed', 'proposed')
 left join assignment a on a.district = d.district and a.campaign = o.campaign and a.premises = d.premises
 where d.district = $1 and d.proposal = $2
-  and (a.premises is null or a.assigned_at <= o.asked_at or (a.member is null and not o.again))
+  and (a.premises is null or a.assigned_at <= o.asked_at)
 order by d.member, d.place
 """
 COUNT = "select count(*) from proposal_door where district = $1 and proposal = $2"

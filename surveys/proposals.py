@@ -45,6 +45,12 @@ class TooManyDoors(Invalid):
     code: ClassVar[str] = "too_many_doors"
 
 
+class TooManyMembers(Invalid):
+    """More than doors are divided among at once; an organisation makes it fewer."""
+
+    code: ClassVar[str] = "too_many_members"
+
+
 class NotReady(Conflict):
     """A proposal that is still being worked at, came to nothing, or was accepted already."""
 
@@ -78,7 +84,8 @@ async def ask(conn: Connection, reader: Reader, campaign: str, asked: ProposalDr
     """Write down that a proposal is being made, and return what is to be divided; empty, where it was asked for before.
 
     Raises NotAllowed, NotFound, CampaignClosed, CampaignOver, UnknownOrganisation, UnknownCommunity, UnknownMember,
-    MemberAway, NotOfTheCampaign, NothingToDivide, TooManyDoors or IdTaken."""
+    MemberAway, NotOfTheCampaign, NothingToDivide, TooManyDoors, TooManyMembers or
+    IdTaken."""
     reader.require(*ASSIGNERS)
     held = await campaigns.lock(conn, reader.district, campaign)
     campaigns.refuse_closed(held)
@@ -140,7 +147,11 @@ async def _visiting(conn: Connection, reader: Reader, campaign: str, asked: Prop
 
 
 COMMUNITY = "select exists (select from community where district = $1 and code = $2)"
-FREE = "not exists (select from assignment a where a.district = $1 and a.campaign = $2 and a.premises = p.id{held})"
+# Nobody has it: what an organisation has is still to be divided among its members, and who has left has nothing.
+FREE = """
+not exists (select from assignment a join member m on m.district = a.district and m.id = a.member
+            where a.district = $1 and a.campaign = $2 and a.premises = p.id and m.closed_at is null)
+"""
 
 
 async def _doors(conn: Connection, reader: Reader, campaign: str, asked: ProposalDraft) -> dict[UUID, Spot]:
@@ -154,8 +165,8 @@ async def _doors(conn: Connection, reader: Reader, campaign: str, asked: Proposa
         wheres.append(f"p.community = {parameter(asked.community)}")
     if asked.organisation is not None:
         wheres.append(await assignments.answered_for(conn, reader.district, asked.organisation, parameter))
-    if not asked.again:  # what an organisation has without a member is still to be divided among its members
-        wheres.append(FREE.format(held=" and a.member is not null"))
+    if not asked.again:
+        wheres.append(FREE)
     question = f"{campaigns.DOORS} and {' and '.join(wheres)} limit {parameter(MOST_DOORS + 1)}"
     ids = [row["id"] for row in await conn.fetch(question, *parameter.values)]
     if len(ids) > MOST_DOORS:
@@ -178,6 +189,8 @@ async def _parties(
     if asked.way == "route":
         if not members:
             raise NothingToDivide
+        if len(members) > MOST_MEMBERS:
+            raise TooManyMembers("organisation", most=MOST_MEMBERS)
         return [_party(None, list(doors.values()), members, loads)]
     among = set(members.values()) if asked.members else await _visiting(conn, reader, campaign, asked)
     answering = await _answering(conn, reader.district, doors, among)

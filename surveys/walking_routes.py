@@ -72,28 +72,20 @@ def untangled(points: Points, order: Sequence[int]) -> list[int]:
 def shares(count: int, held: Sequence[int]) -> list[int]:
     """How many of so many new doors each gets who holds some already, so that all come as close to each other as what
     they hold allows."""
-    got = [0] * len(held)
-    left = count
-    level = 0
-    by_load = sorted(range(len(held)), key=lambda who: held[who])
-    for at, who in enumerate(by_load):
-        raised = by_load[: at + 1]
-        upto = held[by_load[at + 1]] if at + 1 < len(by_load) else held[who] + left
-        room = sum(upto - held[one] - got[one] for one in raised)
-        if room >= left:
-            level = (left + sum(held[one] + got[one] for one in raised)) // len(raised)
-            break
-        for one in raised:
-            got[one] = upto - held[one]
-        left -= room
-    else:
-        return got
-    for one in raised:
-        left -= level - held[one] - got[one]
-        got[one] = level - held[one]
-    for one in raised[:left]:
-        got[one] += 1
-    return got
+    if not held:
+        return []
+    loads = np.asarray(held, dtype=np.int64)
+    low, high = int(loads.min()), int(loads.min()) + count
+    while low < high:  # the highest level up to which all can be raised
+        level = (low + high + 1) // 2
+        if int(np.maximum(level - loads, 0).sum()) <= count:
+            low = level
+        else:
+            high = level - 1
+    got = np.maximum(low - loads, 0)
+    left = count - int(got.sum())
+    got[np.flatnonzero(loads + got == low)[:left]] += 1
+    return [int(one) for one in got]
 
 
 def split(points: Points, sizes: Sequence[int]) -> list[npt.NDArray[np.int64]]:

@@ -9,7 +9,7 @@ from uuid import UUID, uuid4
 import asyncpg
 import pytest
 
-from surveys import walking_routes
+from surveys import proposals, walking_routes
 from tests import doors, doorsteps
 from tests.conftest import (
     ADMINISTRATOR,
@@ -357,6 +357,29 @@ async def test_what_somebody_was_given_meanwhile_stays_theirs(
     for _ in range(2):
         assert await accept(client, proposal, id=again) == {"doors": 4, "members": 1, "left": 2}
     assert (len(await way(client, MEMBER)), len(await way(client, STRANGER))) == (4, 2)
+
+
+async def test_the_doors_of_who_has_left_are_nobody_s(client: Client, conn: asyncpg.Connection) -> None:
+    await doorsteps.campaign(conn)
+    row = await street(conn, 4)
+    await assign(client, row[:3], member=str(STRANGER.id))
+    await conn.execute("update member set closed_at = $1 where id = $2", NOW, STRANGER.id)
+    proposal = await propose(client, members=[str(MEMBER.id)])
+    assert counts(proposal) == {"王走访": 4}
+    await accept(client, proposal)
+    assert len(await way(client, MEMBER)) == 4
+
+
+async def test_more_members_than_are_told_apart_are_refused(
+    client: Client, conn: asyncpg.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await doorsteps.campaign(conn)
+    await street(conn, 4)
+    monkeypatch.setattr(proposals, "MOST_MEMBERS", 3)
+    refused = await propose(client, status=422)
+    assert (refused["code"], refused["facts"]["most"]) == ("too_many_members", 3)
+    monkeypatch.setattr(proposals, "MOST_DOORS", 3)
+    assert (await propose(client, status=422))["code"] == "too_many_doors"
 
 
 async def test_a_proposal_is_shown_to_who_asked_for_it_alone(client: Client, conn: asyncpg.Connection) -> None:

@@ -12,7 +12,6 @@ import pytest
 
 from api.app import create_app
 from api.settings import Settings
-from surveys.submissions import LARGEST_XML
 from tests import collect, doors
 from tests.collect import basic, filled, instance, message, problem
 from tests.conftest import DISTRICT, MEMBER, RING, Client, TestClock, serving
@@ -130,12 +129,26 @@ async def test_what_is_no_submission_is_told_as_such(client: Client) -> None:
         assert (answer.status_code, bool(message(answer))) == (400, True), one
 
 
-async def test_a_body_larger_than_any_photo_is_not_read_to_its_end(client: Client, tmp_path: Path) -> None:
-    answer = await collect.post(client, MEMBER, filled(instance()), {"1.jpg": b"x" * 26_000_000})
-    assert answer.status_code == 413
-    assert message(answer)
-    assert not list((tmp_path / "data").rglob("uploads/*")), "nothing is left of it"
-    assert LARGEST_XML < 26_000_000
+async def test_a_file_that_is_too_large_does_not_hold_up_the_visit_and_a_flood_is_not_read(
+    client: Client, tmp_path: Path
+) -> None:
+    xml = filled(instance(), issue=problem(issue_photo="1.jpg"))
+    large = await collect.post(client, MEMBER, xml, {"1.jpg": b"x" * 26_000_000})
+    assert (large.status_code, message(large)) == (
+        201,
+        "已收到走访，问题编号 10001，这些文件不是能用的照片，没有保存：1.jpg",
+    )
+    flood = await collect.post(client, MEMBER, xml, {f"{at}.jpg": b"x" * 26_000_000 for at in range(4)})
+    assert (flood.status_code, bool(message(flood))) == (413, True)
+    assert not list((tmp_path / "data").rglob("uploads/*")), "nothing is left of either"
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"), [("GET", "nothing", 404), ("GET", "submission", 405), ("POST", "formList", 405)]
+)
+async def test_what_is_not_there_is_told_in_the_same_words(shared: Client, method: str, path: str, status: int) -> None:
+    answer = await shared.request(method, f"/openrosa/{path}", headers=basic(MEMBER.token))
+    assert (answer.status_code, bool(message(answer))) == (status, True)
 
 
 async def test_who_presents_no_device_is_asked_for_one(client: Client) -> None:

@@ -103,10 +103,12 @@ async def test_a_campaign_is_made_changed_and_closed(visitor: Visitor, conn: asy
 async def test_a_member_reads_and_an_organiser_chooses_of_their_own(visitor: Visitor, conn: asyncpg.Connection) -> None:
     await doorsteps.campaign(conn)
     page = visitor.page
-    await enter(visitor, MEMBER, "/campaigns")
+    await enter(visitor, MEMBER, "/account")
+    await page.click("a.button:text-is('走访活动')")
     await page.click("text=冬季大走访")
     await page.wait_for_selector("h1:text-is('冬季大走访')")
     assert await page.locator("form").count() == 0
+    assert await page.locator("a[href$='/assignment']").count() == 0
     await page.context.clear_cookies()
     await enter(visitor, ORGANISER, "/campaigns?lang=en")
     options = await page.locator("#organisations option").all_text_contents()
@@ -114,3 +116,7 @@ async def test_a_member_reads_and_an_organiser_chooses_of_their_own(visitor: Vis
     assert options == ["第一支部", "第一支部/第一小组"]
     assert await page.get_attribute("#organisations", "required") is not None
     await picture(visitor, "campaigns_organiser")
+    await page.click("text=冬季大走访")
+    await page.click("text=Who visits which door")
+    await visitor.ready()
+    assert await page.is_visible("#empty")

@@ -22,13 +22,14 @@ function row(member: Member | null, chosen: () => void): HTMLElement {
   const swatch = h('span', { class: 'swatch', 'aria-hidden': 'true' })
   swatch.style.background = colourOf(member?.id ?? null)
   const unit = say('户', doors.length === 1 ? 'door' : 'doors')
-  const about = member ? `${amount(doors.length)} ${unit} · ${distance(member.metres)}` : `${amount(doors.length)} ${unit}`
+  const ours = member?.organisation_name
+  const about = ours ? `${amount(doors.length)} ${unit} · ${distance(member.metres)}` : `${amount(doors.length)} ${unit}`
   const summary = h(
     'summary',
     {},
     swatch,
     h('span', { class: 'name' }, member?.name ?? say('未分配', 'Nobody')),
-    member?.away ? h('span', { class: 'away' }, say('离岗', 'away')) : null,
+    member?.away ? h('span', { class: 'away' }, ours ? say('离岗', 'away') : say('不归您分配', 'not yours')) : null,
     h('span', { class: 'about soft small' }, about),
     member ? h('span', { class: 'where soft small' }, member.organisation_name) : null,
   )

@@ -36,7 +36,7 @@ export interface Proposal {
 }
 
 interface Listed {
-  items: Array<Omit<Door, 'member'> & { member: { id: string } | null }>
+  items: Array<Omit<Door, 'member'> & { member: { id: string; name: string } | null }>
   next: string | null
   total: number
 }
@@ -67,11 +67,23 @@ export async function load(): Promise<void> {
     get<{ items: Member[] }>(`${api}/members`, who, never),
   ])
   walkers = members.items
-  state.members = walkers
+  state.members = [...walkers, ...others(listed.items)]
   state.doors = listed.items.map((door) => ({ ...door, member: door.member?.id ?? null }))
   state.total = listed.total
   state.proposal = null
   keepSelected()
+}
+
+/** Those who have some of these doors and are not ours to give doors to: of other organisations, or gone. */
+function others(doors: Listed['items']): Member[] {
+  const known = new Set(walkers.map((member) => member.id))
+  const found = new Map<string, Member>()
+  for (const { member } of doors) {
+    if (!member || known.has(member.id)) continue
+    const so = found.get(member.id) ?? { ...member, number: '', organisation_name: '', away: true, doors: 0, metres: 0 }
+    found.set(member.id, { ...so, doors: so.doors + 1 })
+  }
+  return [...found.values()]
 }
 
 function keepSelected(): void {
