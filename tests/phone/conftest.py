@@ -5,6 +5,7 @@ import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
+from pathlib import Path
 
 import asyncpg
 import pytest
@@ -55,11 +56,11 @@ class Station:
 
 
 @pytest.fixture
-async def station(dsn: str, conn: asyncpg.Connection) -> AsyncIterator[Station]:
+async def station(dsn: str, conn: asyncpg.Connection, tmp_path: Path) -> AsyncIterator[Station]:
     """The program with people who have passwords, on the test's own database."""
     for one in (MEMBER, STRANGER):
         await give_password(conn, one)
-    station = Station(Settings(database_url=dsn, pool_size=4))
+    station = Station(Settings(database_url=dsn, pool_size=4, data=tmp_path / "data"))
     await station.start()
     yield station
     await station.stop()

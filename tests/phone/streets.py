@@ -1,11 +1,14 @@
 """Doors given to a member, and a visit at one of them as somebody makes it with a thumb."""
 
+import io
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from uuid import UUID
 
 import asyncpg
+import segno
+from PIL import Image
 from playwright.async_api import Page
 
 from tests import doorsteps, photographs
@@ -44,6 +47,19 @@ def snapshot(folder: Path, width: int = 1600, height: int = 1200) -> str:
     path = folder / "camera.jpg"
     path.write_bytes(photographs.photo(width, height))
     return str(path)
+
+
+def film(folder: Path, code: str) -> Path:
+    """What a camera sees that is held before a QR code, as a file that Chromium takes for a camera."""
+    drawn = io.BytesIO()
+    segno.make(code, error="m").save(drawn, kind="png", scale=8, border=4)
+    sheet = Image.new("L", (640, 480), 255)
+    picture = Image.open(drawn).convert("L")
+    sheet.paste(picture, ((640 - picture.width) // 2, (480 - picture.height) // 2))
+    frame = b"FRAME\n" + sheet.tobytes() + bytes([128]) * (640 * 480 // 2)  # grey: no colour
+    path = folder / "camera.y4m"
+    path.write_bytes(b"YUV4MPEG2 W640 H480 F10:1 Ip A1:1 C420jpeg\n" + frame * 5)
+    return path
 
 
 COUNT_TAPS = """

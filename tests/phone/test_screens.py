@@ -8,6 +8,9 @@ import asyncpg
 import pytest
 from playwright.async_api import Browser, Page
 
+from api import shipped_questionnaires
+from surveys.history import Actor
+from tests.conftest import DISTRICT, NOW
 from tests.phone import streets
 from tests.phone.conftest import Station, handset
 from tests.phone.streets import AT_THE_DOOR
@@ -33,6 +36,9 @@ TOO_SMALL = """
 """
 
 
+GIVEN = "insert into campaign_questionnaire values ($1, 'winter', 'shop', 'shop')"
+
+
 async def look_at(page: Page) -> None:
     """Nothing that axe finds wrong, nothing that a thumb would miss, nothing that runs over the edge."""
     await page.wait_for_timeout(400)  # until what slides in has arrived
@@ -48,6 +54,9 @@ async def test_every_screen_can_be_read_and_touched(
     browser: Browser, station: Station, conn: asyncpg.Connection, tmp_path: Path, scheme: Literal["light", "dark"]
 ) -> None:
     await streets.give(conn, streets.along(12))
+    async with conn.transaction():
+        await shipped_questionnaires.install(conn, DISTRICT, Actor("program", "test"), NOW)
+    await conn.execute(GIVEN, DISTRICT)
     async with handset(browser, station.address, color_scheme=scheme, **AT_THE_DOOR) as phone:
         page = phone.page
         await phone.open()
@@ -77,6 +86,10 @@ async def test_every_screen_can_be_read_and_touched(
         await page.locator(".cross").wait_for()
         await look_at(page)
         await page.locator(".place-on-map >> text=返回").tap()
+        await page.get_by_text("填写问卷").tap()
+        await page.locator(".q-form input").first.wait_for()
+        await look_at(page)
+        await page.get_by_text("不填问卷").tap()
         await streets.file(page)
         await streets.until_sent(page, 1)
         await look_at(page)

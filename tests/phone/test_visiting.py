@@ -7,7 +7,7 @@ from pathlib import Path
 import asyncpg
 import pytest
 import segno
-from playwright.async_api import Browser, expect
+from playwright.async_api import Browser, async_playwright, expect
 
 from tests import cards
 from tests.conftest import DISTRICT, MEMBER, WORKER
@@ -15,6 +15,7 @@ from tests.entrances import give_password
 from tests.phone import streets
 from tests.phone.conftest import Station, handset
 from tests.phone.streets import AT_THE_DOOR, MARKUP
+from tests.web.conftest import CHROMIUM, QUIET
 
 pytestmark = [pytest.mark.anyio, pytest.mark.browser]
 
@@ -179,6 +180,27 @@ async def test_a_card_is_read_from_its_code_and_its_secret_is_not_kept(
         await streets.until_sent(page, 1)
     (visit,) = await streets.filed(conn)
     assert (visit["contact_card"], visit["flags"]) == (card.number, [])
+
+
+async def test_a_card_is_read_by_the_camera(
+    station: Station, conn: asyncpg.Connection, tmp_path: Path, anyio_backend: str
+) -> None:
+    await streets.give(conn, streets.along(1))
+    (card,) = await cards.make(conn)
+    film = streets.film(tmp_path, f"https://visits.example/card#{DISTRICT}.{card.token}.{card.number}")
+    seeing = ("--use-fake-device-for-media-stream", f"--use-file-for-fake-video-capture={film}")
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=[*QUIET, *seeing])
+        window = AT_THE_DOOR | {"permissions": ["geolocation", "camera"]}
+        async with handset(browser, station.address, **window) as phone:
+            page = phone.page
+            await phone.open()
+            await phone.sign_in()
+            await page.locator(".next .door-row").tap()
+            await page.locator("text=扫一扫").tap()
+            await expect(page.locator("[name=card]")).to_have_value(card.number, timeout=30_000)
+            await expect(page.locator(".scanner")).to_have_count(0)
+        await browser.close()
 
 
 async def test_a_paper_record_is_typed_in_at_a_desk_and_marked_as_such(
