@@ -9,7 +9,7 @@ Where does it go? `app` puts everything together; one file per noun answers for 
 - what every door shares: `json_bodies` (in) `problem_details` (no) `documented_problems` `pages` `qr_codes`
 - work: `visits` `filing` (visits that arrive together) `issues` `rates` `coverage` `coverage_page` `twins`
   `return_visits` `maps` `communities` `contacts` `day` (what a phone takes along) `campaigns`
-  `premises` (the register of doors)
+  `premises` (the register of doors) `premises_pages`
   `phone_client` (the app) `campaign_pages` `assignments` `route_plans` (proposals under way) `route_planner` (the
   process that divides doors)
 - people: `office_hours` `organisations` `members` `colleagues` (whom a visit may name)

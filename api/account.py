@@ -26,6 +26,7 @@ from surveys import (
 )
 from surveys.history import Actor
 from surveys.people import READING, District, Reader
+from surveys.premises_changes import CHANGING
 from surveys.refusals import NotFound
 from surveys.sessions import OpenSession
 from surveys.visit_rules import DESK
@@ -70,6 +71,7 @@ async def account_page(
         "reads_visits": bool(reader.roles() & READING),
         "keeps_people": bool(reader.roles() & {"administrator", "organiser"}),
         "types_paper": bool(reader.roles() & DESK),
+        "keeps_doors": bool(reader.roles() & CHANGING),
         "reads_history": bool(reader.roles() & {"administrator", "auditor"}),
     }
     return Template("account.html", context=context, headers=dict(NOT_KEPT))

@@ -57,6 +57,7 @@ export default defineConfig({
         person: 'src/person.ts',
         questionnaires: 'src/questionnaires.ts',
         assignment: 'src/assignment/main.ts',
+        premises: 'src/premises.ts',
         openapi: 'src/openapi.ts',
         pages: 'src/pages.css',
         card: 'src/card.css',

@@ -353,6 +353,7 @@ ROUTES: dict[str, Row] = {
     "GET /api/day": Row(),  # everybody's own
     "GET /api/colleagues": Row(query="?text=nobody"),
     # the register of doors; nobody has the one that is asked for, and the empty list cannot be read
+    "GET /premises": Row(may=DESK | {"organiser"}),
     "GET /api/premises": Row(),
     "GET /api/premises.csv": Row(),
     "GET /api/premises.xlsx": Row(),
