@@ -1,6 +1,5 @@
 """The doors of a campaign as a list and on a map, each with its state."""
 
-from collections.abc import AsyncIterator
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -9,7 +8,7 @@ from asyncpg import Connection
 from msgspec import Struct
 
 from surveys import coverage, coverage_query, cursors
-from surveys.coverage_query import Asked, Query
+from surveys.coverage_query import Asked
 from surveys.door_states import DoorState
 from surveys.people import Handler
 from surveys.placing import CommunityName, Point
@@ -17,7 +16,6 @@ from surveys.premises import PremisesKind
 from surveys.scopes import Parameters
 
 MOST_IN_VIEW = 2_000
-READ_AHEAD = 200  # of an export
 
 
 class Organisation(Struct, frozen=True):
@@ -71,26 +69,6 @@ class DoorPoints(Struct, frozen=True, kw_only=True):
 
     items: list[DoorPoint]
     more: bool
-
-
-class DoorRow(Struct, frozen=True, kw_only=True):
-    """A row of the exported list."""
-
-    id: UUID
-    premises_kind: PremisesKind
-    premises_name: str | None
-    premises_address: str | None
-    community: str | None
-    community_name: str | None
-    street_name: str | None
-    lon: float | None
-    lat: float | None
-    organisation_name: str | None
-    member_name: str | None
-    door_state: DoorState
-    visits: int
-    tries: int
-    visited_at: datetime | None
 
 
 class _Cursor(Struct, frozen=True, array_like=True):
@@ -178,20 +156,3 @@ async def in_view(conn: Connection, about: Asked) -> DoorPoints:
         for row in rows[:MOST_IN_VIEW]
     ]
     return DoorPoints(items=points, more=len(rows) > MOST_IN_VIEW)
-
-
-async def rows(conn: Connection, about: Asked) -> AsyncIterator[DoorRow]:
-    """All doors that are asked for, a few hundred of them in memory at a time. A transaction must be open."""
-    query: Query = await coverage_query.doors(conn, about)
-    text = EXPORTED.format(door=NAMED.format(door=query.text))
-    async for row in conn.cursor(text, *query.parameter.values, prefetch=READ_AHEAD):
-        yield DoorRow(**row)
-
-
-EXPORTED = """
-select d.id, d.kind as premises_kind, d.name as premises_name, d.address as premises_address, d.community,
-       d.community_name, s.name as street_name, d.lon, d.lat, d.organisation_name, d.member_name,
-       d.state as door_state, d.visits, d.tries, d.visited_at
-from ({door}) d left join street s on s.district = $1 and s.code = d.street
-order by d.community, d.id
-"""
