@@ -111,6 +111,7 @@ export default defineConfig({
         globIgnores: LATER,
         navigateFallback: '/phone/index.html',
         cleanupOutdatedCaches: true,
+        clientsClaim: true, // what the first day fetches ahead is kept from the first day on
         inlineWorkboxRuntime: true,
         sourcemap: false,
         runtimeCaching: [

@@ -19,7 +19,7 @@ async def test_somebody_signs_in_once_and_opens_the_app_again_with_no_network(
         await phone.page.reload()
         await phone.page.wait_for_selector(".van-tabbar")
         await phone.page.click("text=我的")
-        assert await phone.page.inner_text("h1") == "王走访"
+        await phone.page.wait_for_selector("h1:text-is('王走访')")
 
 
 async def test_a_wrong_password_is_told_and_can_be_mended(browser: Browser, station: Station) -> None:

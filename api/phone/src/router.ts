@@ -26,3 +26,11 @@ router.beforeEach((to) => {
   if (to.name === 'outbox' && session.member) return true
   return { name: 'sign-in' }
 })
+
+/** A newer version that another tab has let in takes the older one's screens along: the page begins anew there. What was
+ *  being written lies in the database. */
+router.onError((error: Error, to) => {
+  if (!/dynamically imported module|module script/i.test(error.message) || !navigator.onLine) return
+  location.hash = to.fullPath
+  location.reload()
+})
