@@ -43,7 +43,7 @@ class Installed(Struct, frozen=True):
     items: list[Published]
 
 
-@get("/api/questionnaires", summary="List questionnaires")
+@get("/api/questionnaires", summary="List questionnaires", opt={REFUSES: (422,)})
 async def list_questionnaires(
     request: Request[Reader, Any, Any], conn: NamedDependency[asyncpg.Connection], reader: NamedDependency[Reader]
 ) -> Listed:
