@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 from asyncpg import Connection, Record
 from msgspec import Struct
 
-from surveys import door_states, scopes
+from surveys import door_states, premises, scopes
 from surveys.categories import Channel, Urgency
 from surveys.door_states import DoorState, Every, Round
 from surveys.people import District, Reader
@@ -163,6 +163,8 @@ async def _campaigns(conn: Connection, reader: Reader, zone: ZoneInfo, now: date
     ]
 
 
+OF_DOOR = premises.DOORS_OF.format(district="$1", premises="h.premises")
+
 # The member's doors in these campaigns, those without a place last; then for each what its visits in the campaign's
 # present round came to, and the card that was left there last.
 DOORS = f"""
@@ -182,7 +184,7 @@ left join community c on c.district = $1 and c.code = h.community
 left join text_version t on t.district = $1 and t.subject = h.premises and t.version = h.text_version
 left join lateral ({
     door_states.STATE_OF.format(
-        district="$1", premises="h.premises", campaign="h.campaign", begins="h.starts_at", ends="h.ends_at"
+        district="$1", premises=OF_DOOR, campaign="h.campaign", begins="h.starts_at", ends="h.ends_at"
     )
 }) s on true
 left join lateral (

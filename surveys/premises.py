@@ -65,15 +65,11 @@ INSERT_FOUND = f"""
   returning id
 """
 
-# Where a door that was merged is counted: in what it was merged into. One look tells, since whatever was merged into a
-# door goes along when that one is merged. Visits and issues keep the door that they were filed at.
-STANDS_FOR = (
-    "coalesce((select s.merged_into from premises s where s.district = {district} and s.id = {premises}), {premises})"
-)
-# The doors whose visits count for one: itself, and what was merged into it.
+# The doors whose visits count for one, to be compared with: itself, and what was merged into it. One look tells, since
+# whatever was merged into a door goes along when that one is merged; visits and issues keep the door that they had.
 DOORS_OF = (
-    "(select {premises} union all"
-    " select s.id from premises s where s.district = {district} and s.merged_into = {premises})"
+    "any(array(select {premises} union all"
+    " select s.id from premises s where s.district = {district} and s.merged_into = {premises}))"
 )
 
 

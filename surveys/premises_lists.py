@@ -11,7 +11,7 @@ from asyncpg import Connection
 from msgspec import Struct
 
 from maps import tiles
-from surveys import cursors, history, people, premises_doubles, scopes
+from surveys import cursors, history, people, premises, premises_doubles, scopes
 from surveys.history import Entry
 from surveys.issue_query import NONE, SMALL_VIEW, Box
 from surveys.people import Handler, Reader
@@ -255,7 +255,7 @@ class DoorDetail(Struct, frozen=True, kw_only=True):
 VISITS = """
 select v.id, v.member, m.name as member_name, v.outcome, v.campaign, v.started_at, v.withdrawn_at
 from visit v join member m on m.district = $1 and m.id = v.member
-where v.district = $1 and v.premises = any({doors}::uuid[]) and {reached}
+where v.district = $1 and v.premises = {doors} and {reached}
 order by v.started_at desc, v.id desc limit {most}
 """
 HELD = """
@@ -281,7 +281,7 @@ async def one(conn: Connection, reader: Reader, door: UUID) -> DoorDetail:
     return DoorDetail(
         door=found,
         accuracy_m=await conn.fetchval(ACCURACY, reader.district, door),
-        visits=await _visits(conn, reach, [door, *merged]),
+        visits=await _visits(conn, reach, door),
         held=[_held(row) for row in await conn.fetch(HELD, reader.district, door)],
         doubles=await premises_doubles.beside(conn, reach, compared(found), code_of(found)) if open_ else [],
         merged=merged,
@@ -320,10 +320,12 @@ def code_of(found: DoorItem) -> str | None:
     return found.community.code if found.community else None
 
 
-async def _visits(conn: Connection, reach: Reach, doors: list[UUID]) -> list[DoorVisit]:
+async def _visits(conn: Connection, reach: Reach, door: UUID) -> list[DoorVisit]:
     parameter = Parameters(reach.reader.district)
     question = VISITS.format(
-        doors=parameter(doors), reached=reach.condition(parameter, "visit", "v") or "true", most=MOST_VISITS
+        doors=premises.DOORS_OF.format(district="$1", premises=f"{parameter(door)}::uuid"),
+        reached=reach.condition(parameter, "visit", "v") or "true",
+        most=MOST_VISITS,
     )
     return [
         DoorVisit(

@@ -164,6 +164,8 @@ async def test_what_the_register_has_is_not_added_again(client: Client) -> None:
     assert (into.status_code, into.json()["code"]) == (409, "door_on_register")
 
 
+VISITED: Draft = {"kind": "shop", "name": "老张烩面", "address": "淮河路12号"}
+
 CAMPAIGN = """
 insert into campaign (district, id, name, starts_at, ends_at, version, kinds, every, promise)
 values ($1, $2, $2, '2026-11-01Z', '2026-12-01Z', 1, '{shop}', 'once', '')
@@ -193,6 +195,11 @@ async def test_a_merged_door_counts_where_it_was_merged_into(client: Client, con
     assert sorted(shown["merged"]) == sorted([first, second]), "what was merged before goes along"
     assert len(shown["visits"]) == 2
     assert (await read(client, second))["history"][-1]["facts"]["merged_into"] == survivor
+    (held,) = (await client.get("/api/day", headers=MEMBER.headers)).json()["doors"]
+    assert (held["id"], held["state"]) == (survivor, "not_yet"), "its visits were in no campaign"
+    await doors.file(client, MEMBER, drafts.visit(campaign="a", premises=VISITED | {"id": first}))
+    (held,) = (await client.get("/api/day", headers=MEMBER.headers)).json()["doors"]
+    assert (held["id"], held["state"]) == (survivor, "met"), "a visit that a phone still had for the door of before"
     again = await change(client, first, changing("correct", 2, name="又是它"))
     assert (again.status_code, again.json()["code"]) == (409, "door_not_open")
     assert await verified(conn)
