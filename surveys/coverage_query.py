@@ -13,7 +13,7 @@ from asyncpg import Connection
 from msgspec import Struct
 
 from maps import tiles
-from surveys import coverage_reach, door_states
+from surveys import coverage_reach, door_states, scopes
 from surveys.coverage_reach import Ways
 from surveys.coverage_terms import COUNTED, Figure
 from surveys.door_states import STATE_OF, DoorState, Every, Round
@@ -98,10 +98,11 @@ async def asked(
     conn: Connection, reader: Reader, campaign: str, filters: Filters, zone: ZoneInfo, now: datetime
 ) -> Asked:
     """What these filters ask about. Raises NotFound, InvalidFilter, and NotAllowed for whoever reads no visits."""
-    ways = await coverage_reach.ways(conn, reader, campaign)
-    row = await conn.fetchrow(CAMPAIGN, reader.district, campaign)
+    row = await conn.fetchrow(CAMPAIGN, reader.district, campaign) if "\x00" not in campaign else None
     if row is None:
+        scopes.refuse_who_reads_nothing(reader)
         raise NotFound
+    ways = await coverage_reach.ways(conn, reader, campaign)
     found = Campaign(**row)
     end = _end_of(filters.as_of, zone) if filters.as_of is not None else None
     moment = min(end - timedelta(microseconds=1), now) if end is not None else now

@@ -211,7 +211,8 @@ async def test_everybody_is_told_what_they_reach(client: Client, street: list[UU
     assert (await told(client, MEMBER_BESIDE))["total"]["doors"] == 1, "of the other organisation"
     response = await client.get(COVERAGE, headers=AUDITOR.headers)
     refused(response, 403, "not_allowed")
-    refused(await client.get("/api/campaigns/nowhere/coverage", headers=LEADER.headers), 404, "not_found")
+    for nowhere in ("nowhere", "%00", "%3Cimg%20onerror=1%3E"):
+        refused(await client.get(f"/api/campaigns/{nowhere}/coverage", headers=LEADER.headers), 404, "not_found")
 
 
 @pytest.mark.parametrize(
