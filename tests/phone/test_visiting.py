@@ -9,7 +9,7 @@ import pytest
 import segno
 from playwright.async_api import Browser, async_playwright, expect
 
-from tests import cards
+from tests import cards, doorsteps
 from tests.conftest import DISTRICT, MEMBER, WORKER
 from tests.entrances import give_password
 from tests.phone import streets
@@ -129,11 +129,14 @@ async def test_a_door_found_on_the_way_becomes_a_proposed_door(
     browser: Browser, station: Station, conn: asyncpg.Connection
 ) -> None:
     await streets.give(conn, streets.along(1))
+    now = datetime.now(UTC)
+    await doorsteps.campaign(conn, "fire", name=f"消防安全{MARKUP}", starts_at=now, ends_at=now + timedelta(days=9))
     async with handset(browser, station.address, **AT_THE_DOOR) as phone:
         page = phone.page
         await phone.open()
         await phone.sign_in()
         await page.locator(".add-door").tap()
+        await page.select_option("[name=campaign]", "fire")
         await streets.choose(page, "met")
         await page.locator("footer .file").tap()
         assert "名称" in await page.inner_text("footer [role=alert]")
@@ -151,6 +154,7 @@ async def test_a_door_found_on_the_way_becomes_a_proposed_door(
     door = await conn.fetchrow("select state, source, found_by from premises where id = $1", visit["premises"])
     assert door
     assert tuple(door) == ("proposed", "visit", MEMBER.id)
+    assert await conn.fetchval("select campaign from visit") == "fire"
 
 
 async def test_a_card_is_read_from_its_code_and_its_secret_is_not_kept(
