@@ -6,8 +6,11 @@ import { database, DURABLE, type Draft } from './database'
 import { newId } from './ids'
 import { session } from './session'
 
-const writing = new Map<string, Promise<void>>()
-const newest = new Map<string, Draft>()
+const MOST_AT_ONCE = 3 // writes of one draft under way; what is typed beyond waits together
+
+const newest = new Map<string, Draft>() // not known to be kept
+const underWay = new Map<string, Set<Promise<void>>>()
+const queued = new Map<string, Promise<void>>()
 
 /** The draft of a door, taken up again or begun; `null` begins one of a door that is on no list. */
 export async function open(door: string | null, visit: Partial<VisitDraft> = {}): Promise<Draft> {
@@ -40,45 +43,75 @@ export async function list(): Promise<Draft[]> {
     .sort((a, b) => (a.changed_at < b.changed_at ? 1 : -1))
 }
 
-/** Keep a draft as it is now. While it is being written, later changes wait together; resolves when this one is kept.
- *  Rejects when the phone cannot keep it: storage is full. */
+/** Keep a draft as it is now; resolves when it is kept. The write has left for the browser before this task is over, so
+ *  that a reload cannot overtake it. Rejects when the phone cannot keep it: storage is full. */
 export function save(draft: Draft): Promise<void> {
   draft.changed_at = new Date().toISOString()
   newest.set(draft.id, plain(draft))
-  const before = writing.get(draft.id) ?? Promise.resolve()
-  const written = before.then(
-    () => write(draft.id),
-    () => write(draft.id),
-  )
-  const settled = written.catch(() => undefined).then(() => {
-    if (writing.get(draft.id) === settled) writing.delete(draft.id)
+  const before = underWay.get(draft.id)
+  if (!before || before.size < MOST_AT_ONCE) return write(draft.id)
+  const waiting = queued.get(draft.id)
+  if (waiting) return waiting
+  const next = Promise.race([...before].map((one) => one.catch(() => undefined))).then(() => {
+    queued.delete(draft.id)
+    return write(draft.id)
   })
-  writing.set(draft.id, settled)
-  return written
+  queued.set(draft.id, next)
+  return next
 }
 
 /** Wait until a draft, or every one, is kept. */
 export async function settled(id?: string): Promise<void> {
-  await Promise.all(id ? [writing.get(id)] : writing.values())
+  const ids = id ? [id] : [...underWay.keys(), ...queued.keys()]
+  await Promise.allSettled(ids.map((one) => queued.get(one)))
+  await Promise.allSettled(ids.flatMap((one) => [...(underWay.get(one) ?? [])]))
+}
+
+function write(id: string): Promise<void> {
+  const writes = underWay.get(id) ?? new Set()
+  underWay.set(id, writes)
+  const written = put(id).finally(() => {
+    writes.delete(written)
+    if (writes.size === 0 && underWay.get(id) === writes) underWay.delete(id)
+  })
+  writes.add(written)
+  return written
+}
+
+async function put(id: string): Promise<void> {
+  const opened = await database()
+  const draft = newest.get(id)
+  if (!draft) return // a later change was written with an earlier one, or the draft is gone
+  const transaction = opened.transaction('drafts', 'readwrite', DURABLE)
+  const stored = transaction.store.put(draft)
+  transaction.commit() // told at once: otherwise it waits for an answer, for which a page that goes away does not stay
+  await Promise.all([stored, transaction.done])
+  if (newest.get(id) === draft) newest.delete(id)
+}
+
+/** The page may go away: what waits goes along now. */
+function hurry(): void {
+  for (const id of newest.keys()) void write(id).catch(() => undefined)
+}
+window.addEventListener('pagehide', hurry)
+document.addEventListener('visibilitychange', () => {
+  if (document.visibilityState === 'hidden') hurry()
+})
+
+/** A draft has become a visit that waits: a change that could not be kept does not bring it back. */
+export function forget(id: string): void {
+  newest.delete(id)
 }
 
 /** Throw a draft away, with its photos. */
 export async function discard(id: string): Promise<void> {
   newest.delete(id)
-  await writing.get(id)
+  await settled(id)
   const transaction = (await database()).transaction(['drafts', 'photos'], 'readwrite', DURABLE)
   await transaction.objectStore('drafts').delete(id)
   const photos = transaction.objectStore('photos')
   for (const key of await photos.index('draft').getAllKeys(id)) await photos.delete(key)
   await transaction.done
-}
-
-async function write(id: string): Promise<void> {
-  const draft = newest.get(id)
-  if (!draft) return // a later change was written with an earlier one, or the draft is gone
-  const transaction = (await database()).transaction('drafts', 'readwrite', DURABLE)
-  await Promise.all([transaction.store.put(draft), transaction.done])
-  if (newest.get(id) === draft) newest.delete(id)
 }
 
 /** IndexedDB does not take Vue's proxies. */

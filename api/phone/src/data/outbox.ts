@@ -63,6 +63,7 @@ export async function put(draft: Draft, visit: VisitDraft): Promise<OutboxItem> 
   for (const photo of await kept.index('draft').getAll(draft.id))
     if (!photos.has(photo.sha256)) await kept.delete(photo.id) // taken, and then left out
   await transaction.done
+  drafts.forget(draft.id)
   await changed()
   for (const act of eager) act()
   return item
