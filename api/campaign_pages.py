@@ -29,7 +29,7 @@ from surveys.premises import PremisesKind
 Words = tuple[str, str]  # Chinese, English
 
 KINDS: Mapping[PremisesKind, Words] = {
-    "shop": ("沿街商户", "Shops"),
+    "shop": ("商铺", "Shops"),
     "enterprise": ("企业", "Enterprises"),
     "household": ("住户", "Households"),
 }

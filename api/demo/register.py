@@ -16,7 +16,7 @@ from api.demo.people import Member, Population
 from api.demo.places import Place, door
 from api.demo.words import chances, new_id, weighted
 from maps.locator import Atlas
-from surveys import history, placing
+from surveys import campaigns, history, placing
 from surveys import premises as premises_
 from surveys.history import Actor, Row, bytea, occurrence, text_row
 from surveys.placing import Placed, Position, ToPlace
@@ -108,9 +108,11 @@ async def write(conn: Connection, atlas: Atlas, district: int, known: Sequence[D
         await history.append(conn, [], texts)
         await conn.execute(INSERT, rows)
     await _assign(conn, district, every, at)
+    given = {"campaign": CAMPAIGN, "doors": sum(one.holder is not None for one in known)}
+    campaign = campaigns.thing(district, CAMPAIGN)
     told = [
-        occurrence(district=district, kind="premises", event="import", actor=DEMO, now=at, facts={"doors": len(known)}),
-        occurrence(district=district, kind="campaign", event="assign", actor=DEMO, now=at, facts={"doors": len(known)}),
+        occurrence(district=district, kind="premises", event="import", actor=DEMO, now=at, facts={"new": len(known)}),
+        occurrence(district=district, kind="campaign", event="assign", actor=DEMO, now=at, about=campaign, facts=given),
     ]
     rng = chances("register's history")
     await history.append(conn, [event | dict.fromkeys(("id", "thing"), new_id(rng)) for event in told], [])

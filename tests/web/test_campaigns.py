@@ -73,7 +73,7 @@ async def test_a_campaign_is_made_changed_and_closed(visitor: Visitor, conn: asy
     await page.click("main button[type=submit]")
     await page.wait_for_selector("h1:text-is('冬季大走访')")
     said = await page.inner_text("dl")
-    assert "沿街商户、住户" in said
+    assert "商铺、住户" in said
     assert "近邻社区、隔壁社区" in said
     assert "七日内解决" in said
     await picture(visitor, "campaign")
