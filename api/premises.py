@@ -240,7 +240,7 @@ async def _taken(
     except _OnlyTried:
         pass
     except (UnusableTable, UnusableMapping) as error:
-        raise ListUnusable.of(error) from None
+        raise ListUnusable.of(error, language) from None
     lines = [line.told(language) for line in report.lines[:MOST_LINES]]
     return ListTaken(
         dry_run=dry_run,

@@ -69,16 +69,17 @@ REASONS: Mapping[str, tuple[str, str]] = {
 
 
 class ListUnusable(Invalid):
-    """A list that cannot be read, or that lacks a column; `facts` say why, in Chinese and English."""
+    """A list that cannot be read, or that lacks a column; `reason` says why, in the reader's language."""
 
     code: ClassVar[str] = "list_unusable"
 
     @classmethod
-    def of(cls, error: UnusableTable | UnusableMapping) -> "ListUnusable":
+    def of(cls, error: UnusableTable | UnusableMapping, language: str) -> "ListUnusable":
         """The refusal of a list by what is wrong with it."""
         facts = {name: str(value)[:200] for name, value in error.facts.items()}
         zh, en = FAULTS[error.code]
-        return cls(None, zh=zh.format_map(facts | _in_chinese(facts)), en=en.format_map(facts))
+        reason = en.format_map(facts) if language == "en" else zh.format_map(facts | _in_chinese(facts))
+        return cls(None, reason=reason)
 
 
 def _in_chinese(facts: Mapping[str, str]) -> dict[str, str]:

@@ -70,7 +70,7 @@ TEXTS: Mapping[str, Text] = {
     "unknown_system": Text(
         422, "坐标系应为 wgs84、cgcs2000、gcj02 或 bd09", "The system must be wgs84, cgcs2000, gcj02 or bd09"
     ),
-    "list_unusable": Text(422, "名单不能导入：{zh}", "The list cannot be taken: {en}"),
+    "list_unusable": Text(422, "名单不能导入：{reason}", "The list cannot be taken: {reason}"),
     "door_on_register": Text(
         409,
         "台账中已有这一对象（编号，或类型、名称、地址都相同）",
