@@ -44,6 +44,7 @@ export async function refresh(): Promise<void> {
     await (await database()).put('day', found, 'day')
     take(found)
     void questionnaires.prefetch(fresh)
+    window.dispatchEvent(new Event('zoufang-day'))
   } catch (error) {
     if (!(error instanceof Failed)) throw error
     kept.failure = error.code
