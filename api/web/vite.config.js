@@ -54,6 +54,7 @@ export default defineConfig({
         forms: 'src/forms.ts',
         sign_in: 'src/sign_in.ts',
         first_access: 'src/first_access.ts',
+        account: 'src/account.ts',
         person: 'src/person.ts',
         questionnaires: 'src/questionnaires.ts',
         assignment: 'src/assignment/main.ts',

@@ -317,6 +317,7 @@ ROUTES: dict[str, Row] = {
     "POST /api/account/password": nobody_by_token(lambda _: {"password": "菜场门口修了路灯"}),
     "POST /api/account/notices/seen": signed_in(204, body=lambda _: {}),
     "POST /api/account/sign-out-everywhere": signed_in(204, body=lambda _: {}),
+    "POST /api/devices/collect": nobody_by_token(lambda _: {"password": "菜场门口修了路灯"}),
     "GET /api/devices": signed_in(200),
     "POST /api/devices/{device:uuid}/revoke": signed_in(404, body=lambda _: {}),  # one's own, and this is nobody's
     "GET /api/sessions": signed_in(200),

@@ -65,7 +65,6 @@ async def test_a_code_is_taken_once(dsn: str, conn: asyncpg.Connection, clock: T
         assert (await post(browser, "/api/second-factor/check", {"code": code})).status_code == 204
         again = await post(replaying, "/api/second-factor/check", {"code": code})
         doors.refused(again, 422, "second_factor_wrong", "code")
-        clock.forward(seconds=30)
         before = await post(replaying, "/api/second-factor/check", {"code": app.at(int(clock().timestamp()) - 30)})
         doors.refused(before, 422, "second_factor_wrong", "code")
 
@@ -123,6 +122,27 @@ async def test_who_must_have_one_is_led_to_it_before_anything_else(
         token = doors.answered(answer, 201)["token"]
         assert (await phone.get("/api/issues", headers={"Authorization": f"Bearer {token}"})).status_code == 200
         assert await is_in(await _signed_in(town.browser(), WORKER)) == 200, "others need none"
+
+
+async def test_collect_is_set_up_by_who_shows_both_again(dsn: str, conn: asyncpg.Connection, clock: TestClock) -> None:
+    await give_password(conn, ADMINISTRATOR)
+    async with program(dsn, clock, **REQUIRED) as town:
+        browser = town.browser()
+        await sign_in(browser, ADMINISTRATOR)
+        app = await enrol(browser, clock)
+        path, wanted = "/api/devices/collect", {"password": PASSWORD}
+        wrong = await post(browser, path, {"password": "guess guess guess", "second_factor": app.at(clock())})
+        doors.refused(wrong, 422, "wrong_password", "password")
+        doors.refused(await post(browser, path, wanted), 403, "second_factor_needed", "second_factor")
+        told = doors.answered(await post(browser, path, wanted | {"second_factor": app.at(clock())}), 201)
+        assert (told["server"], told["username"]) == (
+            f"{str(browser.base_url).rstrip(chr(47))}/openrosa",
+            ADMINISTRATOR.number,
+        )
+        of_phone = {"Authorization": f"Bearer {told['token']}"}
+        assert (await town.browser().get("/api/issues", headers=of_phone)).status_code == 200
+        names = [one["device"] for one in doors.answered(await browser.get("/api/devices"), 200)["items"]]
+        assert "ODK Collect" in names
 
 
 async def _signed_in(browser: Client, who: Person) -> Client:

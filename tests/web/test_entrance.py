@@ -1,7 +1,10 @@
 """Signing in, the first access, the second factor and one's own account, as they look in a browser; each test has a
 district of its own, whose people sign in for the first time."""
 
+import base64
+import json
 import os
+import zlib
 from collections.abc import AsyncIterator
 from io import BytesIO
 
@@ -195,3 +198,32 @@ async def test_ones_account_tells_what_was_done_and_changes_what_one_likes(
         await page.click("text=修改密码")
     await picture(arriving, "account_after")
     assert "您的密码已修改" in await page.inner_text(".told")
+
+
+async def test_the_code_on_the_account_page_sets_collect_up(arriving: Visitor, conn: asyncpg.Connection) -> None:
+    await give_password(conn, WORKER)
+    page = arriving.page
+    await page.goto(f"{arriving.site}/sign-in")
+    await fill_and_send(arriving, account=WORKER.number, password=PASSWORD)
+    await arriving.ready()
+    await page.goto(f"{arriving.site}/account")
+    await page.click("text=用 ODK Collect 走访")
+    await page.fill("#collect-password", "guess guess guess")
+    await page.click("text=显示二维码")
+    await page.wait_for_selector("form[data-collect] [role=alert]:not([hidden])")
+    await page.fill("#collect-password", PASSWORD)
+    await page.click("text=显示二维码")
+    code = page.locator("[data-collect-shown] img")
+    await code.wait_for()
+    await picture(arriving, "account_collect")
+    (read,) = zxingcpp.read_barcodes(Image.open(BytesIO(await code.screenshot(scale="css"))).resize((840, 840)))
+    settings = json.loads(zlib.decompress(base64.b64decode(read.text)))["general"]
+    assert settings["server_url"] == f"{arriving.site}/openrosa"
+    assert settings["password"] == await page.inner_text("[data-token]")
+    by_collect = base64.b64encode(f"{settings['username']}:{settings['password']}".encode()).decode()
+    headers = {"Authorization": f"Basic {by_collect}", "X-OpenRosa-Version": "1.0"}
+    forms = await page.context.request.get(f"{settings['server_url']}/formList", headers=headers)
+    assert forms.status == 200
+    assert "<formID>visit</formID>" in await forms.text()
+    await page.reload()
+    assert settings["password"] not in await page.content(), "it is shown this once"
