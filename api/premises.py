@@ -9,11 +9,13 @@ import asyncpg
 from litestar import Request, Response, get, post
 from litestar.di import NamedDependency
 from litestar.exceptions import HTTPException
+from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
 from msgspec import Struct
 
 from api import premises_files, problem_details
 from api.auth import Clock
+from api.communities import GEOJSON
 from api.documented_problems import REFUSES
 from api.issues import ME, refuse_unfit
 from api.json_bodies import JsonBody, TooMany
@@ -137,7 +139,12 @@ async def change_premises(
     return await premises_changes.change(conn, atlas, reader, door, data, clock())
 
 
-@get("/api/premises.geojson", summary="Doors as points", media_type="application/geo+json")
+@get(
+    "/api/premises.geojson",
+    media_type=GEOJSON,
+    responses={200: ResponseSpec(dict[str, Any], media_type=GEOJSON, description="A FeatureCollection in WGS-84")},
+    summary="Doors as points",
+)
 async def premises_points(
     conn: NamedDependency[asyncpg.Connection],
     reader: NamedDependency[Reader],
@@ -154,7 +161,7 @@ async def premises_points(
     )
     return Response(
         b'{"type":"FeatureCollection","features":[' + features + b"]}",
-        media_type="application/geo+json",
+        media_type=GEOJSON,
         headers={"Cache-Control": "no-store"},
     )
 
