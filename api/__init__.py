@@ -6,7 +6,8 @@ Where does it go? `app` puts everything together; one file per noun answers for 
   `key_ring` `logs` `health` `jobs` (again and again) `errands` (once) `job_queue`
 - who is it, and how often: `auth` `session_cookies` `entrance` (where a secret is shown) `sign_in`
   `first_access` `second_factor` `account` `devices` `limits`
-- what every door shares: `json_bodies` (in) `problem_details` (no) `documented_problems` `pages` `qr_codes`
+- what every door shares: `json_bodies` (in) `problem_details` (no) `documented_problems` `pages` `shell`
+  (what stands around them) `texts` (in the reader's language; `locale/`) `qr_codes`
 - work: `visits` `filing` (visits that arrive together) `issues` `rates` `coverage` `coverage_page` `twins`
   `return_visits` `maps` `communities` `contacts` `day` (what a phone takes along) `campaigns`
   `premises` (the register of doors) `premises_pages`

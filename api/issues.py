@@ -113,8 +113,9 @@ def _persons(request: Request[Reader, Any, Any], name: str, given: list[str] | N
         raise InvalidFilter(name, expected="me, or a member's id") from None
 
 
-def address(filters: Filters, *, rate: Rate | None = None, met: bool | None = None) -> str:
-    """Where the list of the issues under these filters opens; of those that a rate counts, if one is named."""
+def address(filters: Filters, *, rate: Rate | None = None, met: bool | None = None, page: bool = False) -> str:
+    """Where the list of the issues under these filters opens, of those that a rate counts, if one is named; as a page
+    for people, or for programs."""
     given: list[tuple[str, str]] = []
     for name, value in msgspec.structs.asdict(msgspec.structs.replace(filters, rate=rate, met=met)).items():
         if name == "bbox" and value:
@@ -126,7 +127,7 @@ def address(filters: Filters, *, rate: Rate | None = None, met: bool | None = No
             given.append((name, word[value]))
         elif value is not None:
             given.append((name, value if isinstance(value, str) else value.isoformat()))
-    return f"/api/issues?{urlencode(given)}"
+    return f"{'/desk/' if page else '/api/issues'}?{urlencode(given)}"
 
 
 def _organisation(given: str) -> UUID | None:

@@ -16,6 +16,7 @@ from litestar.static_files import create_static_files_router
 from litestar.template import TemplateConfig
 from litestar.types import Message, Scope
 
+from api import texts
 from api.auth import PUBLIC, start_page
 from surveys.refusals import NotFound
 
@@ -112,6 +113,7 @@ def _templates() -> TemplateConfig[JinjaTemplateEngine]:
     engine = JinjaTemplateEngine(directory=Path(__file__).parent / "templates")
     engine.engine.globals["asset"] = asset
     engine.engine.trim_blocks = engine.engine.lstrip_blocks = True
+    texts.speak(engine.engine)
     return TemplateConfig(instance=engine)
 
 

@@ -11,6 +11,8 @@ const AS_THEY_ARE = {
   'swagger-ui.css': 'swagger-ui-dist/swagger-ui.css',
   'icon.svg': './src/icon.svg',
   'card.js': './src/card.js',
+  'early.js': './src/early.js',
+  'htmx.js': 'htmx.org/dist/htmx.min.js',
 }
 
 function withoutSourceMap(text) {
@@ -51,6 +53,7 @@ export default defineConfig({
       input: {
         map: 'src/map/main.ts',
         coverage: 'src/coverage/main.ts',
+        shell: 'src/shell.ts',
         forms: 'src/forms.ts',
         sign_in: 'src/sign_in.ts',
         first_access: 'src/first_access.ts',

@@ -598,7 +598,7 @@ async def test_after_the_notices_nobody_is_sent_to_a_foreign_page(client: Client
         page = await client.get(path, params={"next": 'https://evil.example/"><img src=x onerror=alert(1)>'})
         assert page.status_code == 200
         assert "evil" not in page.text
-        assert "<img" not in page.text
+        assert "onerror" not in page.text
 
 
 async def test_nothing_that_signs_in_is_kept_in_the_clear(

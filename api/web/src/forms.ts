@@ -122,6 +122,8 @@ async function send(form: HTMLFormElement, submitter: HTMLElement | null): Promi
   else location.reload()
 }
 
+document.documentElement.dataset.forms = '' // early.js sends nothing without us
+
 document.addEventListener('submit', (event) => {
   const form = event.target
   if (!(form instanceof HTMLFormElement) || !('json' in form.dataset)) return
