@@ -19,7 +19,7 @@ import structlog
 from msgspec import Struct
 
 from api import database, job_queue
-from api.job_queue import BEAT_S, Place, Taken
+from api.job_queue import BEAT_S, TOGETHER, Place, Taken
 from api.settings import Settings
 from surveys.sealing import KeyRing
 
@@ -49,17 +49,21 @@ class Office(Struct, frozen=True, kw_only=True):
 
 class Errand(Struct, frozen=True, kw_only=True):
     """Something that is queued. `run` is told the district, the id of the thing, and whether this is the last try;
-    `waits` are the times between tries."""
+    `waits` are the times between tries. What takes minutes is `long`, and so kept from holding up messages."""
 
     name: str
     waits: Sequence[timedelta]
     run: Callable[[Office, int, UUID, bool], Awaitable[None]]
+    long: bool = False
 
 
-async def work_off(conn: asyncpg.Connection, office: Office, errands: Mapping[str, Errand]) -> int:
-    """Run all errands that are due now; how many there were. Broken off, it leaves what it had to others."""
+async def work_off(
+    conn: asyncpg.Connection, office: Office, errands: Mapping[str, Errand], together: int = TOGETHER
+) -> int:
+    """Run all errands that are due now, so many at once; how many there were. Broken off, it leaves what it had to
+    others."""
     place, count = Place(conn), 0
-    while errands and (held := await place.take(list(errands))):
+    while errands and (held := await place.take(list(errands), together)):
         async with _beating(place, held):
             await asyncio.gather(*[_run(place, office, errands[one.errand], one) for one in held])
         count += len(held)

@@ -110,10 +110,10 @@ class Place:
         self._queries = queries(conn)
         self._id = QueueManagerId(uuid4())
 
-    async def take(self, errands: Sequence[str]) -> list[Taken]:
+    async def take(self, errands: Sequence[str], most: int = TOGETHER) -> list[Taken]:
         """What is due now, and what others let go silent, for this process alone."""
         jobs = await self._queries.dequeue(
-            batch_size=TOGETHER,
+            batch_size=most,
             entrypoints={QueueEntrypoint(name): EntrypointExecutionParameter(concurrency_limit=0) for name in errands},
             queue_manager_id=self._id,
             global_concurrency_limit=None,

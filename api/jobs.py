@@ -57,6 +57,7 @@ log = structlog.get_logger()
 
 LOOK_EVERY_S = 5.0  # for jobs whose turn has come
 QUEUE_EVERY_S = 2.0  # for errands
+LONG_TOGETHER = 2  # errands that take minutes, in one process
 LONGEST_RUN_S = 900.0
 REST = timedelta(hours=1)  # between tries of a job that is parked
 
@@ -282,11 +283,12 @@ class Runner:
         self._errands = {errand.name: errand for errand in errands or ERRANDS}
 
     async def run_until_cancelled(self) -> None:
-        """Look every few seconds whether a job's turn has come, and, beside that, what is queued; a database that is
-        away is waited for."""
+        """Look every few seconds whether a job's turn has come, and, beside that, what is queued, what takes long by
+        itself; a database that is away is waited for."""
         async with asyncio.TaskGroup() as together:
             together.create_task(self._again_and_again(self.run_due, lambda: LOOK_EVERY_S))
-            together.create_task(self._again_and_again(self._work_at_queue, lambda: QUEUE_EVERY_S))
+            for long in (False, True):
+                together.create_task(self._again_and_again(partial(self._work_at_queue, long), lambda: QUEUE_EVERY_S))
 
     async def _again_and_again(self, work: Callable[[], Awaitable[object]], every: Callable[[], float]) -> None:
         while True:
@@ -296,17 +298,22 @@ class Runner:
                 log.warning("jobs_not_looked_at", error=type(error).__name__)
             await asyncio.sleep(every())
 
-    async def _work_at_queue(self) -> None:
+    async def _work_at_queue(self, long: bool) -> None:
         """Work at the queue on one connection for as long as it holds."""
         async with database.connected(self._dsn) as conn:
             while True:
-                await errands.work_off(conn, self._office(), self._errands)
+                await self._work_off(conn, long)
                 await asyncio.sleep(QUEUE_EVERY_S)
 
     async def work_off(self) -> int:
         """Run all errands that are due now; how many there were."""
         async with database.connected(self._dsn) as conn:
-            return await errands.work_off(conn, self._office(), self._errands)
+            return sum([await self._work_off(conn, long) for long in (False, True)])
+
+    async def _work_off(self, conn: asyncpg.Connection, long: bool) -> int:
+        these = {name: errand for name, errand in self._errands.items() if errand.long == long}
+        together = LONG_TOGETHER if long else job_queue.TOGETHER
+        return await errands.work_off(conn, self._office(), these, together)
 
     def _office(self) -> Office:
         return Office(dsn=self._dsn, clock=self._clock, ring=self._ring, settings=self._settings)

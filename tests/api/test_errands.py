@@ -158,6 +158,29 @@ async def test_a_heart_beats_as_long_as_the_work_goes_on(
     assert await working == 1
 
 
+async def test_what_takes_minutes_holds_up_no_message(
+    dsn: str, conn: asyncpg.Connection, clock: TestClock, asked: Asked
+) -> None:
+    under_way = asyncio.Event()
+
+    async def take_long(office: Office, district: int, id_: UUID, last: bool) -> None:
+        under_way.set()
+        await asyncio.sleep(3600)
+
+    long = Errand(name="long", waits=[], run=take_long, long=True)
+    nothing = jobs.Job(name="nothing", every=timedelta(days=1), run=jobs.forget_runs)
+    runner = Runner(dsn, clock, lambda: RING, Settings(), [nothing], [asked.errand, long])
+    await job_queue.put(conn, "long", [Ticket(DISTRICT, uuid4())])
+    running = asyncio.create_task(runner.run_until_cancelled())
+    await asyncio.wait_for(under_way.wait(), 30)
+    await job_queue.put(conn, "asked", [Ticket(DISTRICT, uuid4())])
+    async with asyncio.timeout(30):
+        while not asked.runs:  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+    running.cancel()
+    await asyncio.wait([running])
+
+
 async def test_two_processes_share_what_is_queued(conn: asyncpg.Connection, runner: Runner, asked: Asked) -> None:
     things = [uuid4() for _ in range(100)]
     await job_queue.put(conn, "asked", [Ticket(DISTRICT, thing) for thing in things])
