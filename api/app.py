@@ -191,6 +191,7 @@ def _dependencies(settings: Settings, clock: Clock) -> dict[str, Provide]:
         "district": Provide(_district),
         "filters": Provide(issues.filters),
         "door_filters": Provide(premises.door_filters),
+        "visit_filters": Provide(visits.visit_filters),
         "asked_history": Provide(audit.asked),
         "clock": Provide(lambda: clock, sync_to_thread=False),
         "settings": Provide(lambda: settings, sync_to_thread=False),

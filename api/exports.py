@@ -42,6 +42,7 @@ from surveys.people import District, Reader
 from surveys.premises_lists import DoorFilters
 from surveys.refusals import NotFound
 from surveys.sealing import KeyRing
+from surveys.visit_query import VisitFilters
 
 WAIT_S = 10  # for another export to end
 LONGEST_S = 600  # that an export may take, its way to the reader included
@@ -134,17 +135,26 @@ class Issues(Table):
 
 
 class Visits(Table):
-    """Visits."""
+    """Visits under the list's filters."""
 
     name = "visits"
     words = ("走访", "visits")
     headers = tuple(export_columns.VISITS)
 
+    def __init__(self, reader: Reader, language: str, filters: VisitFilters, ring: KeyRing) -> None:
+        super().__init__(reader, language)
+        self._filters = filters
+        self._ring = ring
+
     async def told(self, conn: asyncpg.Connection, district: District, now: datetime) -> Told:
-        return Told({}, await visit_rows.count(conn, self.reader, now))
+        count = await visit_rows.count(conn, self.reader, self._filters, district.zone, now)
+        filters = {name: value for name, value in msgspec.to_builtins(self._filters).items() if name != "text"}
+        if self._filters.text is not None:
+            filters["text_digest"] = self._ring.veil(self._filters.text).hex()
+        return Told(filters, count)
 
     def rows(self, conn: asyncpg.Connection, district: District, now: datetime) -> AsyncIterator[export_columns.Row]:
-        return visit_rows.rows(conn, self.reader, now)
+        return visit_rows.rows(conn, self.reader, self._filters, district.zone, now)
 
 
 class Doors(Table):
@@ -424,12 +434,14 @@ def _visits(format: Format) -> Any:  # noqa: A002 - the field's word
     async def handler(
         request: Request[Reader, Any, Any],
         reader: NamedDependency[Reader],
+        visit_filters: NamedDependency[VisitFilters],
+        ring: NamedDependency[KeyRing],
         exports: NamedDependency[Exports],
         lang: Language = None,
     ) -> Download:
-        """All visits that the list counts, as a file."""
-        refuse_unfit(request, ("lang",))
-        return Download(exports, Visits(reader, problem_details.language(request)), format)
+        """All visits that the list counts with the same filters, as a file."""
+        refuse_unfit(request, {*VisitFilters.__struct_fields__, "lang"})
+        return Download(exports, Visits(reader, problem_details.language(request), visit_filters, ring), format)
 
     return handler
 

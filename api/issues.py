@@ -85,14 +85,14 @@ async def filters(
         state=tuple(state_ or ()),
         group=tuple(group or ()),
         urgency=tuple(urgency or ()),
-        owner=_persons(request, "owner", owner),
+        owner=persons(request, "owner", owner),
         department=tuple(department or ()),
         organisation=tuple(_organisation(one) for one in organisation or ()),
         channel=tuple(channel or ()),
-        offered_to=_persons(request, "offered_to", offered_to),
+        offered_to=persons(request, "offered_to", offered_to),
         asked=tuple(asked or ()),
-        leader=_persons(request, "leader", leader),
-        agent=_persons(request, "agent", agent),
+        leader=persons(request, "leader", leader),
+        agent=persons(request, "agent", agent),
         overdue=overdue,
         reported_from=reported_from,
         reported_to=reported_to,
@@ -106,7 +106,8 @@ async def filters(
     )
 
 
-def _persons(request: Request[Reader, Any, Any], name: str, given: list[str] | None) -> tuple[UUID, ...]:
+def persons(request: Request[Reader, Any, Any], name: str, given: list[str] | None) -> tuple[UUID, ...]:
+    """The ids of members, `me` among them. Raises InvalidFilter."""
     try:
         return tuple(request.user.member if one == ME else UUID(one) for one in given or ())
     except ValueError:

@@ -1,6 +1,6 @@
 """Visits over HTTP: filed one by one or as a phone's backlog, asked for, listed, corrected."""
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Annotated, Any, Literal, TypeVar
 from uuid import UUID
 
@@ -18,19 +18,20 @@ from msgspec import Meta, Struct
 from api import problem_details
 from api.auth import Clock
 from api.filing import FilingQueue
-from api.issues import refuse_unfit
+from api.issues import persons, refuse_unfit
 from api.json_bodies import JsonBody, TooMany, decode, parse
 from api.limits import LARGEST_BODY, LARGEST_VISIT, Limits
 from api.problem_details import Problem
 from maps.locator import Atlas
-from surveys import receipts, visit_corrections, visit_drafts, visit_query
-from surveys.people import Reader
-from surveys.receipts import Filed, Receipt
+from surveys import issue_query, receipts, visit_corrections, visit_drafts, visit_query
+from surveys.people import District, Reader
+from surveys.premises import PremisesKind
+from surveys.receipts import Filed, Flag, Receipt
 from surveys.refusals import Invalid, Refusal
 from surveys.sealing import KeyRing
 from surveys.visit_corrections import Corrected, Correction
-from surveys.visit_drafts import Filing, Moment, VisitDraft
-from surveys.visit_query import VisitDetail, VisitPage
+from surveys.visit_drafts import Filing, Moment, Outcome, VisitDraft
+from surveys.visit_query import VisitDetail, VisitFilters, VisitPage
 
 MOST_IN_BATCH = 500
 CLOCK_YEARS = range(1970, 3000)  # what a phone's clock can say, set or not
@@ -207,19 +208,71 @@ def _found(id_: UUID, filed: Filed | None, reader: Reader) -> ReceiptFound:
     return ReceiptFound(id=id_, status="filed", receipt=filed.receipt, missing_photos=filed.missing_photos)
 
 
+BESIDE_FILTERS = frozenset({"limit", "cursor", "total", "lang"})
+
+
+async def visit_filters(
+    request: Request[Reader, Any, Any],
+    community: Annotated[
+        list[str] | None, QueryParameter(description="codes of communities; `none` for what is in none")
+    ] = None,
+    street: FromQuery[list[str] | None] = None,
+    kind: FromQuery[list[PremisesKind] | None] = None,
+    outcome: FromQuery[list[Outcome] | None] = None,
+    member: Annotated[
+        list[str] | None, QueryParameter(description="who filed it: ids of members; `me` for who asks")
+    ] = None,
+    organisation: Annotated[list[UUID] | None, QueryParameter(description="the member's on the day")] = None,
+    campaign: Annotated[
+        list[str] | None, QueryParameter(description="ids of campaigns; `none` for what was filed in none")
+    ] = None,
+    premises: Annotated[list[UUID] | None, QueryParameter(description="doors on the register")] = None,
+    flag: FromQuery[list[Flag] | None] = None,
+    started_from: FromQuery[date | None] = None,
+    started_to: FromQuery[date | None] = None,
+    text: Annotated[
+        str | None, QueryParameter(description="in the door's name or address; two characters suffice")
+    ] = None,
+    bbox: FromQuery[str | None] = None,
+    placed: FromQuery[Literal["yes", "no"] | None] = None,
+    withdrawn: FromQuery[Literal["yes", "no"] | None] = None,
+) -> VisitFilters:
+    """The filters of a list of visits. Raises Invalid for one that does not fit, or that is not one."""
+    refuse_unfit(request, BESIDE_FILTERS.union(VisitFilters.__struct_fields__))
+    return VisitFilters(
+        community=tuple(community or ()),
+        street=tuple(street or ()),
+        kind=tuple(kind or ()),
+        outcome=tuple(outcome or ()),
+        member=persons(request, "member", member),
+        organisation=tuple(organisation or ()),
+        campaign=tuple(campaign or ()),
+        premises=tuple(premises or ()),
+        flag=tuple(flag or ()),
+        started_from=started_from,
+        started_to=started_to,
+        text=text,
+        bbox=issue_query.box(bbox) if bbox is not None else None,
+        placed=None if placed is None else placed == "yes",
+        withdrawn=None if withdrawn is None else withdrawn == "yes",
+    )
+
+
 @get("/api/visits", summary="List visits")
 async def list_visits(
-    request: Request[Reader, Any, Any],
     conn: NamedDependency[asyncpg.Connection],
     reader: NamedDependency[Reader],
+    district: NamedDependency[District],
     clock: NamedDependency[Clock],
+    visit_filters: NamedDependency[VisitFilters],
     limit: Annotated[int, QueryParameter(ge=1, le=200)] = 50,
     cursor: FromQuery[str | None] = None,
     total: FromQuery[bool] = True,
 ) -> VisitPage:
     """The visits that the reader may see, newest first by when they began."""
-    refuse_unfit(request, ("limit", "cursor", "total", "lang"))
-    return await visit_query.page(conn, reader, clock(), limit=limit, cursor=cursor, total=total)
+    return await visit_query.page(
+        conn, reader, visit_filters, district.zone, clock(), limit=limit, cursor=cursor, total=total
+    )
 
 
 @get("/api/visits/{visit:uuid}", summary="One visit")

@@ -1,21 +1,46 @@
 """Visits as they are read, by those within whose reach they are."""
 
-from datetime import datetime
+import hashlib
+from collections.abc import Iterator
+from datetime import date, datetime, time, timedelta
 from typing import Any
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
+import msgspec
 from asyncpg import Connection
 from msgspec import Struct
 
 from surveys import cursors, history, scopes
 from surveys.history import Entry
+from surveys.issue_query import NONE, YEARS, Box
 from surveys.people import Handler, Reader
 from surveys.placing import Certainty, CommunityName, Point
 from surveys.premises import PremisesKind
 from surveys.receipts import Flag
-from surveys.refusals import NotFound
+from surveys.refusals import InvalidCursor, InvalidFilter, NotFound
 from surveys.scopes import Parameters, Reach
 from surveys.visit_drafts import Outcome
+
+
+class VisitFilters(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Which visits to show; several values of one field are alternatives, fields narrow one another."""
+
+    community: tuple[str, ...] = ()  # NONE stands for none
+    street: tuple[str, ...] = ()  # NONE stands for none
+    kind: tuple[PremisesKind, ...] = ()
+    outcome: tuple[Outcome, ...] = ()
+    member: tuple[UUID, ...] = ()  # who filed it
+    organisation: tuple[UUID, ...] = ()  # theirs on the day
+    campaign: tuple[str, ...] = ()  # NONE stands for none
+    premises: tuple[UUID, ...] = ()  # the door on the register
+    flag: tuple[Flag, ...] = ()
+    started_from: date | None = None
+    started_to: date | None = None  # its whole day
+    text: str | None = None  # in the name or the address of the door on the register
+    bbox: Box | None = None
+    placed: bool | None = None
+    withdrawn: bool | None = None
 
 
 def within(reach: Reach) -> tuple[str, Parameters]:
@@ -23,6 +48,90 @@ def within(reach: Reach) -> tuple[str, Parameters]:
     the district."""
     parameter = Parameters(reach.reader.district)
     return reach.condition(parameter, "visit", "v") or "true", parameter
+
+
+def where(reach: Reach, filters: VisitFilters, zone: ZoneInfo, known_at: datetime) -> tuple[str, Parameters]:
+    """The condition on visits `v` that a reader sees under these filters, of those that had come by `known_at`; $1 is
+    the district. Raises InvalidFilter."""
+    reached, parameter = within(reach)
+    conditions = ["v.district = $1", reached, f"v.recorded_at <= {parameter(known_at)}"]
+    conditions += _what(parameter, filters)
+    conditions += _when(parameter, filters, zone)
+    conditions += _places(parameter, filters)
+    if filters.text is not None:
+        conditions.append(_words(parameter, filters.text))
+    return f"where {' and '.join(conditions)}", parameter
+
+
+def _what(parameter: Parameters, filters: VisitFilters) -> Iterator[str]:
+    for column, values in (("premises_kind", filters.kind), ("outcome", filters.outcome)):
+        if values:
+            yield f"v.{column} = any({parameter(list(values))}::text[])"
+    for column, ids in (
+        ("member", filters.member),
+        ("organisation", filters.organisation),
+        ("premises", filters.premises),
+    ):
+        if ids:
+            yield f"v.{column} = any({parameter(list(ids))}::uuid[])"
+    if filters.campaign:
+        outside = " or v.campaign is null" if NONE in filters.campaign else ""
+        yield f"(v.campaign = any({parameter(list(filters.campaign))}::text[]){outside})"
+    if filters.flag:
+        yield (
+            "exists (select from visit_flag f where f.district = $1 and f.visit = v.id"
+            f" and f.flag = any({parameter(list(filters.flag))}::text[]))"
+        )
+    if filters.withdrawn is not None:
+        yield f"v.withdrawn_at is {'not ' if filters.withdrawn else ''}null"
+
+
+def _when(parameter: Parameters, filters: VisitFilters, zone: ZoneInfo) -> Iterator[str]:
+    if filters.started_from is not None:
+        yield f"v.started_at >= {parameter(_start_of(filters.started_from, zone, 'started_from'))}"
+    if filters.started_to is not None:
+        _start_of(filters.started_to, zone, "started_to")
+        yield f"v.started_at < {parameter(datetime.combine(filters.started_to + timedelta(days=1), time(), zone))}"
+
+
+def _start_of(day: date, zone: ZoneInfo, field: str) -> datetime:
+    if day.year not in YEARS:
+        raise InvalidFilter(field, expected=f"{YEARS[0]}-01-01 … {YEARS[-1]}-12-31")
+    return datetime.combine(day, time(), zone)
+
+
+def _places(parameter: Parameters, filters: VisitFilters) -> Iterator[str]:
+    if filters.community:
+        outside = " or v.community is null" if NONE in filters.community else ""
+        yield f"(v.community = any({parameter(list(filters.community))}::text[]){outside})"
+    if filters.street:
+        outside = " or v.community is null" if NONE in filters.street else ""
+        streets = parameter(list(filters.street))
+        of_streets = f"select code from community where district = $1 and street = any({streets}::text[])"
+        yield f"(v.community in ({of_streets}){outside})"
+    if filters.placed is not None:
+        yield f"v.lon is {'not ' if filters.placed else ''}null"
+    if filters.bbox is not None:
+        west, south, east, north = filters.bbox
+        if not (-180 <= west < east <= 180 and -90 <= south < north <= 90):
+            raise InvalidFilter("bbox", expected="west,south,east,north")
+        yield f"v.lon between {parameter(west)} and {parameter(east)}"
+        yield f"v.lat between {parameter(south)} and {parameter(north)}"
+
+
+def _words(parameter: Parameters, text: str) -> str:
+    """The index finds the doors that have all pairs of characters; the comparison then drops those that have them
+    elsewhere."""
+    folded = " ".join(text.split())
+    if not 2 <= len(folded) <= 100:
+        raise InvalidFilter("text", expected="2–100 characters")
+    pattern = parameter("%" + folded.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_") + "%")
+    return (
+        "v.premises in (select p.id from text_version t"
+        " join premises p on p.district = $1 and p.id = t.subject and p.text_version = t.version"
+        f" where t.district = $1 and t.bigrams @> {parameter(history.bigrams(folded))}"
+        f" and (t.body->>'name' ilike {pattern} or t.body->>'address' ilike {pattern}))"
+    )
 
 
 class VisitItem(Struct, frozen=True, kw_only=True):
@@ -70,6 +179,7 @@ class _Cursor(Struct, frozen=True, array_like=True):
     started_at: datetime
     id: UUID
     known_at: datetime
+    asked: str
 
 
 ITEMS = """
@@ -89,34 +199,47 @@ NEWEST = "order by v.started_at desc, v.id desc"
 
 
 async def page(
-    conn: Connection, reader: Reader, now: datetime, *, limit: int = 50, cursor: str | None = None, total: bool = True
+    conn: Connection,
+    reader: Reader,
+    filters: VisitFilters,
+    zone: ZoneInfo,
+    now: datetime,
+    *,
+    limit: int = 50,
+    cursor: str | None = None,
+    total: bool = True,
 ) -> VisitPage:
-    """A part of the visits that the reader may see. Raises InvalidCursor and NotAllowed."""
+    """A part of the visits that the reader may see. Raises InvalidFilter, InvalidCursor and NotAllowed."""
     after = cursors.read(cursor, _Cursor) if cursor else None
+    if after and after.asked != _asked(filters):
+        raise InvalidCursor("cursor")
     known_at = after.known_at if after else now
     reach = await scopes.reach(conn, reader)
-    reached, parameter = within(reach)
-    where = f"where v.district = $1 and {reached} and v.recorded_at <= {parameter(known_at)}"
-    count = f"select count(*) from visit v {where}"
-    counted = await conn.fetchval(count, *parameter.values) if total else None
+    condition, parameter = where(reach, filters, zone, known_at)
+    counted = await conn.fetchval(f"select count(*) from visit v {condition}", *parameter.values) if total else None
     if after:
-        where += f" and (v.started_at, v.id) < ({parameter(after.started_at)}, {parameter(after.id)})"
-    where += f" {NEWEST} limit {parameter(limit + 1)}"
-    rows = await conn.fetch(_items(reach, parameter) + where, *parameter.values)
+        condition += f" and (v.started_at, v.id) < ({parameter(after.started_at)}, {parameter(after.id)})"
+    condition += f" {NEWEST} limit {parameter(limit + 1)}"
+    rows = await conn.fetch(_items(reach, parameter) + condition, *parameter.values)
     items = [_item(row) for row in rows[:limit]]
+    last = items[-1] if len(rows) > limit else None
     return VisitPage(
         items=items,
-        next=cursors.write(_Cursor(items[-1].started_at, items[-1].id, known_at)) if len(rows) > limit else None,
+        next=cursors.write(_Cursor(last.started_at, last.id, known_at, _asked(filters))) if last else None,
         total=counted,
     )
+
+
+def _asked(filters: VisitFilters) -> str:
+    return hashlib.sha256(msgspec.json.encode(filters)).hexdigest()[:16]
 
 
 async def one(conn: Connection, reader: Reader, visit: UUID) -> VisitDetail:
     """One visit within the reader's reach, with its history. Raises NotFound and NotAllowed."""
     reach = await scopes.reach(conn, reader)
     reached, parameter = within(reach)
-    where = f"where v.district = $1 and {reached} and v.id = {parameter(visit)}"
-    row = await conn.fetchrow(_items(reach, parameter) + where, *parameter.values)
+    condition = f"where v.district = $1 and {reached} and v.id = {parameter(visit)}"
+    row = await conn.fetchrow(_items(reach, parameter) + condition, *parameter.values)
     if row is None:
         raise NotFound
     return VisitDetail(visit=_item(row), history=await history.of_thing(conn, reader.district, visit))

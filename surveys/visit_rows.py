@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from datetime import datetime
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 from asyncpg import Connection
 from msgspec import Struct
@@ -12,8 +13,8 @@ from surveys.people import Reader
 from surveys.placing import Certainty
 from surveys.premises import PremisesKind
 from surveys.receipts import Flag
-from surveys.scopes import Parameters, Reach
 from surveys.visit_drafts import Outcome
+from surveys.visit_query import VisitFilters
 
 READ_AHEAD = 500  # rows that are fetched at a time
 
@@ -68,25 +69,22 @@ left join text_version t on t.district = $1 and t.subject = v.id and t.version =
 """
 
 
-async def rows(conn: Connection, reader: Reader, now: datetime) -> AsyncIterator[VisitRow]:
-    """The visits of the list, newest first, a few hundred of them in memory at a time.
+async def rows(
+    conn: Connection, reader: Reader, filters: VisitFilters, zone: ZoneInfo, now: datetime
+) -> AsyncIterator[VisitRow]:
+    """The visits of the list with these filters, newest first, a few hundred of them in memory at a time.
 
-    A transaction must be open. Raises NotAllowed for whoever reads no visits."""
+    A transaction must be open. Raises InvalidFilter, and NotAllowed for whoever reads no visits."""
     reach = await scopes.reach(conn, reader)
-    where, parameter = _where(reach, now)
+    where, parameter = visit_query.where(reach, filters, zone, now)
     of_issues = reach.condition(parameter, "issue", "i") or "true"
     text = f"{ROWS.format(of_issues=of_issues)}{where} {visit_query.NEWEST}"
     async for row in conn.cursor(text, *parameter.values, prefetch=READ_AHEAD):
         yield VisitRow(**row)
 
 
-async def count(conn: Connection, reader: Reader, now: datetime) -> int:
+async def count(conn: Connection, reader: Reader, filters: VisitFilters, zone: ZoneInfo, now: datetime) -> int:
     """How many rows there are. Raises what `rows` raises."""
-    where, parameter = _where(await scopes.reach(conn, reader), now)
+    where, parameter = visit_query.where(await scopes.reach(conn, reader), filters, zone, now)
     counted: int = await conn.fetchval(f"select count(*) from visit v {where}", *parameter.values)
     return counted
-
-
-def _where(reach: Reach, now: datetime) -> tuple[str, Parameters]:
-    reached, parameter = visit_query.within(reach)
-    return f"where v.district = $1 and {reached} and v.recorded_at <= {parameter(now)}", parameter

@@ -43,6 +43,7 @@ from surveys.issue_query import Filters
 from surveys.issues import IssueRow
 from surveys.people import Grant, Reader
 from surveys.twins import TwinDraft
+from surveys.visit_query import VisitFilters
 from tests import cards, doors, drafts
 from tests.conftest import (
     ADMINISTRATOR,
@@ -383,7 +384,7 @@ async def test_few_things_are_found_among_many(
         used = await indexes(conn, lambda conn: issue_lists.page(conn, who, Filters(), ZONE, NOW))
         assert of_issues <= used, used
         assert "issue_newest" not in used
-        used = await indexes(conn, lambda conn: visit_query.page(conn, who, NOW))
+        used = await indexes(conn, lambda conn: visit_query.page(conn, who, VisitFilters(), ZONE, NOW))
         assert of_visits <= used, used
         assert "visit_newest" not in used
         box = Filters(bbox=(113.605, 34.705, 113.606, 34.706))
@@ -408,7 +409,7 @@ async def test_who_reaches_most_of_all_reads_the_newest_first(conn: asyncpg.Conn
     who = await reader(conn, ORGANISER)
     for used, ask in (
         ("issue_newest", lambda conn: issue_lists.page(conn, who, Filters(), ZONE, NOW, total=False)),
-        ("visit_newest", lambda conn: visit_query.page(conn, who, NOW, total=False)),
+        ("visit_newest", lambda conn: visit_query.page(conn, who, VisitFilters(), ZONE, NOW, total=False)),
     ):
         assert used in await indexes(conn, ask)
 

@@ -25,6 +25,7 @@ from surveys import (
 from surveys.issue_query import Filters
 from surveys.people import READING, Reader
 from surveys.refusals import NotAllowed, NotFound
+from surveys.visit_query import VisitFilters
 from tests.conftest import DISTRICT, NOW, RING, Server, founded
 from tests.surveys import worlds
 from tests.surveys.worlds import ZONE, Question, World
@@ -114,10 +115,10 @@ async def visits_agree(conn: asyncpg.Connection, world: World, reader: Reader) -
     expected = {visit.id for visit in world.visits if world.reaches(reader, visit)}
     issues = world.seen(reader, Filters())
     on = {id_: {one.id for one in world.issues if one.visit == id_ and one.id in issues} for id_ in expected}
-    page = await visit_query.page(conn, reader, NOW, limit=3)
+    page = await visit_query.page(conn, reader, VisitFilters(), ZONE, NOW, limit=3)
     listed = list(page.items)
     while page.next:
-        page = await visit_query.page(conn, reader, NOW, limit=3, cursor=page.next)
+        page = await visit_query.page(conn, reader, VisitFilters(), ZONE, NOW, limit=3, cursor=page.next)
         assert page.total == len(expected)
         listed += page.items
     assert page.total == len(expected)
@@ -125,9 +126,9 @@ async def visits_agree(conn: asyncpg.Connection, world: World, reader: Reader) -
     assert {item.id: set(item.issues) for item in listed} == on
 
     numbers = {str(one.number): one.id for one in world.issues}
-    rows = [row async for row in visit_rows.rows(conn, reader, NOW)]
+    rows = [row async for row in visit_rows.rows(conn, reader, VisitFilters(), ZONE, NOW)]
     assert {row.id: {numbers[number] for number in row.issues} for row in rows} == on
-    assert len(rows) == await visit_rows.count(conn, reader, NOW) == len(expected)
+    assert len(rows) == await visit_rows.count(conn, reader, VisitFilters(), ZONE, NOW) == len(expected)
     for visit in world.visits:
         opened = await found(visit_query.one(conn, reader, visit.id))
         locked = await visit_corrections._lock(conn, reader, visit.id)
@@ -147,9 +148,9 @@ async def nothing_is_answered(conn: asyncpg.Connection, world: World, reader: Re
         issue_rows.count(*asked),
         choices.first_report(conn, reader, ZONE, NOW),
         issue_moves._lock(conn, reader, issue),
-        visit_query.page(conn, reader, NOW),
+        visit_query.page(conn, reader, VisitFilters(), ZONE, NOW),
         visit_query.one(conn, reader, visit),
-        visit_rows.count(conn, reader, NOW),
+        visit_rows.count(conn, reader, VisitFilters(), ZONE, NOW),
         visit_corrections._lock(conn, reader, visit),
     ):
         with pytest.raises(NotAllowed):
