@@ -13,6 +13,7 @@ Where does it go? `app` puts everything together; one file per noun answers for 
   `premises` (the register of doors) `premises_pages`
   `phone_client` (the app) `campaign_pages` `assignments` `route_plans` (proposals under way) `route_planner` (the
   process that divides doors)
+- `desk/`: the pages of those who work through issues
 - people: `office_hours` `organisations` `members` `colleagues` (whom a visit may name)
   `people_pages` `invitation_slips` `printed_pages`
 - ODK Collect: `openrosa` (its routes) `openrosa_access` `openrosa_bodies` `openrosa_filing` `openrosa_forms`
