@@ -19,9 +19,10 @@ from surveys import issue_lists, issue_moves, issue_query
 from surveys.categories import Channel, Urgency
 from surveys.issue_lists import Detail, Page
 from surveys.issue_query import Filters
-from surveys.issues import Asked
+from surveys.issues import Asked, Origin
 from surveys.moves import Moved, MoveDraft
 from surveys.people import District, Reader
+from surveys.placing import Certainty
 from surveys.rate_terms import Rate
 from surveys.refusals import InvalidFilter
 from surveys.sealing import KeyRing
@@ -61,9 +62,17 @@ async def filters(
     overdue: FromQuery[bool | None] = None,
     reported_from: FromQuery[date | None] = None,
     reported_to: FromQuery[date | None] = None,
+    due_from: FromQuery[date | None] = None,
+    due_to: FromQuery[date | None] = None,
     bbox: FromQuery[str | None] = None,
     text: FromQuery[str | None] = None,
     placed: FromQuery[Literal["yes", "no"] | None] = None,
+    certainty: FromQuery[list[Certainty] | None] = None,
+    source: Annotated[list[Origin] | None, QueryParameter(description="how it came to us")] = None,
+    provisional: Annotated[
+        Literal["yes", "no"] | None,
+        QueryParameter(description="whether a year counts towards its due time whose holidays are not published yet"),
+    ] = None,
     rate: Annotated[
         Rate | None, QueryParameter(description="what this rate counts: its denominator, unless `met` says else")
     ] = None,
@@ -96,9 +105,14 @@ async def filters(
         overdue=overdue,
         reported_from=reported_from,
         reported_to=reported_to,
+        due_from=due_from,
+        due_to=due_to,
         bbox=issue_query.box(bbox) if bbox is not None else None,
         text=text,
         placed=None if placed is None else placed == "yes",
+        certainty=tuple(certainty or ()),
+        source=tuple(source or ()),
+        provisional=None if provisional is None else provisional == "yes",
         rate=rate,
         met=None if met is None else met == "yes",
         as_of=as_of,

@@ -14,8 +14,9 @@ from msgspec import Struct
 from maps import tiles
 from surveys import history, rate_terms, scopes
 from surveys.categories import Channel, Urgency
-from surveys.issues import SPANNED, Asked
+from surveys.issues import SPANNED, Asked, Origin
 from surveys.people import Reader
+from surveys.placing import Certainty
 from surveys.rate_terms import Rate
 from surveys.refusals import InvalidFilter
 from surveys.scopes import Parameters
@@ -52,9 +53,14 @@ class Filters(Struct, frozen=True, kw_only=True, omit_defaults=True):
     overdue: bool | None = None
     reported_from: date | None = None
     reported_to: date | None = None  # its whole day
+    due_from: date | None = None
+    due_to: date | None = None  # its whole day
     bbox: Box | None = None
     text: str | None = None
     placed: bool | None = None
+    certainty: tuple[Certainty, ...] = ()
+    source: tuple[Origin, ...] = ()  # how it came to us
+    provisional: bool | None = None  # due in a year whose holidays are not published yet
     rate: Rate | None = None  # what this rate counts: its denominator,
     met: bool | None = None  # or of it the numerator, or what the numerator leaves
     as_of: date | None = None
@@ -80,7 +86,8 @@ class Query(Struct, frozen=True):
 PRESENT = f"""
   select i.district, i.id, i.number, i.version, i.visit, i.reporter, i.reported_at, i.certainty,
          i.lon, i.lat, i.cell, i.text_version, i.boundary_version, i.organisation, i.premises,
-         i.card, i.merged_into, i.outcome, i.due_from, i.took_s, {", ".join(f"i.{name}" for name in SPANNED)}
+         i.card, i.merged_into, i.source, i.due_provisional, i.outcome, i.due_from, i.took_s,
+         {", ".join(f"i.{name}" for name in SPANNED)}
   from issue i
   where i.district = $1"""
 
@@ -89,7 +96,7 @@ PRESENT = f"""
 PAST = f"""
   select i.district, i.id, i.number, s.version, i.visit, i.reporter, i.reported_at, i.certainty,
          i.lon, i.lat, i.cell, i.text_version, i.boundary_version, i.organisation, i.premises,
-         i.card, i.merged_into, {", ".join(f"s.{name}" for name in SPANNED)}
+         i.card, i.merged_into, i.source, i.due_provisional, {", ".join(f"s.{name}" for name in SPANNED)}
   from issue_spans s join issue i on i.district = s.district and i.id = s.issue
   where s.district = $1 and s.valid_from <= $2 and s.recorded_at <= $3
     and (s.valid_to > $2 or s.end_recorded_at > $3)
@@ -158,7 +165,7 @@ async def seen(conn: Connection, reader: Reader, filters: Filters, zone: ZoneInf
 
 
 def _what(conditions: _Conditions, filters: Filters) -> None:
-    for name in ("state", "urgency", "channel", "asked"):
+    for name in ("state", "urgency", "channel", "asked", "certainty", "source"):
         values = getattr(filters, name)
         if values:
             conditions.add(f"{name} = any({{}})", list(values))
@@ -208,6 +215,12 @@ def _when(conditions: _Conditions, filters: Filters, zone: ZoneInfo) -> None:
         conditions.add("reported_at >= {}", _start_of(filters.reported_from, zone, "reported_from"))
     if filters.reported_to is not None:
         conditions.add("reported_at < {}", _end_of(filters.reported_to, zone, "reported_to"))
+    if filters.due_from is not None:
+        conditions.add("due_at >= {}", _start_of(filters.due_from, zone, "due_from"))
+    if filters.due_to is not None:
+        conditions.add("due_at < {}", _end_of(filters.due_to, zone, "due_to"))
+    if filters.provisional is not None:
+        conditions.texts.append(f"{'' if filters.provisional else 'not '}due_provisional")
 
 
 def _where(conditions: _Conditions, filters: Filters) -> None:

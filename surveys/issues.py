@@ -23,6 +23,7 @@ from surveys.workflow import Event, State
 INFINITY = "infinity"
 
 Asked = Literal["return", "pause", "extend"]
+Origin = Literal["visit", "card", "ledger"]
 
 Title = Annotated[str, Meta(min_length=1, max_length=200)]
 Description = Annotated[str, Meta(max_length=5_000)]
@@ -35,7 +36,7 @@ class IssueRow(Struct, frozen=True, kw_only=True):
     id: UUID
     number: int
     version: int
-    source: Literal["visit", "card", "ledger"]
+    source: Origin
     source_id: str | None = None
     visit: UUID | None = None
     reporter: UUID | None = None

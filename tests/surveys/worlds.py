@@ -20,6 +20,7 @@ from surveys.issue_query import NO_COMMUNITY, NONE, Filters
 from surveys.issues import IssueRow, NewIssue, Step
 from surveys.measures import Answer, Measures
 from surveys.people import READING, Grant, Reader, Role
+from surveys.placing import Certainty
 from surveys.rate_terms import RATES, Rate
 from surveys.visits import VisitRow
 from surveys.workflow import STATES, State
@@ -85,6 +86,8 @@ class Issue(Struct, frozen=True, kw_only=True):
     due_at: datetime
     response_due_at: datetime
     point: tuple[float, float] | None
+    certainty: Certainty
+    provisional: bool
     stages: tuple[Stage, ...]
 
     def at(self, moment: datetime) -> Stage | None:
@@ -217,6 +220,11 @@ def fits(issue: Issue, stage: Stage, filters: Filters, moment: datetime) -> bool
         filters.overdue is None or overdue == filters.overdue,
         filters.placed is None or (issue.point is not None) == filters.placed,
         filters.text is None or filters.text in issue.title,
+        filters.due_from is None or issue.due_at.astimezone(ZONE).date() >= filters.due_from,
+        filters.due_to is None or issue.due_at.astimezone(ZONE).date() <= filters.due_to,
+        not filters.source or ("visit" if issue.visit else "ledger") in filters.source,
+        not filters.certainty or issue.certainty in filters.certainty,
+        filters.provisional is None or issue.provisional == filters.provisional,
         filters.reported_from is None or issue.stages[0].since.astimezone(ZONE).date() >= filters.reported_from,
     ]
     return all(asked)
@@ -303,6 +311,8 @@ def worlds(draw: st.DrawFn) -> World:
             response_due_at=NOW + draw(st.integers(-60, 20)) * timedelta(hours=1),
             due_at=NOW + draw(st.integers(-60, 60)) * timedelta(hours=1),
             point=draw(_maybe(st.sampled_from([(113.605, 34.705), (113.6051, 34.705), (113.625, 34.702)]))),
+            certainty=draw(st.sampled_from(get_args(Certainty))),
+            provisional=draw(st.booleans()),
             stages=draw(_stages(member)),
         )
         for at in range(draw(st.integers(1, 12)))
@@ -366,6 +376,11 @@ def filters(world: World) -> st.SearchStrategy[Filters]:
         "placed": st.booleans(),
         "text": st.sampled_from(["垃圾", "路灯", "成堆"]),
         "reported_from": days,
+        "due_from": days,
+        "due_to": st.integers(-3, 3).map(lambda ahead: NOW.astimezone(ZONE).date() + timedelta(days=ahead)),
+        "source": st.sampled_from(["visit", "ledger"]).map(lambda one: (one,)),
+        "certainty": st.sets(st.sampled_from(get_args(Certainty)), min_size=1).map(lambda some: tuple(sorted(some))),
+        "provisional": st.booleans(),
         "as_of": days,
     }
     names = st.sets(st.sampled_from(sorted(choices)), max_size=3)
@@ -496,7 +511,8 @@ def _new(one: Issue) -> NewIssue:
         leader=last.leader,
         agent=last.agent,
         consulted=last.consulted,
-        certainty="unplaced",
+        certainty=one.certainty,
+        due_provisional=one.provisional,
         text_version=1,
         recorded_at=first.since.astimezone(UTC),
         **place,
