@@ -25,6 +25,7 @@ from api.problem_details import Problem
 from maps.locator import Atlas
 from surveys import issue_query, receipts, visit_corrections, visit_drafts, visit_query
 from surveys.people import District, Reader
+from surveys.placing import Certainty
 from surveys.premises import PremisesKind
 from surveys.receipts import Filed, Flag, Receipt
 from surveys.refusals import Invalid, Refusal
@@ -227,11 +228,16 @@ async def visit_filters(
         list[str] | None, QueryParameter(description="ids of campaigns; `none` for what was filed in none")
     ] = None,
     premises: Annotated[list[UUID] | None, QueryParameter(description="doors on the register")] = None,
+    certainty: FromQuery[list[Certainty] | None] = None,
     flag: FromQuery[list[Flag] | None] = None,
+    unsettled: Annotated[
+        Literal["yes", "no"] | None, QueryParameter(description="whether a flag waits to be settled")
+    ] = None,
     started_from: FromQuery[date | None] = None,
     started_to: FromQuery[date | None] = None,
     text: Annotated[
-        str | None, QueryParameter(description="in the door's name or address; two characters suffice")
+        str | None,
+        QueryParameter(description="in the door's name or address, two characters suffice; or a card's whole number"),
     ] = None,
     bbox: FromQuery[str | None] = None,
     placed: FromQuery[Literal["yes", "no"] | None] = None,
@@ -248,7 +254,9 @@ async def visit_filters(
         organisation=tuple(organisation or ()),
         campaign=tuple(campaign or ()),
         premises=tuple(premises or ()),
+        certainty=tuple(certainty or ()),
         flag=tuple(flag or ()),
+        unsettled=None if unsettled is None else unsettled == "yes",
         started_from=started_from,
         started_to=started_to,
         text=text,

@@ -34,10 +34,12 @@ class VisitFilters(Struct, frozen=True, kw_only=True, omit_defaults=True):
     organisation: tuple[UUID, ...] = ()  # theirs on the day
     campaign: tuple[str, ...] = ()  # NONE stands for none
     premises: tuple[UUID, ...] = ()  # the door on the register
+    certainty: tuple[Certainty, ...] = ()
     flag: tuple[Flag, ...] = ()
+    unsettled: bool | None = None  # whether a flag waits to be settled
     started_from: date | None = None
     started_to: date | None = None  # its whole day
-    text: str | None = None  # in the name or the address of the door on the register
+    text: str | None = None  # in the name or the address of the door on the register, or a card's whole number
     bbox: Box | None = None
     placed: bool | None = None
     withdrawn: bool | None = None
@@ -64,7 +66,11 @@ def where(reach: Reach, filters: VisitFilters, zone: ZoneInfo, known_at: datetim
 
 
 def _what(parameter: Parameters, filters: VisitFilters) -> Iterator[str]:
-    for column, values in (("premises_kind", filters.kind), ("outcome", filters.outcome)):
+    for column, values in (
+        ("premises_kind", filters.kind),
+        ("outcome", filters.outcome),
+        ("certainty", filters.certainty),
+    ):
         if values:
             yield f"v.{column} = any({parameter(list(values))}::text[])"
     for column, ids in (
@@ -82,6 +88,9 @@ def _what(parameter: Parameters, filters: VisitFilters) -> Iterator[str]:
             "exists (select from visit_flag f where f.district = $1 and f.visit = v.id"
             f" and f.flag = any({parameter(list(filters.flag))}::text[]))"
         )
+    if filters.unsettled is not None:  # few visits have a flag: those are looked up first
+        waiting = "select f.visit from visit_flag f where f.district = $1 and f.settled_at is null"
+        yield f"v.id {'' if filters.unsettled else 'not '}in ({waiting})"
     if filters.withdrawn is not None:
         yield f"v.withdrawn_at is {'not ' if filters.withdrawn else ''}null"
 
@@ -121,16 +130,17 @@ def _places(parameter: Parameters, filters: VisitFilters) -> Iterator[str]:
 
 def _words(parameter: Parameters, text: str) -> str:
     """The index finds the doors that have all pairs of characters; the comparison then drops those that have them
-    elsewhere."""
+    elsewhere. A card's number is met in whole."""
     folded = " ".join(text.split())
     if not 2 <= len(folded) <= 100:
         raise InvalidFilter("text", expected="2–100 characters")
     pattern = parameter("%" + folded.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_") + "%")
     return (
-        "v.premises in (select p.id from text_version t"
+        f"(v.contact_card = {parameter(folded.upper())} or"
+        " v.premises = any(array(select p.id from text_version t"
         " join premises p on p.district = $1 and p.id = t.subject and p.text_version = t.version"
         f" where t.district = $1 and t.bigrams @> {parameter(history.bigrams(folded))}"
-        f" and (t.body->>'name' ilike {pattern} or t.body->>'address' ilike {pattern}))"
+        f" and (t.body->>'name' ilike {pattern} or t.body->>'address' ilike {pattern}))))"
     )
 
 
