@@ -29,7 +29,7 @@ from surveys.sealing import KeyRing
 from surveys.workflow import Group, State
 
 # What may stand beside the filters in the address of a list, a map or the rates.
-BESIDE_FILTERS = frozenset({"limit", "cursor", "total", "zoom", "lang", "by", "hours"})
+BESIDE_FILTERS = frozenset({"limit", "cursor", "total", "zoom", "lang", "by", "hours", "sort"})
 
 
 ME = "me"
@@ -38,6 +38,7 @@ Persons = Annotated[list[str] | None, QueryParameter(description="ids of members
 
 async def filters(
     request: Request[Reader, Any, Any],
+    id_: Annotated[list[UUID] | None, QueryParameter(name="id", description="of these issues alone")] = None,
     community: Annotated[
         list[str] | None, QueryParameter(description="codes of communities; `none` for what is in none")
     ] = None,
@@ -60,6 +61,14 @@ async def filters(
     leader: Persons = None,
     agent: Persons = None,
     overdue: FromQuery[bool | None] = None,
+    waiting: Annotated[
+        Literal["yes", "no"] | None,
+        QueryParameter(description="what waits for somebody else than its owner: a department, a judgement, a pause"),
+    ] = None,
+    returned: Annotated[
+        Literal["yes", "no"] | None,
+        QueryParameter(description="what was given back or reopened and is not started again"),
+    ] = None,
     reported_from: FromQuery[date | None] = None,
     reported_to: FromQuery[date | None] = None,
     due_from: FromQuery[date | None] = None,
@@ -88,6 +97,7 @@ async def filters(
     """The filters of a list or a map. Raises Invalid for one that does not fit, or that is not one."""
     refuse_unfit(request, BESIDE_FILTERS.union(Filters.__struct_fields__))
     return Filters(
+        id=tuple(id_ or ()),
         community=tuple(community or ()),
         street=tuple(street or ()),
         category=tuple(category or ()),
@@ -103,21 +113,27 @@ async def filters(
         leader=persons(request, "leader", leader),
         agent=persons(request, "agent", agent),
         overdue=overdue,
+        waiting=_yes(waiting),
+        returned=_yes(returned),
         reported_from=reported_from,
         reported_to=reported_to,
         due_from=due_from,
         due_to=due_to,
         bbox=issue_query.box(bbox) if bbox is not None else None,
         text=text,
-        placed=None if placed is None else placed == "yes",
+        placed=_yes(placed),
         certainty=tuple(certainty or ()),
         source=tuple(source or ()),
-        provisional=None if provisional is None else provisional == "yes",
+        provisional=_yes(provisional),
         rate=rate,
-        met=None if met is None else met == "yes",
+        met=_yes(met),
         as_of=as_of,
         known_at=_zoned(known_at),
     )
+
+
+def _yes(word: Literal["yes", "no"] | None) -> bool | None:
+    return None if word is None else word == "yes"
 
 
 def persons(request: Request[Reader, Any, Any], name: str, given: list[str] | None) -> tuple[UUID, ...]:
@@ -142,6 +158,10 @@ def address(filters: Filters, *, rate: Rate | None = None, met: bool | None = No
             given.append((name, word[value]))
         elif value is not None:
             given.append((name, value if isinstance(value, str) else value.isoformat()))
+    if page and not given:
+        given.append(
+            ("sort", "newest")
+        )  # the desk's bare address opens what its reader has to do, and not all there is
     return f"{'/desk/' if page else '/api/issues'}?{urlencode(given)}"
 
 

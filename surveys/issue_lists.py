@@ -1,9 +1,9 @@
 """Issues as they are listed, page by page, and one of them with its history."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime
-from typing import Any
+from typing import Any, Literal
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
@@ -64,8 +64,14 @@ class Item(Struct, frozen=True, kw_only=True):
     paused_at: datetime | None
 
 
+Order = Literal["newest", "due"]  # newest first, or what is due soonest, or has been due for longest, first
+
+# By which columns a list is ordered, how, and what comes after a row of it.
+ORDERS: Mapping[Order, tuple[str, str, str]] = {"newest": ("reported_at", "desc", "<"), "due": ("due_at", "asc", ">")}
+
+
 class Page(Struct, frozen=True, kw_only=True):
-    """A part of a list, newest first, and where the next part begins; `total` counts all parts."""
+    """A part of a list, and where the next part begins; `total` counts all parts."""
 
     items: list[Item]
     next: str | None
@@ -75,7 +81,7 @@ class Page(Struct, frozen=True, kw_only=True):
 class _Cursor(Struct, frozen=True, array_like=True):
     """Where a page ended, and the moment that the whole list is pinned to."""
 
-    reported_at: datetime
+    place: datetime  # by what the list is ordered
     id: UUID
     at: datetime
     known_at: datetime
@@ -111,31 +117,34 @@ async def page(
     limit: int = 50,
     cursor: str | None = None,
     total: bool = True,
+    order: Order = "newest",
 ) -> Page:
-    """A part of the list. The first part pins the moment: the parts after it show the issues as they were then.
+    """A part of the list. The first part of the newest pins the moment: the parts after it show the issues as they were
+    then. By due time each part shows the present: that is a list which people work through.
 
     Raises InvalidFilter and InvalidCursor."""
-    after = _read_cursor(cursor, filters) if cursor else None
-    about = Moment(after.at, after.known_at) if after else moment(filters, zone, now)
+    after = _read_cursor(cursor, filters, order) if cursor else None
+    about = Moment(after.at, after.known_at) if after and order == "newest" else moment(filters, zone, now)
     query = await seen(conn, reader, filters, zone, about)
     count = await conn.fetchval(f"{query.text} select count(*) from seen", *query.parameters) if total else None
-    rows = await conn.fetch(*_part(query, after, limit))
+    rows = await conn.fetch(*_part(query, after, limit, order))
     more = len(rows) > limit
     items = [_item(row) for row in rows[:limit]]
-    next_ = _write_cursor(items[-1], about, now, filters) if more else None
+    next_ = _write_cursor(items[-1], about, now, filters, order) if more else None
     return Page(items=items, next=next_, total=count)
 
 
-def _part(query: Query, after: _Cursor | None, limit: int) -> tuple[Any, ...]:
+def _part(query: Query, after: _Cursor | None, limit: int, order: Order) -> tuple[Any, ...]:
     parameters = list(query.parameters)
+    column, way, beyond = ORDERS[order]
     where = ""
     if after:
-        parameters += [after.reported_at, after.id]
-        where = f"where (s.reported_at, s.id) < (${len(parameters) - 1}, ${len(parameters)})"
+        parameters += [after.place, after.id]
+        where = f"where (s.{column}, s.id) {beyond} (${len(parameters) - 1}, ${len(parameters)})"
     parameters.append(limit + 1)
-    newest = "order by s.reported_at desc, s.id desc"
-    part = f", part as (select * from seen s {where} {newest} limit ${len(parameters)})"
-    return f"{query.text}{part}{ITEMS}{newest}", *parameters
+    ordered = f"order by s.{column} {way}, s.id {way}"
+    part = f", part as (select * from seen s {where} {ordered} limit ${len(parameters)})"
+    return f"{query.text}{part}{ITEMS}{ordered}", *parameters
 
 
 def _item(row: Any) -> Item:
@@ -179,18 +188,18 @@ async def of_ids(conn: Connection, reader: Reader, issues: Sequence[UUID], zone:
     return [_item(row) for row in await conn.fetch(f"{query.text}{part}{ITEMS}{newest}", *query.parameters, issues)]
 
 
-def _asked(filters: Filters) -> str:
-    return hashlib.sha256(msgspec.json.encode(filters)).hexdigest()[:16]
+def _asked(filters: Filters, order: Order) -> str:
+    return hashlib.sha256(msgspec.json.encode((filters, order))).hexdigest()[:16]
 
 
-def _write_cursor(last: Item, about: Moment, now: datetime, filters: Filters) -> str:
-    cursor = _Cursor(last.reported_at, last.id, about.at, about.known_at or now, _asked(filters))
-    return cursors.write(cursor)
+def _write_cursor(last: Item, about: Moment, now: datetime, filters: Filters, order: Order) -> str:
+    place: datetime = getattr(last, ORDERS[order][0])
+    return cursors.write(_Cursor(place, last.id, about.at, about.known_at or now, _asked(filters, order)))
 
 
-def _read_cursor(text: str, filters: Filters) -> _Cursor:
+def _read_cursor(text: str, filters: Filters, order: Order) -> _Cursor:
     cursor = cursors.read(text, _Cursor)
-    if cursor.asked != _asked(filters):
+    if cursor.asked != _asked(filters, order):
         raise InvalidCursor("cursor")
     return cursor
 

@@ -36,6 +36,7 @@ SMALL_VIEW = 0.1
 class Filters(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What to show; several values of one field are alternatives, fields narrow one another."""
 
+    id: tuple[UUID, ...] = ()
     community: tuple[str, ...] = ()  # NO_COMMUNITY stands for none
     street: tuple[str, ...] = ()  # NONE stands for none
     category: tuple[str, ...] = ()  # a group stands for all its categories
@@ -51,6 +52,8 @@ class Filters(Struct, frozen=True, kw_only=True, omit_defaults=True):
     leader: tuple[UUID, ...] = ()
     agent: tuple[UUID, ...] = ()
     overdue: bool | None = None
+    waiting: bool | None = None  # for somebody else than its owner: see WAITING
+    returned: bool | None = None  # came back to its owner, who has not gone on with it yet: see RETURNED
     reported_from: date | None = None
     reported_to: date | None = None  # its whole day
     due_from: date | None = None
@@ -108,6 +111,12 @@ OPEN = "state in ('reported', 'accepted', 'assigned', 'in_progress', 'paused')"
 LATE = "due_at < coalesce(paused_at, $2)"
 OVERDUE = f"({OPEN} and {LATE})"
 
+# A department works on it, somebody is asked to take it on, what was asked waits for a judgement, or it is paused.
+WAITING = f"({OPEN} and (department is not null or offered_to is not null or asked is not null or state = 'paused'))"
+
+# Given back or reopened, and since then in nobody's hands but the owner's, who has not started.
+RETURNED = "(state = 'accepted' and department is null and offered_to is null and (bounces > 0 or reopens > 0))"
+
 # Map groups: each issue is in exactly one, as workflow.group has it.
 GROUP = f"""case
     when state in ('resolved', 'closed') then 'solved'
@@ -154,6 +163,7 @@ async def seen(conn: Connection, reader: Reader, filters: Filters, zone: ZoneInf
         conditions.texts.append(reached)
     _what(conditions, filters)
     _in_whose_hands(conditions, filters)
+    _how_it_stands(conditions, filters)
     _counted(conditions, filters)
     _when(conditions, filters, zone)
     _where(conditions, filters)
@@ -165,6 +175,8 @@ async def seen(conn: Connection, reader: Reader, filters: Filters, zone: ZoneInf
 
 
 def _what(conditions: _Conditions, filters: Filters) -> None:
+    if filters.id:
+        conditions.add("id = any({})", list(filters.id))
     for name in ("state", "urgency", "channel", "asked", "certainty", "source"):
         values = getattr(filters, name)
         if values:
@@ -200,6 +212,12 @@ def _in_whose_hands(conditions: _Conditions, filters: Filters) -> None:
     if filters.organisation:
         outside = " or organisation is null" if None in filters.organisation else ""
         conditions.add(f"(organisation = any({{}}){outside})", [one for one in filters.organisation if one])
+
+
+def _how_it_stands(conditions: _Conditions, filters: Filters) -> None:
+    for asked, condition in ((filters.waiting, WAITING), (filters.returned, RETURNED)):
+        if asked is not None:
+            conditions.texts.append(f"{'' if asked else 'not '}{condition}")
 
 
 def _counted(conditions: _Conditions, filters: Filters) -> None:

@@ -99,6 +99,7 @@ CODES = ("community", "street", "category", "department")
 
 # Of a few words, or ids.
 TOLD_AS_GIVEN = (
+    "id",
     "state",
     "group",
     "urgency",
@@ -123,7 +124,7 @@ async def told(conn: Connection, district: int, filters: Filters) -> Mapping[str
             facts[name] = [NONE if value is None else str(value) for value in values]
     for row in await conn.fetch(KNOWN, district, *(list(getattr(filters, name)) for name in CODES)):
         _codes(facts, row["name"]).append(row["code"])
-    for name in ("overdue", "placed", "provisional", "bbox", "rate", "met"):
+    for name in ("overdue", "waiting", "returned", "placed", "provisional", "bbox", "rate", "met"):
         if (value := getattr(filters, name)) is not None:
             facts[name] = value
     for name in ("reported_from", "reported_to", "due_from", "due_to", "as_of", "known_at"):

@@ -177,6 +177,18 @@ def late(issue: Issue, stage: Stage, moment: datetime) -> bool:
     return issue.due_at < (stage.since if stage.state == "paused" else moment)
 
 
+def waits(stage: Stage) -> bool:
+    """Whether somebody else than its owner was to do something about it."""
+    given = stage.department is not None or stage.offered_to is not None or stage.state == "paused"
+    return stage.state in workflow.OPEN and given
+
+
+def came_back(stage: Stage) -> bool:
+    """Whether it was given back or reopened, and lay with its owner alone."""
+    alone = stage.state == "accepted" and stage.department is None and stage.offered_to is None
+    return alone and (stage.measures.bounces > 0 or stage.measures.reopens > 0)
+
+
 def counted(issue: Issue, stage: Stage, rate: Rate, moment: datetime) -> bool | None:
     """Whether a rate counts an issue in its numerator; None when it does not count it at all."""
     had = stage.measures
@@ -218,6 +230,9 @@ def fits(issue: Issue, stage: Stage, filters: Filters, moment: datetime) -> bool
         not filters.agent or stage.agent in filters.agent,
         filters.rate is None or (met is not None and filters.met in (None, met)),
         filters.overdue is None or overdue == filters.overdue,
+        filters.waiting is None or waits(stage) == filters.waiting,
+        filters.returned is None or came_back(stage) == filters.returned,
+        not filters.id or issue.id in filters.id,
         filters.placed is None or (issue.point is not None) == filters.placed,
         filters.text is None or filters.text in issue.title,
         filters.due_from is None or issue.due_at.astimezone(ZONE).date() >= filters.due_from,
@@ -373,6 +388,9 @@ def filters(world: World) -> st.SearchStrategy[Filters]:
         "known_at": st.integers(0, 24 * DAYS).map(lambda ago: NOW - timedelta(hours=ago)),
         **{name: st.sampled_from([one.member for one in world.readers]).map(lambda one: (one,)) for name in PERSONS},
         "overdue": st.booleans(),
+        "waiting": st.booleans(),
+        "returned": st.booleans(),
+        "id": st.lists(st.sampled_from([issue.id for issue in world.issues]), min_size=1).map(tuple),
         "placed": st.booleans(),
         "text": st.sampled_from(["垃圾", "路灯", "成堆"]),
         "reported_from": days,
