@@ -4,7 +4,7 @@ Where does it go? `app` puts everything together; one file per noun answers for 
 
 - what the program runs on: `settings` `database` `migrations` `embedded_postgres` `postgres_programs` `postgres_dumps`
   `key_ring` `logs` `health` `jobs` (again and again) `errands` (once) `job_queue`
-- who is it, and how often: `auth` `session_cookies` `entrance` (where a secret is shown) `sign_in`
+- who is it, and how often: `auth` `basic_access` `session_cookies` `entrance` (where a secret is shown) `sign_in`
   `first_access` `second_factor` `account` `devices` `limits`
 - what every door shares: `json_bodies` (in) `problem_details` (no) `documented_problems` `pages` `shell`
   (what stands around them) `texts` (in the reader's language; `locale/`) `qr_codes`
@@ -16,6 +16,7 @@ Where does it go? `app` puts everything together; one file per noun answers for 
 - `desk/`: the pages of those who work through issues
 - people: `office_hours` `organisations` `members` `colleagues` (whom a visit may name)
   `people_pages` `invitation_slips` `printed_pages`
+- for other programs: `ogc` (OGC API Features) `ogc_questions` `ogc_documents` `ogc_definition` `ogc_features`
 - ODK Collect: `openrosa` (its routes) `openrosa_access` `openrosa_bodies` `openrosa_filing` `openrosa_forms`
   `openrosa_answers`
 - contact cards: `cards` (for those who give them out) `card_sheets` `resident_page` `card_sessions` `card_words`

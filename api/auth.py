@@ -2,8 +2,8 @@
 
 import asyncio
 import hmac
-from collections.abc import Callable, Iterable
-from datetime import datetime, timedelta
+from collections.abc import Iterable
+from datetime import timedelta
 from typing import Any, ClassVar
 
 import asyncpg
@@ -12,7 +12,8 @@ from litestar import Request
 from litestar.connection import ASGIConnection
 from litestar.middleware import AbstractAuthenticationMiddleware, AuthenticationResult
 
-from api import database
+from api import basic_access, database
+from api.limits import Clock as Clock
 from surveys import sessions
 from surveys.people import READING, Reader, Role
 from surveys.refusals import NotAllowed, NotSignedIn
@@ -25,13 +26,12 @@ CSRF_COOKIE = "zoufang_csrf"
 CSRF_HEADER = "x-csrf-token"
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 PUBLIC = "exclude_from_auth"  # the route's opt that lets anybody in
+BASIC = "takes_basic"  # the route's opt that takes a token as the password of Basic authentication as well
 UNPROVEN = "without_second_factor"  # the route's opt that lets in who has yet to give, or to set up, a second factor
 
 MAP, AUDIT, ACCOUNT = "/maps/issues", "/audit", "/account"
 
 SEEN_AGAIN = timedelta(minutes=1)  # after which it is noted that a credential is still used
-
-Clock = Callable[[], datetime]
 
 
 class CsrfMissing(NotAllowed):
@@ -123,17 +123,26 @@ class Authentication(AbstractAuthenticationMiddleware):
 
     async def authenticate_request(self, connection: ASGIConnection[Any, Any, Any, Any]) -> AuthenticationResult:
         """Raises NotSignedIn, or CsrfMissing for a cookie that comes alone."""
-        secret, kind = _presented(connection)
-        presented = sessions.credential(secret)
-        if presented.kind != kind:
-            raise NotSignedIn
-        if kind == "session" and connection.scope.get("method") not in SAFE_METHODS:
-            _refuse_forged(connection, secret)
-        state = connection.app.state
-        signed = await state.readers.signed(presented)
-        if not connection.scope["route_handler"].opt.get(UNPROVEN):
+        opt, state = connection.scope["route_handler"].opt, connection.app.state
+        if opt.get(BASIC) and basic_access.is_spoken(connection):
+            presented, signed = await basic_access.signed(connection)
+        else:
+            presented = _credential(connection)
+            signed = await state.readers.signed(presented)
+        if not opt.get(UNPROVEN):
             refuse_unproven(signed, state.settings.second_factor_roles)
         return AuthenticationResult(user=signed.reader, auth=presented)
+
+
+def _credential(connection: ASGIConnection[Any, Any, Any, Any]) -> Credential:
+    """What was presented as a bearer token or in a cookie, which comes alone only where nothing is changed."""
+    secret, kind = _presented(connection)
+    presented = sessions.credential(secret)
+    if presented.kind != kind:
+        raise NotSignedIn
+    if kind == "session" and connection.scope.get("method") not in SAFE_METHODS:
+        _refuse_forged(connection, secret)
+    return presented
 
 
 def refuse_unproven(signed: Signed, roles: Iterable[Role]) -> None:

@@ -30,6 +30,8 @@ from surveys.workflow import Group, State
 
 # What may stand beside the filters in the address of a list, a map or the rates.
 BESIDE_FILTERS = frozenset({"limit", "cursor", "total", "zoom", "lang", "by", "hours", "sort"})
+# The route's opt that names what it reads of its address by itself, where that is something else.
+BESIDE = "beside_filters"
 
 
 ME = "me"
@@ -95,7 +97,8 @@ async def filters(
     ] = None,
 ) -> Filters:
     """The filters of a list or a map. Raises Invalid for one that does not fit, or that is not one."""
-    refuse_unfit(request, BESIDE_FILTERS.union(Filters.__struct_fields__))
+    beside = request.route_handler.opt.get(BESIDE, BESIDE_FILTERS)
+    refuse_unfit(request, beside.union(Filters.__struct_fields__))
     return Filters(
         id=tuple(id_ or ()),
         community=tuple(community or ()),
@@ -119,7 +122,7 @@ async def filters(
         reported_to=reported_to,
         due_from=due_from,
         due_to=due_to,
-        bbox=issue_query.box(bbox) if bbox is not None else None,
+        bbox=issue_query.box(bbox) if bbox is not None and "bbox" not in beside else None,
         text=text,
         placed=_yes(placed),
         certainty=tuple(certainty or ()),

@@ -6,7 +6,7 @@ processes count each for itself, so that together they let through as many times
 import asyncio
 import ipaddress
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any, ClassVar, Literal
 
@@ -16,9 +16,10 @@ from litestar.handlers import BaseRouteHandler
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 from msgspec import Struct
 
-from api.auth import Clock
 from api.settings import Settings
 from surveys.refusals import Refusal
+
+Clock = Callable[[], datetime]
 
 Kind = Literal["sign_in", "filing", "page", "card", "card_report"]
 USUAL_BODY = 256 * 1024  # bytes; a move with its reason and a correction fits many times

@@ -9,13 +9,14 @@ from litestar.enums import ScopeType
 from litestar.types import Message, Scope
 from msgspec import Struct
 
+from api.basic_access import AUTHENTICATE
+
 if TYPE_CHECKING:
     from api.problem_details import Problem
 
 PREFIX = "/openrosa/"
 ACCEPTED_BYTES = 10_000_000  # of one request; Collect sends more than that in several
 XML = "text/xml"  # in UTF-8, which the framework says
-AUTHENTICATE = 'Basic realm="Zoufang", charset="UTF-8"'
 
 _DECLARED = '<?xml version="1.0" encoding="UTF-8"?>\n'
 _HEADERS = [

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import asyncpg
+import msgspec
 import structlog
 from litestar import Request, Response
 from litestar.exceptions import HTTPException, ValidationException
@@ -16,7 +17,7 @@ from litestar.status_codes import (
 )
 from msgspec import Struct
 
-from api import openrosa_answers
+from api import basic_access, openrosa_answers
 from api.database import UNAVAILABLE
 from api.json_bodies import in_words, named_values
 from surveys import refusals
@@ -26,6 +27,7 @@ from surveys.refusals import Refusal
 log = structlog.get_logger()
 
 RETRY_AFTER_S = "5"
+UNUSABLE = 422
 SECOND_FACTOR_NEEDED = "second_factor_needed"
 
 
@@ -142,6 +144,10 @@ TEXTS: Mapping[str, Text] = {
         "已提交的问题不能在这里修改或增删，请在工单中更正，新问题另填一张表",
         "Problems that were filed are not changed here: correct them where they are handled, and report new ones anew",
     ),
+    "unknown_crs": Text(
+        422, "不支持这个坐标系，应为：{expected}", "Coordinates are not given in this; known: {expected}"
+    ),
+    "not_acceptable": Text(406, "没有这种格式，应为：{expected}", "Not kept in this form; there are: {expected}"),
     "tls_needed": Text(
         403,
         "设备口令不能经未加密的连接发送，请改用 https:// 地址",
@@ -414,19 +420,23 @@ def respond(request: Request[Any, Any, Any], problem: Problem) -> Response[Any]:
     else as JSON."""
     if openrosa_answers.concerns(request):
         return openrosa_answers.refused(problem, headers(problem))
+    for_ogc = f"{request.url.path}/".startswith("/ogc/")
+    if for_ogc and problem.status == UNUSABLE:
+        problem = msgspec.structs.replace(problem, status=400)  # as OGC 17-069r4 wants it for a parameter
+    said = headers(problem, basic=for_ogc)
     if _wants_page(request):
         for_residents = f"{request.url.path}/".startswith("/card/")
         context = {"language": language(request), "problem": problem, "for_residents": for_residents}
-        return Template("problem.html", context=context, status_code=problem.status, headers=headers(problem))
+        return Template("problem.html", context=context, status_code=problem.status, headers=said)
     return Response(
         problem,
         status_code=problem.status,
         media_type="application/problem+json; charset=utf-8",
-        headers=headers(problem),
+        headers=said,
     )
 
 
-def headers(problem: Problem) -> dict[str, str]:
+def headers(problem: Problem, *, basic: bool = False) -> dict[str, str]:
     """What a problem says to programs beside its body: when to come again, and how to sign in."""
     said = {}
     if problem.status in (HTTP_429_TOO_MANY_REQUESTS, HTTP_503_SERVICE_UNAVAILABLE):
@@ -434,7 +444,7 @@ def headers(problem: Problem) -> dict[str, str]:
     if problem.status == HTTP_408_REQUEST_TIMEOUT:
         said["Connection"] = "close"  # the rest of the body is not waited for
     if problem.status == 401:
-        said["WWW-Authenticate"] = 'Bearer realm="zoufang"'
+        said["WWW-Authenticate"] = basic_access.AUTHENTICATE if basic else 'Bearer realm="zoufang"'
     return said
 
 

@@ -16,13 +16,14 @@ from surveys.categories import Channel, Urgency
 from surveys.clock import Unit
 from surveys.contacts import Masked
 from surveys.history import Entry
-from surveys.issue_query import GROUP, OVERDUE, Filters, Moment, Query, moment, seen
+from surveys.issue_query import GROUP, OVERDUE, Box, Filters, Moment, Query, moment, seen
 from surveys.issues import Asked
 from surveys.joint_reviews import Said
 from surveys.people import Handler, Reader
 from surveys.placing import Certainty, CommunityName, Point
 from surveys.refusals import InvalidCursor, NotFound
 from surveys.return_visit_lists import OfIssue
+from surveys.scopes import Parameters
 from surveys.sealing import KeyRing
 from surveys.standings import standings
 from surveys.workflow import Group, Move, State
@@ -78,6 +79,36 @@ class Page(Struct, frozen=True, kw_only=True):
     total: int | None = None
 
 
+class Narrowed(Struct, frozen=True, kw_only=True):
+    """What of a list another program asks for, beside filters: what was reported from one moment to another, both
+    included; and in which boxes, for a view across the date line is two."""
+
+    since: datetime | None = None
+    until: datetime | None = None
+    boxes: tuple[Box, ...] = ()  # each of four degrees; a box without width or height is a line or a point
+
+    def of(self, query: Query) -> Query:
+        """What of these issues this is, again as `seen`."""
+        parameter = Parameters(*query.parameters)
+        conditions = ["s.reported_at >= " + parameter(self.since)] if self.since else []
+        if self.until:
+            conditions.append("s.reported_at <= " + parameter(self.until))
+        if self.boxes:
+            conditions.append(f"({' or '.join(_in_box(box, parameter) for box in self.boxes)})")
+        if not conditions:
+            return query
+        text = f"{query.text.replace('seen as', 'all_seen as', 1)}, seen as (select * from all_seen s where "
+        return Query(f"{text}{' and '.join(conditions)})", tuple(parameter.values), query.moment)
+
+
+def _in_box(box: Box, parameter: Parameters) -> str:
+    west, south, east, north = (f"{parameter(degrees)}::float8" for degrees in box)
+    return f"s.lon between {west} and {east} and s.lat between {south} and {north}"
+
+
+ALL = Narrowed()
+
+
 class _Cursor(Struct, frozen=True, array_like=True):
     """Where a page ended, and the moment that the whole list is pinned to."""
 
@@ -117,20 +148,34 @@ async def page(
     limit: int = 50,
     cursor: str | None = None,
     total: bool = True,
+<<<<<<< HEAD
     order: Order = "newest",
+=======
+    narrowed: Narrowed = ALL,
+>>>>>>> 37789cc (QGIS and GDAL read communities and issues live, as OGC API Features, with a device's token as their password)
 ) -> Page:
     """A part of the list. The first part of the newest pins the moment: the parts after it show the issues as they were
     then. By due time each part shows the present: that is a list which people work through.
 
     Raises InvalidFilter and InvalidCursor."""
+<<<<<<< HEAD
     after = _read_cursor(cursor, filters, order) if cursor else None
     about = Moment(after.at, after.known_at) if after and order == "newest" else moment(filters, zone, now)
     query = await seen(conn, reader, filters, zone, about)
+=======
+    after = _read_cursor(cursor, filters, narrowed) if cursor else None
+    about = Moment(after.at, after.known_at) if after else moment(filters, zone, now)
+    query = narrowed.of(await seen(conn, reader, filters, zone, about))
+>>>>>>> 37789cc (QGIS and GDAL read communities and issues live, as OGC API Features, with a device's token as their password)
     count = await conn.fetchval(f"{query.text} select count(*) from seen", *query.parameters) if total else None
     rows = await conn.fetch(*_part(query, after, limit, order))
     more = len(rows) > limit
     items = [_item(row) for row in rows[:limit]]
+<<<<<<< HEAD
     next_ = _write_cursor(items[-1], about, now, filters, order) if more else None
+=======
+    next_ = _write_cursor(items[-1], about, now, filters, narrowed) if more else None
+>>>>>>> 37789cc (QGIS and GDAL read communities and issues live, as OGC API Features, with a device's token as their password)
     return Page(items=items, next=next_, total=count)
 
 
@@ -188,6 +233,7 @@ async def of_ids(conn: Connection, reader: Reader, issues: Sequence[UUID], zone:
     return [_item(row) for row in await conn.fetch(f"{query.text}{part}{ITEMS}{newest}", *query.parameters, issues)]
 
 
+<<<<<<< HEAD
 def _asked(filters: Filters, order: Order) -> str:
     return hashlib.sha256(msgspec.json.encode((filters, order))).hexdigest()[:16]
 
@@ -200,6 +246,21 @@ def _write_cursor(last: Item, about: Moment, now: datetime, filters: Filters, or
 def _read_cursor(text: str, filters: Filters, order: Order) -> _Cursor:
     cursor = cursors.read(text, _Cursor)
     if cursor.asked != _asked(filters, order):
+=======
+def _asked(filters: Filters, narrowed: Narrowed) -> str:
+    what = [filters] if narrowed == ALL else [filters, narrowed]
+    return hashlib.sha256(b"".join(map(msgspec.json.encode, what))).hexdigest()[:16]
+
+
+def _write_cursor(last: Item, about: Moment, now: datetime, filters: Filters, narrowed: Narrowed) -> str:
+    cursor = _Cursor(last.reported_at, last.id, about.at, about.known_at or now, _asked(filters, narrowed))
+    return cursors.write(cursor)
+
+
+def _read_cursor(text: str, filters: Filters, narrowed: Narrowed) -> _Cursor:
+    cursor = cursors.read(text, _Cursor)
+    if cursor.asked != _asked(filters, narrowed):
+>>>>>>> 37789cc (QGIS and GDAL read communities and issues live, as OGC API Features, with a device's token as their password)
         raise InvalidCursor("cursor")
     return cursor
 
