@@ -27,7 +27,7 @@ demo: .venv/.program
 	@exec $(BIN)/zoufang demo
 
 test: .venv/.development
-	.ci/debian-packages chromium fonts-noto-cjk openssl
+	.ci/debian-packages chromium fonts-noto-cjk gdal-bin openssl
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy

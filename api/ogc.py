@@ -7,11 +7,11 @@ from uuid import UUID
 
 import asyncpg
 import msgspec
-from litestar import Request, Response, get
+from litestar import Response, get
 from litestar.di import NamedDependency
 from litestar.params import FromPath
 
-from api import ogc_definition, ogc_documents, ogc_features, problem_details
+from api import ogc_definition, ogc_documents, ogc_features, problem_details, shell
 from api.auth import BASIC, Clock
 from api.issues import BESIDE
 from api.ogc_documents import COLLECTIONS, GEOJSON, JSON, OPENAPI, PREFIX, Address, Document, Extent
@@ -34,23 +34,23 @@ NOT_KEPT = {"Cache-Control": "private, no-store", "Vary": "Authorization, Cookie
 async def landing(request: Asked, district: NamedDependency[District]) -> Response[bytes]:
     """Where everything else is found."""
     refuse_unknown(request, USUAL)
-    return _answer(request, ogc_documents.landing(_at(request), district))
+    return _answer(request, district, ogc_documents.landing(_at(request), district))
 
 
 @get(f"{PREFIX}/conformance", opt=ASKED, include_in_schema=False)
-async def conformance(request: Asked) -> Response[bytes]:
+async def conformance(request: Asked, district: NamedDependency[District]) -> Response[bytes]:
     """Which parts of the standard are met."""
     refuse_unknown(request, USUAL)
-    return _answer(request, {"title": "OGC API Features", **ogc_documents.conformance()})
+    return _answer(request, district, ogc_documents.conformance())
 
 
 @get(f"{PREFIX}/api", opt=ASKED, include_in_schema=False)
-async def definition(request: Asked) -> Response[bytes]:
+async def definition(request: Asked, district: NamedDependency[District]) -> Response[bytes]:
     """The API's definition in OpenAPI 3.0, and as a page on which it can be tried."""
     refuse_unknown(request, USUAL)
     at = _at(request)
     if form(request) == "json":
-        return _answer(request, ogc_definition.document(at), OPENAPI)
+        return _answer(request, district, ogc_definition.document(at), OPENAPI)
     page = TEMPLATES.engine_instance.get_template("api.html")
     text = page.render(title="OGC API Features", document=at.of("/api", f="json"), language=at.language)
     policy = content_policy(style_src="'unsafe-inline'")  # which the page's library writes
@@ -70,7 +70,7 @@ async def collections(
     """What there is to read."""
     refuse_unknown(request, USUAL)
     extents = await _extents(conn, reader, district, atlas, clock)
-    return _answer(request, ogc_documents.collections(_at(request), extents))
+    return _answer(request, district, ogc_documents.collections(_at(request), extents))
 
 
 @get([f"{PREFIX}/collections/{one}" for one in COLLECTIONS], opt=ASKED, include_in_schema=False)
@@ -86,7 +86,7 @@ async def collection(
     refuse_unknown(request, USUAL)
     one = COLLECTIONS[request.url.path.rpartition("/")[2]]
     extents = await _extents(conn, reader, district, atlas, clock)
-    return _answer(request, ogc_documents.collection(_at(request), one, extents[one.id]))
+    return _answer(request, district, ogc_documents.collection(_at(request), one, extents[one.id]))
 
 
 async def _extents(
@@ -100,7 +100,10 @@ async def _extents(
 
 @get(f"{PREFIX}/collections/communities/items", opt=ASKED, include_in_schema=False)
 async def communities(
-    request: Asked, reader: NamedDependency[Reader], atlas: NamedDependency[Atlas], clock: NamedDependency[Clock]
+    request: Asked,
+    district: NamedDependency[District],
+    atlas: NamedDependency[Atlas],
+    clock: NamedDependency[Clock],
 ) -> Response[bytes]:
     """The communities' boundaries as they are now."""
     refuse_unknown(request, OF_ITEMS.union(ogc_features.COMMUNITY_FILTERS))
@@ -110,16 +113,16 @@ async def communities(
         for name in ogc_features.COMMUNITY_FILTERS
         if name in request.query_params
     }
-    found = ogc_features.communities(atlas.valid_at(reader.district, now), asked, named)
+    found = ogc_features.communities(atlas.valid_at(district.district, now), asked, named)
     one = COLLECTIONS["communities"]
     document = ogc_documents.items(_at(request), request, one, found, now)
-    return _answer(request, document, GEOJSON, one, asked.crs.uri)
+    return _answer(request, district, document, GEOJSON, one, asked.crs.uri)
 
 
 @get(PREFIX + "/collections/communities/items/{community:str}", opt=ASKED, include_in_schema=False)
 async def one_community(
     request: Asked,
-    reader: NamedDependency[Reader],
+    district: NamedDependency[District],
     atlas: NamedDependency[Atlas],
     clock: NamedDependency[Clock],
     community: FromPath[str],
@@ -127,13 +130,13 @@ async def one_community(
     """One community with its boundary."""
     refuse_unknown(request, OF_ONE)
     crs = wanted(request).crs
-    locator: Locator | None = atlas.valid_at(reader.district, clock())
+    locator: Locator | None = atlas.valid_at(district.district, clock())
     area = next((one for one in locator.areas if one.code == community), None) if locator else None
     if area is None:
         raise NotFound
     one = COLLECTIONS["communities"]
     found = ogc_documents.feature(_at(request), one, ogc_features.community(area, crs))
-    return _answer(request, found, GEOJSON, one, crs.uri)
+    return _answer(request, district, found, GEOJSON, one, crs.uri)
 
 
 @get(f"{PREFIX}/collections/issues/items", opt=ASKED | {BESIDE: OF_ITEMS}, include_in_schema=False)
@@ -150,7 +153,7 @@ async def issues(
     found = await ogc_features.issues(conn, reader, filters, asked, district.zone, now)
     one = COLLECTIONS["issues"]
     document = ogc_documents.items(_at(request), request, one, found, now)
-    return _answer(request, document, GEOJSON, one, asked.crs.uri)
+    return _answer(request, district, document, GEOJSON, one, asked.crs.uri)
 
 
 @get(PREFIX + "/collections/issues/items/{issue:uuid}", opt=ASKED, include_in_schema=False)
@@ -170,7 +173,7 @@ async def one_issue(
         raise NotFound
     one = COLLECTIONS["issues"]
     found = ogc_documents.feature(_at(request), one, ogc_features.issue(items[0], crs, district.zone))
-    return _answer(request, found, GEOJSON, one, crs.uri)
+    return _answer(request, district, found, GEOJSON, one, crs.uri)
 
 
 def _at(request: Asked) -> Address:
@@ -179,6 +182,7 @@ def _at(request: Asked) -> Address:
 
 def _answer(
     request: Asked,
+    district: District,
     document: Document,
     kind: str = JSON,
     of: ogc_documents.Collection | None = None,
@@ -188,16 +192,10 @@ def _answer(
     headers = NOT_KEPT | ({"Content-Crs": f"<{crs}>"} if crs else {})
     if form(request) == "json":
         return Response(msgspec.json.encode(document), media_type=kind, headers=headers)
-    language = problem_details.language(request)
-    plain: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(document))
-    page = TEMPLATES.engine_instance.get_template("ogc.html").render(
-        document=plain, of=of, at=_at(request), language=language, english=language == "en", here=_here(request)
-    )
+    shown: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(document))
+    around = shell.context(request, request.user, district, "map")
+    page = TEMPLATES.engine_instance.get_template("ogc.html").render(**around, document=shown, of=of, at=_at(request))
     return Response(page.encode(), media_type="text/html; charset=utf-8", headers=headers)
-
-
-def _here(request: Request[Any, Any, Any]) -> str:
-    return request.url.path
 
 
 ROUTES = [

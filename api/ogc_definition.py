@@ -49,7 +49,7 @@ def _paths() -> Document:
     page = ["limit", "cursor", "bbox", "bbox-crs", "datetime", "crs"]
     filters = {"communities": [*COMMUNITY_FILTERS], "issues": [parameter["name"] for parameter in _of_issues()]}
     for one in COLLECTIONS.values():
-        at, title = f"/collections/{one.id}", one.title[1]
+        at, title = f"/collections/{one.id}", one.title
         paths[at] = _read(f"{one.id}.describe", title, [], JSON, "Collection")
         paths[f"{at}/items"] = _read(f"{one.id}.items", title, [*page, *filters[one.id]], GEOJSON, "Features")
         paths[f"{at}/items/{{featureId}}"] = _read(f"{one.id}.item", title, ["featureId", "crs"], GEOJSON, "Feature")

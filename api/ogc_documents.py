@@ -8,6 +8,7 @@ from urllib.parse import urlencode
 from litestar import Request
 from msgspec import Struct
 
+from api import texts
 from api.ogc_questions import CRS84, SYSTEMS
 from api.settings import Settings
 from surveys.issue_query import Box
@@ -27,11 +28,11 @@ Document = dict[str, Any]
 
 
 class Collection(Struct, frozen=True):
-    """What there is to read, with its title and words for it in both languages."""
+    """What there is to read."""
 
     id: str
-    title: tuple[str, str]
-    description: tuple[str, str]
+    title: str
+    description: str
 
 
 COLLECTIONS: Mapping[str, Collection] = {
@@ -39,16 +40,13 @@ COLLECTIONS: Mapping[str, Collection] = {
     for one in (
         Collection(
             "communities",
-            ("社区", "Communities"),
-            ("现行社区边界", "The communities' boundaries as they are now"),
+            texts.marked("Communities"),
+            texts.marked("The communities' boundaries as they are now"),
         ),
         Collection(
             "issues",
-            ("问题", "Issues"),
-            (
-                "职权范围内的问题：位置、类别、状态和期限，不含联系方式",
-                "The issues within your scope: place, category, state and limit; no contacts",
-            ),
+            texts.marked("Issues"),
+            texts.marked("The issues within your scope: place, category, state and limit; no contacts"),
         ),
     )
 }
@@ -67,6 +65,12 @@ class Address(Struct, frozen=True):
     base: str
     language: str
 
+    def gettext(self, text: str) -> str:
+        """A text in the language that is answered in."""
+        return texts.of(self.language).gettext(text)
+
+    say = gettext  # of a text that was marked where it is kept
+
     def of(self, path: str = "", **parameters: str) -> str:
         """The address of one of them."""
         asked = urlencode(parameters | ({"lang": "en"} if self.language == "en" else {}))
@@ -79,8 +83,8 @@ class Address(Struct, frozen=True):
     def both(self, path: str = "", kind: str = JSON) -> list[Document]:
         """The links from a document to itself, and to it as a page."""
         return [
-            self.link("self", kind, _said(("本文档", "This document"), self.language), path, f="json"),
-            self.link("alternate", HTML, _said(("网页", "As a page"), self.language), path, f="html"),
+            self.link("self", kind, self.gettext("This document"), path, f="json"),
+            self.link("alternate", HTML, self.gettext("As a page"), path, f="html"),
         ]
 
 
@@ -92,18 +96,15 @@ def address(request: Request[Any, Any, Any], language: str) -> Address:
 
 def landing(at: Address, district: District) -> Document:
     """The first document, from which all others are found."""
-    words = at.language
     return {
-        "title": f"{district.name} · {_said(('走访', 'Zoufang'), words)}",
-        "description": _said(
-            ("社区边界和职权范围内的问题", "Boundaries of the communities, and the issues within your scope"), words
-        ),
+        "title": f"{district.name} · {at.gettext('Zoufang')}",
+        "description": at.gettext("Boundaries of the communities, and the issues within your scope"),
         "links": [
             *at.both(),
-            at.link("service-desc", OPENAPI, _said(("接口定义", "The API's definition"), words), "/api", f="json"),
-            at.link("service-doc", HTML, _said(("接口说明", "The API's documentation"), words), "/api", f="html"),
-            at.link("conformance", JSON, _said(("符合的标准", "What it conforms to"), words), "/conformance"),
-            at.link("data", JSON, _said(("数据集", "The collections"), words), "/collections"),
+            at.link("service-desc", OPENAPI, at.gettext("The API's definition"), "/api", f="json"),
+            at.link("service-doc", HTML, at.gettext("The API's documentation"), "/api", f="html"),
+            at.link("conformance", JSON, at.gettext("What it conforms to"), "/conformance"),
+            at.link("data", JSON, at.gettext("The collections"), "/collections"),
         ],
     }
 
@@ -131,18 +132,16 @@ def collection(at: Address, one: Collection, extent: Extent, *, among: bool = Fa
     extents["temporal"] = {"interval": [[_time(extent.since), None]], "trs": GREGORIAN}
     return {
         "id": one.id,
-        "title": _said(one.title, at.language),
-        "description": _said(one.description, at.language),
+        "title": at.say(one.title),
+        "description": at.say(one.description),
         "itemType": "feature",
         "extent": extents,
         "crs": ["#/crs"] if among else list(SYSTEMS),
         "storageCrs": CRS84,
         "links": [
             *([] if among else at.both(path)),
-            at.link("items", GEOJSON, _said(("要素", "The features"), at.language), f"{path}/items", f="json"),
-            at.link(
-                "items", HTML, _said(("要素网页", "The features as a page"), at.language), f"{path}/items", f="html"
-            ),
+            at.link("items", GEOJSON, at.gettext("The features"), f"{path}/items", f="json"),
+            at.link("items", HTML, at.gettext("The features as a page"), f"{path}/items", f="html"),
         ],
     }
 
@@ -165,7 +164,7 @@ def items(at: Address, request: Request[Any, Any, Any], one: Collection, found: 
     links = [
         _again(at, request, path, "self", GEOJSON, f="json"),
         _again(at, request, path, "alternate", HTML, f="html"),
-        at.link("collection", JSON, _said(one.title, at.language), f"/collections/{one.id}"),
+        at.link("collection", JSON, at.say(one.title), f"/collections/{one.id}"),
     ]
     if found.next:
         links.append(_again(at, request, path, "next", GEOJSON, f="json", cursor=found.next))
@@ -190,10 +189,6 @@ def feature(at: Address, one: Collection, found: Document) -> Document:
     path = f"/collections/{one.id}/items/{found['id']}"
     links = [
         *at.both(path, GEOJSON),
-        at.link("collection", JSON, _said(one.title, at.language), f"/collections/{one.id}"),
+        at.link("collection", JSON, at.say(one.title), f"/collections/{one.id}"),
     ]
     return {**found, "links": links}
-
-
-def _said(words: tuple[str, str], language: str) -> str:
-    return words[language == "en"]

@@ -136,6 +136,7 @@ VALUES: dict[str, Callable[[Things], str]] = {
     "name:path": lambda _: "nothing",
     "questionnaire:str": lambda _: "nothing",
     "version:str": lambda _: "1",
+    "community:str": lambda _: "nothing",
     "name:str": lambda _: "nothing.xlsx",
 }
 
@@ -233,6 +234,11 @@ def _sheet_rows(answer: httpx.Response) -> int:
 
 def _features(answer: httpx.Response) -> int:
     return len(answer.json()["features"])
+
+
+def _matched(answer: httpx.Response) -> int:
+    matched: int = answer.json()["numberMatched"]
+    return matched
 
 
 def _points(answer: httpx.Response) -> int:
@@ -497,6 +503,17 @@ ROUTES: dict[str, Row] = {
     "GET /maps/issues": Row(),
     "GET /maps/issues/clusters": Row(query="?zoom=12", shown=_clusters),
     "GET /maps/issues/areas": Row(shown=_areas),
+    # other programs read maps live; communities are for everybody who has signed in, as they are elsewhere
+    "GET /ogc": signed_in(200),
+    "GET /ogc/conformance": signed_in(200),
+    "GET /ogc/api": signed_in(200),
+    "GET /ogc/collections": Row(),
+    "GET /ogc/collections/communities": Row(),
+    "GET /ogc/collections/issues": Row(),
+    "GET /ogc/collections/communities/items": signed_in(200),
+    "GET /ogc/collections/communities/items/{community:str}": signed_in(404),
+    "GET /ogc/collections/issues/items": Row(shown=_matched),
+    "GET /ogc/collections/issues/items/{issue:uuid}": Row(other=404),
     # forms for ODK Collect, for those who go to doors, and filed by anybody; test_openrosa_refusals.py has more
     "GET /openrosa/formList": Row(),
     "GET /openrosa/form.xml": Row(query=f"?formId={visit_form.FORM_ID}&version={visit_form.VERSION}"),
@@ -667,6 +684,7 @@ async def test_a_filter_counts_nothing_that_the_list_hides(quiet: Client, found:
                 ("/api/issues.csv?", _csv_rows),
                 ("/maps/issues/clusters?zoom=18&", _clusters),
                 ("/maps/issues/areas?", _areas),
+                ("/ogc/collections/issues/items?", _matched),
             ):
                 answer = await quiet.get(path + narrowed, headers=headers)
                 assert shown(answer) == shows, f"{role}: {path}"
