@@ -7,7 +7,8 @@ from api import ogc_questions
 from api.ogc_documents import COLLECTIONS, GEOJSON, HTML, JSON, OPENAPI, PREFIX, Address, Document
 from api.ogc_features import COMMUNITY_FILTERS
 from surveys.categories import Channel, Urgency
-from surveys.issues import Asked
+from surveys.issues import Asked, Origin
+from surveys.placing import Certainty
 from surveys.rate_terms import Rate
 from surveys.workflow import Group, State
 
@@ -16,6 +17,7 @@ PROBLEM = "application/problem+json"
 TEXT = {"type": "string"}
 NULLABLE = {"type": "string", "nullable": True}
 TIME = {"type": "string", "format": "date-time"}
+YES_NO = {"type": "string", "enum": ["yes", "no"]}
 DAY = {"type": "string", "format": "date"}
 
 
@@ -99,7 +101,19 @@ def _parameters() -> list[Document]:
 def _of_issues() -> list[Document]:
     """The filters of the list of issues, as its own document has them."""
     words = {"state": State, "group": Group, "urgency": Urgency, "channel": Channel, "asked": Asked}
-    texts = ("community", "street", "category", "owner", "department", "organisation", "offered_to", "leader", "agent")
+    words |= {"certainty": Certainty, "source": Origin}
+    texts = (
+        "id",
+        "community",
+        "street",
+        "category",
+        "owner",
+        "department",
+        "organisation",
+        "offered_to",
+        "leader",
+        "agent",
+    )
     return [
         *(_query(name, _list(TEXT), "one of these") for name in texts),
         *(
@@ -107,14 +121,19 @@ def _of_issues() -> list[Document]:
             for name, kind in words.items()
         ),
         _query("overdue", {"type": "boolean"}, "past their limit, or not"),
-        _query("placed", {"type": "string", "enum": ["yes", "no"]}, "with a place, or without"),
+        _query("waiting", YES_NO, "for somebody else than its owner"),
+        _query("returned", YES_NO, "back to its owner, who has not gone on with it"),
+        _query("provisional", YES_NO, "due in a year whose holidays are not published yet"),
+        _query("placed", YES_NO, "with a place, or without"),
         _query("text", {"type": "string", "minLength": 2, "maxLength": 100}, "in title or description"),
         _query("reported_from", DAY, "reported on this day or later"),
         _query("reported_to", DAY, "reported on this day or earlier"),
+        _query("due_from", DAY, "due on this day or later"),
+        _query("due_to", DAY, "due on this day or earlier"),
         _query("as_of", DAY, "as they were at the end of this day"),
         _query("known_at", TIME, "as it was known then"),
         _query("rate", {"type": "string", "enum": [*get_args(Rate)]}, "what this rate counts"),
-        _query("met", {"type": "string", "enum": ["yes", "no"]}, "of what `rate` counts, what meets it"),
+        _query("met", YES_NO, "of what `rate` counts, what meets it"),
     ]
 
 

@@ -16,6 +16,7 @@ import uvicorn
 from api.app import create_app
 from api.ogc_questions import CRS84, EPSG
 from api.settings import Settings
+from surveys.issue_query import Filters
 from tests import doors, drafts
 from tests.conftest import (
     DISTRICT,
@@ -250,6 +251,14 @@ async def test_what_cannot_be_asked_is_told_by_its_parameter(
     doors.refused(await town.get(ISSUES, params=query, headers=LEADER.headers), 400, code, field)
     if field not in ("nonsense", "state", "community"):
         doors.refused(await town.get(COMMUNITIES, params=query, headers=LEADER.headers), 400, code, field)
+
+
+async def test_the_definition_names_every_filter_of_the_list(town: Client) -> None:
+    described = await asked(town, "/ogc/api")
+    named = described["paths"]["/collections/issues/items"]["get"]["parameters"]
+    names = {parameter["$ref"].rpartition("/")[2] for parameter in named}
+    assert names >= set(Filters.__struct_fields__)
+    assert names <= set(described["components"]["parameters"])
 
 
 async def test_a_form_that_is_not_kept_is_refused_as_such(town: Client) -> None:
