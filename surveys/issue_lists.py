@@ -148,34 +148,21 @@ async def page(
     limit: int = 50,
     cursor: str | None = None,
     total: bool = True,
-<<<<<<< HEAD
     order: Order = "newest",
-=======
     narrowed: Narrowed = ALL,
->>>>>>> 37789cc (QGIS and GDAL read communities and issues live, as OGC API Features, with a device's token as their password)
 ) -> Page:
     """A part of the list. The first part of the newest pins the moment: the parts after it show the issues as they were
     then. By due time each part shows the present: that is a list which people work through.
 
     Raises InvalidFilter and InvalidCursor."""
-<<<<<<< HEAD
-    after = _read_cursor(cursor, filters, order) if cursor else None
+    after = _read_cursor(cursor, _asked(filters, order, narrowed)) if cursor else None
     about = Moment(after.at, after.known_at) if after and order == "newest" else moment(filters, zone, now)
-    query = await seen(conn, reader, filters, zone, about)
-=======
-    after = _read_cursor(cursor, filters, narrowed) if cursor else None
-    about = Moment(after.at, after.known_at) if after else moment(filters, zone, now)
     query = narrowed.of(await seen(conn, reader, filters, zone, about))
->>>>>>> 37789cc (QGIS and GDAL read communities and issues live, as OGC API Features, with a device's token as their password)
     count = await conn.fetchval(f"{query.text} select count(*) from seen", *query.parameters) if total else None
     rows = await conn.fetch(*_part(query, after, limit, order))
     more = len(rows) > limit
     items = [_item(row) for row in rows[:limit]]
-<<<<<<< HEAD
-    next_ = _write_cursor(items[-1], about, now, filters, order) if more else None
-=======
-    next_ = _write_cursor(items[-1], about, now, filters, narrowed) if more else None
->>>>>>> 37789cc (QGIS and GDAL read communities and issues live, as OGC API Features, with a device's token as their password)
+    next_ = _write_cursor(items[-1], about, now, order, _asked(filters, order, narrowed)) if more else None
     return Page(items=items, next=next_, total=count)
 
 
@@ -233,34 +220,19 @@ async def of_ids(conn: Connection, reader: Reader, issues: Sequence[UUID], zone:
     return [_item(row) for row in await conn.fetch(f"{query.text}{part}{ITEMS}{newest}", *query.parameters, issues)]
 
 
-<<<<<<< HEAD
-def _asked(filters: Filters, order: Order) -> str:
-    return hashlib.sha256(msgspec.json.encode((filters, order))).hexdigest()[:16]
+def _asked(filters: Filters, order: Order, narrowed: Narrowed) -> str:
+    what = (filters, order) if narrowed == ALL else (filters, order, narrowed)
+    return hashlib.sha256(msgspec.json.encode(what)).hexdigest()[:16]
 
 
-def _write_cursor(last: Item, about: Moment, now: datetime, filters: Filters, order: Order) -> str:
+def _write_cursor(last: Item, about: Moment, now: datetime, order: Order, asked: str) -> str:
     place: datetime = getattr(last, ORDERS[order][0])
-    return cursors.write(_Cursor(place, last.id, about.at, about.known_at or now, _asked(filters, order)))
+    return cursors.write(_Cursor(place, last.id, about.at, about.known_at or now, asked))
 
 
-def _read_cursor(text: str, filters: Filters, order: Order) -> _Cursor:
+def _read_cursor(text: str, asked: str) -> _Cursor:
     cursor = cursors.read(text, _Cursor)
-    if cursor.asked != _asked(filters, order):
-=======
-def _asked(filters: Filters, narrowed: Narrowed) -> str:
-    what = [filters] if narrowed == ALL else [filters, narrowed]
-    return hashlib.sha256(b"".join(map(msgspec.json.encode, what))).hexdigest()[:16]
-
-
-def _write_cursor(last: Item, about: Moment, now: datetime, filters: Filters, narrowed: Narrowed) -> str:
-    cursor = _Cursor(last.reported_at, last.id, about.at, about.known_at or now, _asked(filters, narrowed))
-    return cursors.write(cursor)
-
-
-def _read_cursor(text: str, filters: Filters, narrowed: Narrowed) -> _Cursor:
-    cursor = cursors.read(text, _Cursor)
-    if cursor.asked != _asked(filters, narrowed):
->>>>>>> 37789cc (QGIS and GDAL read communities and issues live, as OGC API Features, with a device's token as their password)
+    if cursor.asked != asked:
         raise InvalidCursor("cursor")
     return cursor
 
