@@ -16,7 +16,7 @@ from litestar.params import FromQuery, QueryParameter
 from litestar.response import Redirect, Template
 from msgspec import Meta, Struct
 
-from api import history_words, jobs, problem_details
+from api import history_words, jobs, problem_details, shell
 from api.auth import Clock
 from api.documented_problems import REFUSES
 from api.export_columns import Header
@@ -221,9 +221,7 @@ async def audit_page(
     except Refusal as error:
         refusal = error
     context = {
-        "language": language,
-        "zone": district.zone,
-        "district": district.name,
+        **shell.context(request, reader, district, here="audit"),
         "said": said,
         "filters": {name: value for name, value in said.items() if name not in ("cursor", "lang")},
         "page": page,

@@ -13,7 +13,7 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath
 from litestar.response import Template
 
-from api import history_words, problem_details
+from api import history_words, shell
 from api.auth import Clock
 from api.issues import refuse_unfit
 from api.pages import content_policy
@@ -126,7 +126,7 @@ async def assignment_page(
     base_map = base_maps.chosen(settings.base_map, settings.base_map_key)
     said = {name: value for name in ("organisation", "community") if (value := request.query_params.get(name))}
     context = {
-        "language": problem_details.language(request),
+        **shell.context(request, reader, district, here="campaigns"),
         "campaign": one,
         "organisations": sorted(((str(id_), paths[id_]) for id_ in mine), key=lambda each: each[1]),
         "communities": await campaigns.communities_of(conn, reader.district, campaign),
@@ -154,9 +154,7 @@ async def _context(
     form: bool,
 ) -> dict[str, Any]:
     context: dict[str, Any] = {
-        "language": problem_details.language(request),
-        "zone": district.zone,
-        "district": district.name,
+        **shell.context(request, reader, district, here="campaigns"),
         "kinds": KINDS,
         "every": EVERY,
         "states": STATES,

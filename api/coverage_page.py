@@ -11,7 +11,7 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath, FromQuery
 from litestar.response import Template
 
-from api import export_columns, problem_details
+from api import export_columns, problem_details, shell
 from api.coverage import ASKED, CoverageRow, CoverageTable, address, told
 from api.pages import content_policy
 from api.settings import Settings
@@ -75,6 +75,7 @@ COLUMNS: Sequence[Figure] = ("not_home", "declined", "closed", "twice", "three_t
 async def coverage_page(
     request: Request[Reader, Any, Any],
     conn: NamedDependency[asyncpg.Connection],
+    reader: NamedDependency[Reader],
     district: NamedDependency[District],
     settings: NamedDependency[Settings],
     asked: NamedDependency[Asked],
@@ -90,8 +91,7 @@ async def coverage_page(
     base_map = base_maps.chosen(settings.base_map, settings.base_map_key)
     rows = _worst_first(table.rows) if by == "member" else table.rows
     context = {
-        "language": language,
-        "zone": district.zone,
+        **shell.context(request, reader, district, here="campaigns"),
         "campaign": table,
         "path": f"/campaigns/{quote(campaign, safe='')}",
         "filters": filters,

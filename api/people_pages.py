@@ -11,7 +11,7 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath
 from litestar.response import Template
 
-from api import history_words, problem_details
+from api import history_words, shell
 from api.auth import Clock
 from api.issues import refuse_unfit
 from api.sign_in import NOT_KEPT
@@ -140,9 +140,7 @@ def _context(request: Request[Reader, Any, Any], reader: Reader, district: Distr
     administrator = "administrator" in reader.roles()
     roles = [role for role in ROLES if administrator or role == "organiser"]
     return {
-        "language": problem_details.language(request),
-        "zone": district.zone,
-        "district": district.name,
+        **shell.context(request, reader, district, here="people"),
         "administrator": administrator,
         "roles": ROLES,
         "giveable": [role for role in roles if role != "member"],

@@ -10,7 +10,7 @@ from litestar import Request, get
 from litestar.di import NamedDependency
 from litestar.response import Template
 
-from api import problem_details
+from api import shell
 from api.auth import Clock
 from api.export_columns import WORDS
 from api.issues import refuse_unfit
@@ -58,9 +58,7 @@ async def premises_page(
     waiting = await premises_lists.page(conn, reader, DoorFilters(state=("proposed",)), now, limit=WAITING)
     told = {name: value for name, value in said.items() if name not in ("cursor", "lang")}
     context = {
-        "language": problem_details.language(request),
-        "zone": district.zone,
-        "district": district.name,
+        **shell.context(request, reader, district, here="premises"),
         "page": page,
         "waiting": waiting,
         "doubles": await _doubles(conn, reader, waiting.items),

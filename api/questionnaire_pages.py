@@ -9,7 +9,7 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath
 from litestar.response import Template
 
-from api import problem_details
+from api import shell
 from api.campaign_pages import KINDS
 from api.issues import refuse_unfit
 from api.shipped_questionnaires import NAMES
@@ -75,9 +75,7 @@ async def questionnaire_page(
 
 def _context(request: Request[Reader, Any, Any], reader: Reader, district: District) -> dict[str, Any]:
     return {
-        "language": problem_details.language(request),
-        "zone": district.zone,
-        "district": district.name,
+        **shell.context(request, reader, district, here="campaigns"),
         "administrator": "administrator" in reader.roles(),
         "kinds": KINDS,
         "said": said,

@@ -59,13 +59,16 @@ async def test_a_number_opens_its_doors(visitor: Visitor, client: Client, conn: 
     await visitor.ready()
     assert await page.inner_text(".figures .large >> nth=0 >> .of .number") == "5"
     await picture(visitor, "coverage")
-    await page.click(".figures a:has-text('三次未见')")
+    async with page.expect_navigation():
+        await page.click(".figures a:has-text('三次未见')")
     assert await page.locator("#doors .list li").count() == 1
     assert await page.inner_text("#doors .list .state") == "无人 ×3"
-    await page.click("text=显示全部")
+    async with page.expect_navigation():
+        await page.click("text=显示全部")
     assert await page.inner_text("#doors .above .number") == "7"
     row = page.locator(f"tr:has(th[data-value='{NEAR}'])")
-    await row.locator("td >> nth=2").locator("a").click()
+    async with page.expect_navigation():
+        await row.locator("td >> nth=2").locator("a").click()
     assert "近邻社区" in await page.inner_text("#doors-title")
     assert await page.inner_text("#doors .above .number") == "2"
     await page.click("nav.tabs >> text=党员")
