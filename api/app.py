@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 import asyncpg
@@ -81,6 +82,7 @@ from api.route_plans import RoutePlans
 from api.settings import Settings
 from maps.locator import Atlas
 from surveys import people
+from surveys.kept_columns import KeptColumns
 from surveys.people import District, Reader
 from surveys.refusals import NotFound
 from surveys.sealing import KeyRing
@@ -261,8 +263,9 @@ def _running(settings: Settings, clock: Clock) -> Callable[[Litestar], Any]:
     async def running(app: Litestar) -> AsyncIterator[None]:
         """Pools, boundaries and the filing queue, for as long as the program serves."""
         dsn = settings.database_url or ""
+        columns = KeptColumns(partial(database.connected, dsn), settings.columns_megabytes, tell=log.info)
         async with (
-            await database.open_pool(dsn, most=settings.pool_size, plan_each=True) as pool,
+            await database.open_pool(dsn, most=settings.pool_size, plan_each=True, issue_columns=columns) as pool,
             await database.open_pool(dsn, most=2 * settings.filing_connections) as filing_pool,  # half for backlogs
             await database.open_pool(dsn, most=resident_page.CONNECTIONS) as card_pool,
         ):
@@ -289,6 +292,7 @@ def _running(settings: Settings, clock: Clock) -> Callable[[Litestar], Any]:
                 await queue.close()
                 await attachments.close()
                 await plans.close()
+                await columns.close()
                 await readers.close()
                 checks.close()
                 following.cancel()

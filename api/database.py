@@ -11,6 +11,8 @@ import msgspec
 from litestar.datastructures import State
 from litestar.di import NamedDependency
 
+from surveys.kept_columns import KeptColumns
+
 # A statement that takes longer than this is a fault, not a slow answer.
 SESSION_SETTINGS = {
     "timezone": "UTC",
@@ -58,17 +60,32 @@ async def _keep(_conn: asyncpg.Connection) -> None:
     anything that outlives its transaction. The driver's own reset would be one more round trip for every request."""
 
 
-async def open_pool(dsn: str, *, least: int = 1, most: int, plan_each: bool = False) -> asyncpg.Pool:
-    """A pool of prepared connections; raises what asyncpg raises when the server cannot be reached.
+class Connection(asyncpg.Connection):
+    """A connection that knows what its process keeps in memory beside the database."""
+
+    issue_columns: KeptColumns | None = None
+
+
+async def open_pool(
+    dsn: str, *, least: int = 1, most: int, plan_each: bool = False, issue_columns: KeptColumns | None = None
+) -> asyncpg.Pool:
+    """A pool of prepared connections, with the columns beside them that their process keeps; raises what asyncpg
+    raises when the server cannot be reached.
 
     With `plan_each` every question is planned for the values that it asks about, instead of once for all: for lists
     and maps, whose filters make one question a look into an index and another a look at everything."""
     planning = {"plan_cache_mode": "force_custom_plan"} if plan_each else {}
+
+    async def begin(conn: asyncpg.Connection) -> None:
+        await prepare(conn)
+        cast(Connection, conn).issue_columns = issue_columns
+
     return await asyncpg.create_pool(
         dsn,
         min_size=least,
         max_size=most,
-        init=prepare,
+        init=begin,
+        connection_class=Connection,
         reset=_keep,
         timeout=5,
         command_timeout=60,

@@ -11,7 +11,18 @@ import msgspec
 from asyncpg import Connection
 from msgspec import Struct
 
-from surveys import contacts, cursors, history, joint_reviews, merging, return_visit_lists, workflow
+from surveys import (
+    contacts,
+    cursors,
+    history,
+    issue_counts,
+    issue_query,
+    joint_reviews,
+    merging,
+    return_visit_lists,
+    scopes,
+    workflow,
+)
 from surveys.categories import Channel, Urgency
 from surveys.clock import Unit
 from surveys.contacts import Masked
@@ -23,7 +34,7 @@ from surveys.people import Handler, Reader
 from surveys.placing import Certainty, CommunityName, Point
 from surveys.refusals import InvalidCursor, NotFound
 from surveys.return_visit_lists import OfIssue
-from surveys.scopes import Parameters
+from surveys.scopes import Parameters, Reach
 from surveys.sealing import KeyRing
 from surveys.standings import standings
 from surveys.workflow import Group, Move, State
@@ -157,13 +168,23 @@ async def page(
     Raises InvalidFilter and InvalidCursor."""
     after = _read_cursor(cursor, _asked(filters, order, narrowed)) if cursor else None
     about = Moment(after.at, after.known_at) if after and order == "newest" else moment(filters, zone, now)
-    query = narrowed.of(await seen(conn, reader, filters, zone, about))
-    count = await conn.fetchval(f"{query.text} select count(*) from seen", *query.parameters) if total else None
+    within = await scopes.reach(conn, reader)
+    query = narrowed.of(issue_query.query(within, filters, zone, about))
+    count = await _total(conn, within, filters, zone, query, narrowed) if total else None
     rows = await conn.fetch(*_part(query, after, limit, order))
     more = len(rows) > limit
     items = [_item(row) for row in rows[:limit]]
     next_ = _write_cursor(items[-1], about, now, order, _asked(filters, order, narrowed)) if more else None
     return Page(items=items, next=next_, total=count)
+
+
+async def _total(
+    conn: Connection, within: Reach, filters: Filters, zone: ZoneInfo, query: Query, narrowed: Narrowed
+) -> int:
+    if narrowed == ALL:
+        return await issue_counts.of_moment(conn, within, filters, zone, query.moment)
+    count: int = await conn.fetchval(f"{query.text} select count(*) from seen", *query.parameters)
+    return count
 
 
 def _part(query: Query, after: _Cursor | None, limit: int, order: Order) -> tuple[Any, ...]:

@@ -19,7 +19,7 @@ from surveys.people import Reader
 from surveys.placing import Certainty
 from surveys.rate_terms import Rate
 from surveys.refusals import InvalidFilter
-from surveys.scopes import Parameters
+from surveys.scopes import Parameters, Reach
 from surveys.workflow import Group, State
 
 NO_COMMUNITY = "none"  # the code by which a filter asks for what is in no community
@@ -149,15 +149,19 @@ def moment(filters: Filters, zone: ZoneInfo, now: datetime) -> Moment:
         known_at = min(filters.known_at, now)
     if filters.as_of is None:
         return Moment(known_at, known_at)
-    end = _end_of(filters.as_of, zone, "as_of") - timedelta(microseconds=1)
+    end = end_of(filters.as_of, zone, "as_of") - timedelta(microseconds=1)
     return Moment(min(end, known_at), known_at)
 
 
 async def seen(conn: Connection, reader: Reader, filters: Filters, zone: ZoneInfo, about: Moment) -> Query:
     """The issues that this reader sees under these filters, as a subquery named `seen`. Raises InvalidFilter, and
     NotAllowed for whoever holds no role that reads issues."""
-    past = about.known_at is not None
-    within = await scopes.reach(conn, reader)
+    return query(await scopes.reach(conn, reader), filters, zone, about)
+
+
+def query(within: Reach, filters: Filters, zone: ZoneInfo, about: Moment) -> Query:
+    """The same for whoever reaches so much. Raises InvalidFilter."""
+    reader, past = within.reader, about.known_at is not None
     conditions = _Conditions(reader.district, about.at, *([about.known_at] if past else []))
     if reached := within.condition(conditions.parameter, "issue"):
         conditions.texts.append(reached)
@@ -230,13 +234,13 @@ def _counted(conditions: _Conditions, filters: Filters) -> None:
 
 def _when(conditions: _Conditions, filters: Filters, zone: ZoneInfo) -> None:
     if filters.reported_from is not None:
-        conditions.add("reported_at >= {}", _start_of(filters.reported_from, zone, "reported_from"))
+        conditions.add("reported_at >= {}", start_of(filters.reported_from, zone, "reported_from"))
     if filters.reported_to is not None:
-        conditions.add("reported_at < {}", _end_of(filters.reported_to, zone, "reported_to"))
+        conditions.add("reported_at < {}", end_of(filters.reported_to, zone, "reported_to"))
     if filters.due_from is not None:
-        conditions.add("due_at >= {}", _start_of(filters.due_from, zone, "due_from"))
+        conditions.add("due_at >= {}", start_of(filters.due_from, zone, "due_from"))
     if filters.due_to is not None:
-        conditions.add("due_at < {}", _end_of(filters.due_to, zone, "due_to"))
+        conditions.add("due_at < {}", end_of(filters.due_to, zone, "due_to"))
     if filters.provisional is not None:
         conditions.texts.append(f"{'' if filters.provisional else 'not '}due_provisional")
 
@@ -262,23 +266,35 @@ def _words(conditions: _Conditions, text: str | None) -> None:
     elsewhere. Every text is compared, the version that stands now."""
     if text is None:
         return
-    folded = " ".join(text.split())
-    if not 2 <= len(folded) <= 100:
-        raise InvalidFilter("text", expected="2–100 characters")
-    # in an index of pairs any run of space is one space, and so it must be in the text that is compared
-    texts = "regexp_replace({text}, '\\s+', ' ', 'g')" if " " in folded else "{text}"
-    title, description = (texts.format(text=f"body->>'{name}'") for name in ("title", "description"))
-    pattern = "%" + folded.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_") + "%"
+    pairs, pattern = searched(text)
     conditions.add(
         "(id, text_version) in (select subject, version from text_version"
-        f" where district = $1 and bigrams @> {{}} and ({title} ilike {{}} or {description} ilike {{}}))",
-        history.bigrams(folded),
+        f" where district = $1 and bigrams @> {{}} and {written(text, '{}', '{}')})",
+        pairs,
         pattern,
         pattern,
     )
 
 
-def _start_of(day: date, zone: ZoneInfo, field: str) -> datetime:
+def searched(text: str) -> tuple[list[str], str]:
+    """What is searched for as the index has it, and as a pattern. Raises InvalidFilter."""
+    folded = " ".join(text.split())
+    if not 2 <= len(folded) <= 100:
+        raise InvalidFilter("text", expected="2–100 characters")
+    pattern = "%" + folded.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_") + "%"
+    return history.bigrams(folded), pattern
+
+
+def written(text: str, *patterns: str) -> str:
+    """The condition that a title or a description has a text; `patterns` stand for its pattern, once for each."""
+    # in an index of pairs any run of space is one space, and so it must be in the text that is compared
+    texts = "regexp_replace({text}, '\\s+', ' ', 'g')" if " " in " ".join(text.split()) else "{text}"
+    title, description = (texts.format(text=f"body->>'{name}'") for name in ("title", "description"))
+    return f"({title} ilike {patterns[0]} or {description} ilike {patterns[1]})"
+
+
+def start_of(day: date, zone: ZoneInfo, field: str) -> datetime:
+    """When a day begins. Raises InvalidFilter for one that is out of all bounds."""
     _check_year(day.year, field)
     return datetime.combine(day, time(), zone)
 
@@ -288,9 +304,9 @@ def _check_year(year: int, field: str) -> None:
         raise InvalidFilter(field, expected=f"{YEARS[0]}-01-01 … {YEARS[-1]}-12-31")
 
 
-def _end_of(day: date, zone: ZoneInfo, field: str) -> datetime:
-    """When the day after it begins."""
-    _start_of(day, zone, field)
+def end_of(day: date, zone: ZoneInfo, field: str) -> datetime:
+    """When the day after it begins. Raises InvalidFilter for one that is out of all bounds."""
+    start_of(day, zone, field)
     return datetime.combine(day + timedelta(days=1), time(), zone)
 
 

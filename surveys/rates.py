@@ -4,22 +4,29 @@ often they went astray, and how long they took. surveys/rates.md says what each 
 They count what the one query shows, so that behind each figure there is the list that the same filters open."""
 
 import calendar
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date, datetime, time
-from typing import Any, Literal
+from functools import partial
+from typing import Any, Literal, TypeAlias
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
 import msgspec
+import numpy as np
+import numpy.typing as npt
 from asyncpg import Connection
 from msgspec import Struct
 
-from surveys import rate_terms, rate_weights
+from surveys import column_rows, issue_query, rate_sums, rate_terms, rate_weights, scopes, shown_issues
 from surveys.issue_query import NONE, Filters, Moment, Query, moment, seen
+from surveys.issue_views import microseconds
 from surveys.people import Reader
+from surveys.rate_sums import Parted, Sums
 from surveys.rate_terms import RATES, TERMS, Rate
 from surveys.rate_weights import Weights
 from surveys.refusals import InvalidFilter
+from surveys.shown_issues import Shown
 
 By = Literal["district", "street", "community", "organisation", "department", "category", "channel", "month"]
 
@@ -145,6 +152,18 @@ BREAKDOWNS: Mapping[By, _Breakdown] = {
     ),
 }
 
+# The columns by whose numbers they are parted there.
+COLUMNS: Mapping[By, str | None] = {
+    "district": None,
+    "street": "community",
+    "community": "community",
+    "organisation": "organisation",
+    "department": "department",
+    "category": "category",
+    "channel": "channel",
+}
+_Part: TypeAlias = tuple[str | None, str | None, str | None]  # key, name, what it is part of
+
 # Counted first by what the issues are parted by, in one pass that two processors share; what those parts are called,
 # and which others they are counted in, is looked up for some hundreds of sums.
 COUNTED = """
@@ -199,19 +218,92 @@ async def by(
     about = moment(filters, zone, now)
     known_at = about.known_at or now
     asked = filters if about.known_at is None else msgspec.structs.replace(filters, known_at=known_at)
-    await conn.execute(IN_MEMORY)
-    if parted == "month" and about.known_at is None:
-        found = await _months_of_the_present(conn, reader, asked, zone, about, hours=hours)
+    within = await scopes.reach(conn, reader)
+    query = issue_query.query(within, filters, zone, about)
+    shown = await shown_issues.shown(conn, within, filters, zone, about)
+    if shown is not None:
+        found = await _in_columns(conn, shown, asked, parted, hours=hours)
     else:
-        months = await _months(conn, reader.district, zone) if parted == "month" else []
-        query = await seen(conn, reader, filters, zone, about)
-        rows = await conn.fetch(*_question(query, parted, months, hours=hours))
-        found = [_row(row, _key(row, months), parted, asked) for row in rows]
+        found = await _in_tables(conn, reader, query, asked, parted, zone, hours=hours)
     if parted == "category" and filters.category:
         found = await _wholly_asked_for(conn, reader, filters, found)
     weights = await rate_weights.in_force(conn, reader.district, about.at)
     weighed = [msgspec.structs.replace(row, index=index(row.shares, weights)) for row in found]
     return Rates(rows=weighed, at=about.at, known_at=known_at, weights=weights)
+
+
+async def _in_tables(
+    conn: Connection, reader: Reader, query: Query, filters: Filters, parted: By, zone: ZoneInfo, *, hours: bool
+) -> list[Row]:
+    """The rows as the database counts them."""
+    await conn.execute(IN_MEMORY)
+    if parted == "month" and query.moment.known_at is None:
+        return await _months_of_the_present(conn, reader, filters, zone, query.moment, hours=hours)
+    months = await _months(conn, reader.district, zone) if parted == "month" else []
+    rows = await conn.fetch(*_question(query, parted, months, hours=hours))
+    return [_row(row, _key(row, months), parted, filters) for row in rows]
+
+
+# What the values of a column are called, and what they are part of.
+NAMES = "select c.value, {row} from unnest($2::{kind}[]) c(value) {joined} where $1::int is not null"
+
+
+async def _in_columns(conn: Connection, shown: Shown, filters: Filters, parted: By, *, hours: bool) -> list[Row]:
+    """The rows as they are counted in the columns that the process keeps."""
+    if parted == "month":
+        months = await _months(conn, shown.columns.district, shown.zone)
+        begins = [microseconds(month) for month in months]
+        layer = np.arange(-1, len(months), dtype=np.int32)
+        parts: list[_Part] = [(f"{month:%Y-%m}", None, None) for month in months]
+        how = Parted("reported_at", [layer], len(parts), begins)
+    else:
+        how, parts = await _named(conn, shown, parted)
+    counted = await shown.ask(partial(rate_sums.sums, parted=how, hours=hours))
+    rows = [_row_of(part, counted, at, parted, filters) for at, part in enumerate(parts) if counted.issues[at]]
+    return sorted(rows, key=lambda row: (row.key is None, row.key or ""))
+
+
+async def _named(conn: Connection, shown: Shown, parted: By) -> tuple[Parted, list[_Part]]:
+    """How the values of a column make parts, and what these are called."""
+    breakdown = BREAKDOWNS[parted]
+    column = COLUMNS[parted]
+    values: Sequence[Any] = [None]
+    if column is not None:
+        values = [None, *column_rows.CHANNELS] if column == "channel" else list(shown.columns.numbers[column].values)
+    asked = NAMES.format(
+        row=breakdown.row, joined=breakdown.joined, kind="uuid" if column == "organisation" else "text"
+    )
+    numbers = {value: at for at, value in enumerate(values)}
+    parts: dict[str | None, _Part] = {}
+    layers: list[npt.NDArray[np.int32]] = []
+    places: dict[str | None, int] = {}
+    taken = Counter[Any]()
+    for value, *part in await conn.fetch(asked, shown.columns.district, values):
+        key = part[0]
+        parts.setdefault(key, (part[0], part[1], part[2]))
+        at = places.setdefault(key, len(places))
+        if taken[value] == len(layers):
+            layers.append(np.full(len(values), -1, np.int32))
+        layers[taken[value]][numbers[value]] = at
+        taken[value] += 1
+    return Parted(column, layers, len(places)), list(parts.values())
+
+
+def _row_of(part: _Part, counted: Sums, at: int, parted: By, filters: Filters) -> Row:
+    key, name, part_of = part
+    shares = counted.shares[at].tolist()
+    hours = None
+    if counted.took is not None:
+        number, median, p90 = counted.took[at].tolist()
+        hours = Hours(median=median / 3_600 if number else None, p90=p90 / 3_600 if number else None, count=number)
+    return Row(
+        key=key,
+        name=name,
+        part_of=part_of,
+        filters=BREAKDOWNS[parted].narrow(filters, key),
+        shares={rate: Share(shares[2 * at + 1], shares[2 * at]) for at, rate in enumerate(RATES)},
+        hours=hours,
+    )
 
 
 async def _months_of_the_present(
