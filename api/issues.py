@@ -150,8 +150,18 @@ def persons(request: Request[Reader, Any, Any], name: str, given: list[str] | No
 def address(filters: Filters, *, rate: Rate | None = None, met: bool | None = None, page: bool = False) -> str:
     """Where the list of the issues under these filters opens, of those that a rate counts, if one is named; as a page
     for people, or for programs."""
+    given = pairs(msgspec.structs.replace(filters, rate=rate, met=met) if rate else filters)
+    if page and not given:
+        given.append(
+            ("sort", "newest")
+        )  # the desk's bare address opens what its reader has to do, and not all there is
+    return f"{'/desk/' if page else '/api/issues'}?{urlencode(given)}"
+
+
+def pairs(filters: Filters) -> list[tuple[str, str]]:
+    """Filters as they stand in the query of an address."""
     given: list[tuple[str, str]] = []
-    for name, value in msgspec.structs.asdict(msgspec.structs.replace(filters, rate=rate, met=met)).items():
+    for name, value in msgspec.structs.asdict(filters).items():
         if name == "bbox" and value:
             given.append((name, ",".join(map(str, value))))
         elif isinstance(value, tuple):
@@ -161,11 +171,7 @@ def address(filters: Filters, *, rate: Rate | None = None, met: bool | None = No
             given.append((name, word[value]))
         elif value is not None:
             given.append((name, value if isinstance(value, str) else value.isoformat()))
-    if page and not given:
-        given.append(
-            ("sort", "newest")
-        )  # the desk's bare address opens what its reader has to do, and not all there is
-    return f"{'/desk/' if page else '/api/issues'}?{urlencode(given)}"
+    return given
 
 
 def _organisation(given: str) -> UUID | None:

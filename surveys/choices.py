@@ -1,12 +1,13 @@
 """What a list or a map of issues can be narrowed by: the district's own categories and departments, and its days."""
 
 from datetime import datetime
+from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from asyncpg import Connection
 from msgspec import Struct
 
-from surveys import issue_query
+from surveys import issue_query, scopes
 from surveys.issue_query import Filters, Moment
 from surveys.people import Reader
 
@@ -40,3 +41,40 @@ async def first_report(conn: Connection, reader: Reader, zone: ZoneInfo, now: da
     query = await issue_query.seen(conn, reader, Filters(), zone, Moment(now))
     first: datetime | None = await conn.fetchval(f"{query.text} select min(reported_at) from seen", *query.parameters)
     return first
+
+
+class Narrowings(Struct, frozen=True, kw_only=True):
+    """What a reader can narrow a list by: the places within their reach, and the district's categories and
+    departments."""
+
+    communities: list[Choice]  # each part of its street
+    streets: list[Choice]
+    categories: list[Choice]
+    departments: list[Choice]
+
+
+PLACES = "select code, name, street from community where district = $1 and ($2::text[] is null or code = any($2))"
+STREETS = "select code, name from street where district = $1 order by code"
+
+
+async def narrowings(conn: Connection, reader: Reader) -> Narrowings:
+    """Raises NotAllowed for whoever holds no role that reads issues."""
+    within = await scopes.reach(conn, reader)
+    codes = None if within.district or within.organisations or within.departments else within.communities
+    communities = [Choice(*row) for row in await conn.fetch(f"{PLACES} order by street, code", reader.district, codes)]
+    known = {choice.part_of for choice in communities}
+    streets = [Choice(*row) for row in await conn.fetch(STREETS, reader.district)]
+    return Narrowings(
+        communities=communities,
+        streets=[choice for choice in streets if choice.code in known],
+        categories=await categories(conn, reader),
+        departments=await departments(conn, reader),
+    )
+
+
+ORGANISATION_NAMES = "select id, name from organisation where district = $1 and id = any($2)"
+
+
+async def organisation_names(conn: Connection, reader: Reader, organisations: list[UUID]) -> dict[UUID, str]:
+    """What these organisations of the reader's district are called."""
+    return {row["id"]: row["name"] for row in await conn.fetch(ORGANISATION_NAMES, reader.district, organisations)}

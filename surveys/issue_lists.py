@@ -130,6 +130,8 @@ class _Cursor(Struct, frozen=True, array_like=True):
     asked: str
 
 
+MOST_DIGITS = 19  # of a number; the largest that the database holds has as many
+
 # Asked for each by itself: nearly all issues have none, and joined they would have to be sorted again.
 NAME = "(select m.name from member m where m.district = $1 and m.id = s.{0}) as {0}_name"
 
@@ -239,6 +241,18 @@ async def of_ids(conn: Connection, reader: Reader, issues: Sequence[UUID], zone:
     part = f", part as (select * from seen where id = any(${len(query.parameters) + 1}))"
     newest = "order by s.reported_at desc, s.id desc"
     return [_item(row) for row in await conn.fetch(f"{query.text}{part}{ITEMS}{newest}", *query.parameters, issues)]
+
+
+async def numbered(conn: Connection, reader: Reader, number: str, zone: ZoneInfo, now: datetime) -> UUID | None:
+    """The issue of a number that is within the reader's reach."""
+    digits = number.strip().lstrip("#")
+    if not (digits.isascii() and digits.isdigit() and len(digits) < MOST_DIGITS):
+        return None
+    query = await seen(conn, reader, Filters(), zone, Moment(now))
+    found: UUID | None = await conn.fetchval(
+        f"{query.text} select id from seen where number = ${len(query.parameters) + 1}", *query.parameters, int(digits)
+    )
+    return found
 
 
 def _asked(filters: Filters, order: Order, narrowed: Narrowed) -> str:

@@ -54,6 +54,7 @@ export default defineConfig({
         map: 'src/map/main.ts',
         coverage: 'src/coverage/main.ts',
         shell: 'src/shell.ts',
+        desk: 'src/desk/main.ts',
         forms: 'src/forms.ts',
         sign_in: 'src/sign_in.ts',
         first_access: 'src/first_access.ts',

@@ -501,6 +501,10 @@ ROUTES: dict[str, Row] = {
     "PUT /api/rates/weights": Row(may=ADMINISTRATION, body=lambda _: {"response": 2}),
     # maps
     "GET /maps/issues": Row(),
+    "GET /desk/": Row(),
+    "GET /desk/queues": Row(),
+    "GET /desk/total": Row(),
+    "GET /desk/issues": Row(ok=303, query="?number=10001"),
     "GET /maps/issues/clusters": Row(query="?zoom=12", shown=_clusters),
     "GET /maps/issues/areas": Row(shown=_areas),
     # other programs read maps live; communities are for everybody who has signed in, as they are elsewhere
