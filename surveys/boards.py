@@ -1,6 +1,6 @@
 """The board of those who work through issues: what waits for whom, how many that are, and how much time is left."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime, timedelta
 from typing import Literal, get_args
 from uuid import UUID
@@ -10,7 +10,7 @@ import msgspec
 from asyncpg import Connection
 from msgspec import Struct
 
-from surveys import calendars, clock, issue_query
+from surveys import calendars, clock, issue_counts, issue_query
 from surveys.clock import Calendar, Unit
 from surveys.issue_lists import ORDERS, Item, Order
 from surveys.issue_query import Filters, seen
@@ -86,17 +86,11 @@ def _work(reader: Reader) -> Filters:
 
 
 async def counts(
-    conn: Connection, reader: Reader, queues: Iterable[Queue], zone: ZoneInfo, now: datetime
+    conn: Connection, reader: Reader, queues: Sequence[Queue], zone: ZoneInfo, now: datetime
 ) -> dict[QueueName, int]:
     """How many issues each queue has."""
-    return {queue.name: await count(conn, reader, queue.filters, zone, now) for queue in queues}
-
-
-async def count(conn: Connection, reader: Reader, filters: Filters, zone: ZoneInfo, now: datetime) -> int:
-    """How many issues a list has. Raises InvalidFilter."""
-    query = await seen(conn, reader, filters, zone, issue_query.moment(filters, zone, now))
-    found: int = await conn.fetchval(f"{query.text} select count(*) from seen", *query.parameters)
-    return found
+    totals = await issue_counts.totals(conn, reader, [queue.filters for queue in queues], zone, now)
+    return {queue.name: total for queue, total in zip(queues, totals, strict=True)}
 
 
 def order(filters: Filters) -> Order:

@@ -15,7 +15,7 @@ from msgspec import Struct
 from api.auth import Clock
 from api.desk import narrowing, ways, words
 from api.sign_in import NOT_KEPT
-from surveys import boards, choices, issue_lists, issue_query
+from surveys import boards, choices, issue_counts, issue_lists, issue_query
 from surveys.boards import Queue, QueueName
 from surveys.categories import Urgency
 from surveys.issue_lists import Order, Page
@@ -194,7 +194,7 @@ async def total(
     """How many issues the list has, in words."""
     shown = asked(request, filters, None, district, clock)
     context = dict(ways.context(request, reader, district, "issues"))
-    context["total"] = await boards.count(conn, reader, shown.filters, district.zone, clock())
+    context["total"] = await issue_counts.total(conn, reader, shown.filters, district.zone, clock())
     return Template("desk/total.html", context=context, headers=dict(NOT_KEPT))
 
 

@@ -153,7 +153,7 @@ def _one(field: str, value: Any, names: Names, language: str) -> str:
     """What one value of a filter is called; what the district does not know is shown as it was asked for."""
     say = texts.of(language).gettext
     if value in (None, NONE):
-        return say(marked("none"))
+        return say(marked("without one"))
     if field in PERSONS:
         return names.members.get(value, say(marked("somebody unknown")))
     if field == "organisation":

@@ -52,12 +52,12 @@ NOTHING: Mapping[QueueName, str] = {
 }
 
 MOVES: Mapping[Move, str] = {
-    "accept": marked("Accept"),
+    "accept": marked("Take on"),
     "assign": marked("Assign"),
     "decline": marked("Decline"),
     "start": marked("Start"),
     "resolve": marked("Resolve"),
-    "close": marked("Close"),
+    "close": marked("Close the case"),
     "reject": marked("Reject"),
     "reopen": marked("Reopen"),
     "correct": marked("Correct"),
