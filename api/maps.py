@@ -8,22 +8,29 @@ import asyncpg
 from litestar import MediaType, Request, Response, get
 from litestar.datastructures import State
 from litestar.di import NamedDependency, Provide
-from litestar.params import QueryParameter
+from litestar.params import FromQuery, QueryParameter
 from msgspec import Struct
 
-from api import problem_details
+from api import problem_details, shell
 from api.auth import Clock
+from api.documented_problems import REFUSES
+from api.issues import BESIDE, BESIDE_FILTERS
 from api.pages import asset, content_policy
 from api.settings import Settings
 from maps import base_maps, issue_map, tiles
 from maps.drawings import Drawings, Present
-from surveys import choices, issue_counts, issue_query
+from surveys import campaigns, choices, issue_counts, issue_query, map_layers, trust
 from surveys.choices import Choice
 from surveys.issue_counts import Cluster, Count
 from surveys.issue_query import Filters
+from surveys.map_layers import Layer
 from surveys.people import District, Reader
+from surveys.trust import Trust
 
 DEMO = "demo"  # the source of boundaries that are invented
+# How the page looks at the issues: what of its address is no filter.
+LOOKS = frozenset({"layer", "by", "marks", "than", "shade", "campaign", "present"})
+FINER = 2  # zooms by which density is gathered finer than clusters are
 
 
 async def drawings(state: State) -> Drawings:
@@ -41,6 +48,13 @@ class Clusters(Struct, frozen=True):
     clusters: list[Cluster]
 
 
+class Density(Struct, frozen=True):
+    """The placed issues in view by small cells: longitude, latitude and number of each; as of a moment."""
+
+    at: datetime
+    cells: list[tuple[float, float, int]]
+
+
 class Areas(Struct, frozen=True):
     """The issues by community, those in none among them under null, as of a moment."""
 
@@ -52,6 +66,7 @@ class Areas(Struct, frozen=True):
     "/maps/issues",
     media_type=MediaType.HTML,
     include_in_schema=False,
+    opt={BESIDE: BESIDE_FILTERS | LOOKS},
     dependencies={"drawings": Provide(drawings)},
 )
 async def page(
@@ -79,7 +94,12 @@ async def page(
             leaflet=asset("leaflet.js"), script=asset("map.js"), styles=asset("map.css"), icon=asset("icon.svg")
         ),
         nonce=nonce,
-        data=await _data(conn, reader, district, present, now) | {"language": language, "system": base_map.system},
+        data=await _data(conn, reader, district, present, now)
+        | {
+            "language": language,
+            "system": base_map.system,
+            "ways": [(way.name, way.href, way.title, way.here) for way in shell.ways(reader, language, "map")],
+        },
     )
     policy = content_policy(script_src=f"'nonce-{nonce}'", img_src=" ".join(base_map.hosts()))
     return Response(html, headers={"Content-Security-Policy": policy, "Cache-Control": "no-store"})
@@ -98,6 +118,11 @@ async def _data(
         "first_day": (first or now).astimezone(district.zone).date().isoformat(),
         "categories": _plain(await choices.categories(conn, reader)),
         "departments": _plain(await choices.departments(conn, reader)),
+        "answer_for": [
+            (area.organisation, area.name, area.communities) for area in (await map_layers.places(conn, reader)).areas
+        ],
+        "campaigns": [(one.id, one.name) for one in (await campaigns.page(conn, reader, district.zone, now)).items],
+        "fewest": map_layers.FEWEST,
     }
 
 
@@ -134,4 +159,74 @@ async def areas(
     return Areas(issue_query.moment(filters, district.zone, now).at, found)
 
 
-ROUTES = [page, clusters, areas]
+@get("/maps/issues/density", summary="Density of issues on a map")
+async def density(
+    conn: NamedDependency[asyncpg.Connection],
+    reader: NamedDependency[Reader],
+    district: NamedDependency[District],
+    clock: NamedDependency[Clock],
+    filters: NamedDependency[Filters],
+    zoom: Annotated[int, QueryParameter(ge=0, le=24)],
+) -> Density:
+    """The issues in the box, gathered by cells of 32 pixels at this zoom, of which a page draws how dense they lie."""
+    now = clock()
+    shift = tiles.shift_for(zoom + FINER)
+    found = await issue_counts.clusters(conn, reader, filters, district.zone, now, shift)
+    cells = [(round(one.lon, 6), round(one.lat, 6), one.count) for one in found]
+    return Density(issue_query.moment(filters, district.zone, now).at, cells)
+
+
+@get("/maps/issues/satisfaction", summary="Satisfaction by place")
+async def satisfaction(
+    conn: NamedDependency[asyncpg.Connection],
+    reader: NamedDependency[Reader],
+    district: NamedDependency[District],
+    clock: NamedDependency[Clock],
+    filters: NamedDependency[Filters],
+) -> Layer:
+    """Residents who gave four or five of five ÷ residents who answered: by community, by street and by the areas that
+    organisations answer for. Where fewer than five answered, neither number is told, nor another from which they would
+    follow."""
+    return await map_layers.satisfaction(conn, reader, filters, district.zone, clock())
+
+
+@get("/maps/issues/coverage", summary="Coverage by place", opt={REFUSES: (404,), BESIDE: BESIDE_FILTERS | {"campaign"}})
+async def coverage(
+    conn: NamedDependency[asyncpg.Connection],
+    reader: NamedDependency[Reader],
+    district: NamedDependency[District],
+    clock: NamedDependency[Clock],
+    filters: NamedDependency[Filters],
+    campaign: FromQuery[str],
+) -> Layer:
+    """Doors visited ÷ doors of a campaign in its present round, or that of the day asked for; of the filters only
+    `community`, `street` and `as_of` narrow it. Of fewer than five doors nothing is told."""
+    return await map_layers.coverage_of(conn, reader, campaign, filters, district.zone, clock())
+
+
+@get("/maps/issues/visits", summary="Visits per day by place")
+async def visits(
+    conn: NamedDependency[asyncpg.Connection],
+    reader: NamedDependency[Reader],
+    district: NamedDependency[District],
+    clock: NamedDependency[Clock],
+    filters: NamedDependency[Filters],
+) -> Layer:
+    """Visits begun ÷ days, from `reported_from` to `reported_to`, or in the last thirty days; of the other filters only
+    `community`, `street` and `as_of` narrow it."""
+    return await map_layers.visits_per_day(conn, reader, filters, district.zone, clock())
+
+
+@get("/maps/issues/trust", summary="How far the map's numbers can be trusted")
+async def trusted(
+    conn: NamedDependency[asyncpg.Connection],
+    reader: NamedDependency[Reader],
+    district: NamedDependency[District],
+    clock: NamedDependency[Clock],
+    filters: NamedDependency[Filters],
+) -> Trust:
+    """How many of the issues have no certain place, and when the history was last verified."""
+    return await trust.of(conn, reader, filters, district.zone, clock())
+
+
+ROUTES = [page, clusters, areas, density, satisfaction, coverage, visits, trusted]

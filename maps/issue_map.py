@@ -25,6 +25,7 @@ UNITS = 100_000  # per degree: five decimals, a metre
 BUDGET = 225_000  # bytes that a drawing may take, so that the page stays below 300 KB
 FINEST = 2e-5  # degrees: the first tolerance that is tried
 COARSER = 1.25
+EARTH_KM = 6371.0072  # of a sphere with the earth's surface
 SLIVER = 1e-4  # degrees: what parts neighbours by less, in boundaries that do not fit together, is no gap
 
 Ring: TypeAlias = npt.NDArray[np.int64]  # (n, 2) units from the origin, not closed
@@ -41,7 +42,7 @@ class Area(Struct, frozen=True):
 
 
 class Label(Struct, frozen=True):
-    """Where a place's name may stand, and how far it is from there to the nearest line, in units."""
+    """Where a place's name may stand, how far it is from there to the nearest line, in units, and its surface."""
 
     code: str
     name: str
@@ -49,6 +50,7 @@ class Label(Struct, frozen=True):
     x: int
     y: int
     room: int
+    km2: float
 
 
 class Drawing(Struct, frozen=True, kw_only=True):
@@ -78,20 +80,32 @@ def draw(areas: Sequence[Area], system: System = "wgs84", budget: int = BUDGET) 
     if not areas:
         return Drawing(origin=(0, 0), size=(0, 0), areas=[], borders=[], labels=[], larger=[])
     shapes = np.array([area.geometry for area in areas])
+    surfaces = square_kilometres(shapes)
     if system not in ("wgs84", "cgcs2000"):
         shapes = shapely.transform(shapes, lambda x, y: from_wgs84(x, y, system), interleaved=False)
     coverage = bool(shapely.coverage_is_valid(shapes))
-    drawing = _drawn(areas, shapes, coverage) if shapely.get_num_coordinates(shapes).sum() * 5 < budget else None
+    drawing = (
+        _drawn(areas, shapes, surfaces, coverage) if shapely.get_num_coordinates(shapes).sum() * 5 < budget else None
+    )
     tolerance = FINEST
     while drawing is None or drawing_bytes(drawing) > budget:
         shapes = _simplified(shapes, tolerance, coverage)
         enough = shapely.get_num_coordinates(shapes).sum() * 5 < budget or tolerance > 1
-        drawing = _drawn(areas, shapes, coverage) if enough else None
+        drawing = _drawn(areas, shapes, surfaces, coverage) if enough else None
         if tolerance > 1:
             break
         tolerance *= COARSER
     assert drawing is not None  # noqa: S101 - the loop leaves only with one
     return drawing
+
+
+def square_kilometres(shapes: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
+    """Return the surface of each WGS-84 shape, by the cylindrical equal-area projection of a sphere (Lambert): right to
+    three parts in a thousand."""
+    flat = shapely.transform(
+        shapes, lambda x, y: (np.radians(x) * EARTH_KM, np.sin(np.radians(y)) * EARTH_KM), interleaved=False
+    )
+    return np.asarray(shapely.area(flat), dtype=np.float64)
 
 
 def drawing_bytes(drawing: Drawing) -> int:
@@ -222,7 +236,9 @@ def _simplified(shapes: npt.NDArray[Any], tolerance: float, coverage: bool) -> n
     return np.asarray(shapely.simplify(shapes, tolerance, preserve_topology=True))
 
 
-def _drawn(areas: Sequence[Area], shapes: npt.NDArray[Any], coverage: bool) -> Drawing:
+def _drawn(
+    areas: Sequence[Area], shapes: npt.NDArray[Any], surfaces: npt.NDArray[np.float64], coverage: bool
+) -> Drawing:
     west, south, east, north = shapely.total_bounds(shapes)
     origin = np.floor(np.array([west, south]) * UNITS).astype(np.int64)
     corner = np.ceil(np.array([east, north]) * UNITS).astype(np.int64)
@@ -233,20 +249,27 @@ def _drawn(areas: Sequence[Area], shapes: npt.NDArray[Any], coverage: bool) -> D
         areas=[[[_steps(ring) for ring in part if len(ring) > 2] for part in parts] for parts in rings],
         borders=_borders([area.part_of for area in areas], rings) if coverage else _outlines(areas, shapes, origin),
         labels=[
-            _label(area.code, area.name, area.part_of, shape, origin) for area, shape in zip(areas, shapes, strict=True)
+            _label(area.code, area.name, area.part_of, shape, origin, km2)
+            for area, shape, km2 in zip(areas, shapes, surfaces, strict=True)
         ],
         larger=[
-            _label(code, name, None, shapely.union_all(shapely.buffer(members, 0)), origin)
-            for (code, name), members in _by_larger(areas, shapes).items()
+            _label(
+                *place,
+                None,
+                shapely.union_all(shapely.buffer(shapes[within], 0)),
+                origin,
+                float(surfaces[within].sum()),
+            )
+            for place, within in _by_larger(areas).items()
         ],
     )
 
 
-def _by_larger(areas: Sequence[Area], shapes: Iterable[Any]) -> dict[tuple[str, str], list[Any]]:
-    larger: defaultdict[tuple[str, str], list[Any]] = defaultdict(list)
-    for area, shape in zip(areas, shapes, strict=True):
+def _by_larger(areas: Sequence[Area]) -> dict[tuple[str, str], list[int]]:
+    larger: defaultdict[tuple[str, str], list[int]] = defaultdict(list)
+    for at, area in enumerate(areas):
         if area.part_of is not None:
-            larger[area.part_of].append(shape)
+            larger[area.part_of].append(at)
     return larger
 
 
@@ -304,14 +327,16 @@ def _edges(ring: Ring) -> Iterable[tuple[tuple[int, int], tuple[int, int]]]:
         yield (start, end) if start < end else (end, start)
 
 
-def _label(code: str, name: str, part_of: tuple[str, str] | None, shape: Any, origin: npt.NDArray[np.int64]) -> Label:
+def _label(
+    code: str, name: str, part_of: tuple[str, str] | None, shape: Any, origin: npt.NDArray[np.int64], km2: float
+) -> Label:
     """Put the label where the largest circle fits; coarse, since nobody measures it."""
     width, height = np.ptp(shapely.bounds(shape).reshape(2, 2), axis=0)
     radius = shapely.maximum_inscribed_circle(shape, tolerance=max(width, height, 1e-6) / 50)
     (x, y), edge = shapely.get_coordinates(radius)
     at = np.rint(np.array([x, y]) * UNITS).astype(np.int64) - origin
     room = int(np.hypot(edge[0] - x, edge[1] - y) * UNITS)
-    return Label(code, name, part_of[0] if part_of else None, int(at[0]), int(at[1]), room)
+    return Label(code, name, part_of[0] if part_of else None, int(at[0]), int(at[1]), room, round(float(km2), 4))
 
 
 def _names(drawing: Drawing) -> dict[str, object]:
@@ -321,10 +346,10 @@ def _names(drawing: Drawing) -> dict[str, object]:
         "size": drawing.size,
         "units": UNITS,
         "areas": [
-            [label.code, label.name, larger.get(label.part_of or "", -1), label.x, label.y, label.room]
+            [label.code, label.name, larger.get(label.part_of or "", -1), label.x, label.y, label.room, label.km2]
             for label in drawing.labels
         ],
-        "larger": [[label.code, label.name, label.x, label.y, label.room] for label in drawing.larger],
+        "larger": [[label.code, label.name, label.x, label.y, label.room, label.km2] for label in drawing.larger],
     }
 
 

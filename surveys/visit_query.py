@@ -244,6 +244,15 @@ def _asked(filters: VisitFilters) -> str:
     return hashlib.sha256(msgspec.json.encode(filters)).hexdigest()[:16]
 
 
+async def by_community(
+    conn: Connection, reader: Reader, filters: VisitFilters, zone: ZoneInfo, now: datetime
+) -> dict[str | None, int]:
+    """How many visits the list has of each community; None stands for none. Raises InvalidFilter and NotAllowed."""
+    condition, parameter = where(await scopes.reach(conn, reader), filters, zone, now)
+    question = f"select v.community, count(*) as visits from visit v {condition} group by v.community"
+    return {row["community"]: row["visits"] for row in await conn.fetch(question, *parameter.values)}
+
+
 async def one(conn: Connection, reader: Reader, visit: UUID) -> VisitDetail:
     """One visit within the reader's reach, with its history. Raises NotFound and NotAllowed."""
     reach = await scopes.reach(conn, reader)

@@ -6,7 +6,7 @@ import asyncpg
 import pytest
 
 from api.settings import Settings
-from tests.conftest import DISTRICT, LEADER, NEAR, STRANGER, WORKER, Client, Person, TestClock, serving
+from tests.conftest import DISTRICT, LEADER, NEAR, NEXT, STRANGER, WORKER, Client, Person, TestClock, serving
 from tests.web import town
 
 pytestmark = pytest.mark.anyio
@@ -84,6 +84,52 @@ async def test_a_worker_sees_no_other_community_and_a_stranger_nothing(client: C
     worker = (await client.get("/maps/issues/areas", headers=WORKER.headers)).json()["areas"]
     assert NEAR in {one["community"] for one in worker}
     assert (await client.get("/maps/issues/areas", headers=STRANGER.headers)).json()["areas"] == []
+
+
+ANSWERED = "update issue set answer = 'solved', satisfaction = $3 where district = $1 and number = any($2)"
+
+
+@pytest.mark.usefixtures("settled")
+async def test_a_rate_of_fewer_than_five_answers_is_told_nowhere_in_the_answer(client: Client, owner_dsn: str) -> None:
+    owner = await asyncpg.connect(owner_dsn)
+    await owner.execute(ANSWERED, DISTRICT, list(range(10011, 10018)), 5)  # seven of the near community
+    await owner.execute(ANSWERED, DISTRICT, [10018, 10051, 10052], 2)  # another of it, and two of the next
+    await owner.close()
+    found = (await client.get("/maps/issues/satisfaction", headers=LEADER.headers)).json()
+    communities = {one["key"]: one for one in found["communities"]}
+    assert communities[NEXT] == {"key": NEXT, "numerator": None, "denominator": None, "few": True}
+    assert communities[NEAR]["denominator"] in (8, None)
+    assert (found["total"]["numerator"], found["total"]["denominator"]) == (7, 10)
+    rate = (await client.get("/api/rates?by=district&hours=false", headers=LEADER.headers)).json()["rows"][0]
+    assert rate["satisfaction"]["denominator"] == found["total"]["denominator"]
+    narrowed = (await client.get(f"/maps/issues/satisfaction?community={NEXT}", headers=LEADER.headers)).json()
+    assert narrowed["total"] == {"key": None, "numerator": None, "denominator": None, "few": True}
+
+
+@pytest.mark.usefixtures("settled")
+@pytest.mark.parametrize("filters", ["", "&group=overdue", "&as_of=2026-11-10"])
+async def test_density_and_trust_are_of_the_issues_that_the_list_counts(client: Client, filters: str) -> None:
+    listed = (await client.get(f"/api/issues?limit=1{filters}", headers=LEADER.headers)).json()["total"]
+    placed = (await client.get(f"/api/issues?limit=1&placed=yes{filters}", headers=LEADER.headers)).json()["total"]
+    cells = (await client.get(f"/maps/issues/density?zoom=14{filters}", headers=LEADER.headers)).json()["cells"]
+    assert sum(count for *_, count in cells) == placed
+    trust = (await client.get(f"/maps/issues/trust?{filters}", headers=LEADER.headers)).json()
+    assert trust["issues"] == listed
+    assert trust["unplaced"] == listed - placed
+    assert trust["verified_at"] is None
+
+
+async def test_the_coverage_of_a_campaign_that_there_is_not_is_not_found(client: Client) -> None:
+    answer = await client.get("/maps/issues/coverage?campaign=nowhere", headers=LEADER.headers)
+    assert answer.status_code == 404
+    assert (await client.get("/maps/issues/coverage", headers=LEADER.headers)).status_code == 422
+
+
+@pytest.mark.parametrize("filters", ["reported_from=0001-01-01", "reported_to=9999-12-31", "as_of=0001-01-01"])
+async def test_days_that_no_calendar_has_are_refused_by_name(client: Client, filters: str) -> None:
+    answer = await client.get(f"/maps/issues/visits?{filters}", headers=LEADER.headers)
+    assert answer.status_code == 422
+    assert answer.json()["field"] == filters.split("=")[0]
 
 
 @pytest.mark.usefixtures("settled")

@@ -199,6 +199,14 @@ def _clusters(answer: httpx.Response) -> int:
     return sum(cluster["count"] for cluster in answer.json()["clusters"])
 
 
+def _cells(answer: httpx.Response) -> int:
+    return sum(cell[2] for cell in answer.json()["cells"])
+
+
+def _of_trust(answer: httpx.Response) -> int:
+    return int(answer.json()["issues"])
+
+
 def _areas(answer: httpx.Response) -> int:
     return sum(area["total"] for area in answer.json()["areas"])
 
@@ -507,6 +515,11 @@ ROUTES: dict[str, Row] = {
     "GET /desk/issues": Row(ok=303, query="?number=10001"),
     "GET /maps/issues/clusters": Row(query="?zoom=12", shown=_clusters),
     "GET /maps/issues/areas": Row(shown=_areas),
+    "GET /maps/issues/density": Row(query="?zoom=12", shown=_cells),
+    "GET /maps/issues/satisfaction": Row(),
+    "GET /maps/issues/coverage": Row(query="?campaign=none", ok=404),
+    "GET /maps/issues/visits": Row(),
+    "GET /maps/issues/trust": Row(shown=_of_trust),
     # other programs read maps live; communities are for everybody who has signed in, as they are elsewhere
     "GET /ogc": signed_in(200),
     "GET /ogc/conformance": signed_in(200),
@@ -688,6 +701,8 @@ async def test_a_filter_counts_nothing_that_the_list_hides(quiet: Client, found:
                 ("/api/issues.csv?", _csv_rows),
                 ("/maps/issues/clusters?zoom=18&", _clusters),
                 ("/maps/issues/areas?", _areas),
+                ("/maps/issues/density?zoom=16&", _cells),
+                ("/maps/issues/trust?", _of_trust),
                 ("/ogc/collections/issues/items?", _matched),
             ):
                 answer = await quiet.get(path + narrowed, headers=headers)

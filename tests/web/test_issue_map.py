@@ -98,26 +98,6 @@ async def test_a_community_opens_with_its_numbers(at_desk: Visitor) -> None:
     assert await at_desk.listed() == stock("other", community=NEXT)
 
 
-async def test_communities_stand_side_by_side_most_first(visitor: Visitor) -> None:
-    await visitor.enter()
-    await visitor.page.click(".by-area")
-    numbers = [int(re.sub(r"\D", "", text)) for text in await visitor.page.locator(".rank-number").all_inner_texts()]
-    assert numbers == sorted((stock(*OPEN, community=code) for code in (NEAR, NEXT, FAR)), reverse=True)
-    await visitor.page.locator(".panel .choice button").nth(1).click()
-    first = visitor.page.locator(".rank-number").first
-    await expect(first).to_contain_text("0%")  # the far community has solved none
-
-
-async def test_the_shading_can_tell_of_what_is_solved(at_desk: Visitor) -> None:
-    await at_desk.enter()
-    near, far = at_desk.page.locator("path.area").nth(0), at_desk.page.locator("path.area").nth(2)
-    await expect(near).to_have_class(re.compile("open-[1-4]"))
-    await at_desk.page.click("[data-shade=solved]")
-    await expect(near).to_have_class(re.compile("share-4"))
-    await expect(far).to_have_class(re.compile("share-0"))
-    await expect(at_desk.page.locator(".legend")).to_contain_text("已解决 ÷（未结 + 已解决）")
-
-
 async def test_a_past_day_is_shown_as_it_was(visitor: Visitor) -> None:
     await visitor.enter()
     slider = visitor.page.locator(".day-slider")
@@ -176,7 +156,7 @@ async def test_what_people_wrote_is_shown_and_never_run(visitor: Visitor) -> Non
         await page.evaluate("(code) => { location.hash = `#/area/${code}` }", code)
         await expect(page.locator(".panel h2")).to_contain_text("社区")
     await page.evaluate("() => { location.hash = '#/areas' }")
-    await expect(page.locator(".ranking li")).to_have_count(3)
+    await expect(page.locator(".places tbody tr")).to_have_count(3)
 
 
 async def test_an_address_with_markup_runs_nothing(at_desk: Visitor) -> None:
@@ -227,7 +207,7 @@ async def test_the_keyboard_suffices(at_desk: Visitor) -> None:
 async def test_the_keyboard_goes_from_numbers_to_filters_to_rings_past_the_shapes(at_desk: Visitor) -> None:
     await at_desk.enter()
     passed = []
-    for _ in range(40):
+    for _ in range(60):
         await at_desk.page.keyboard.press("Tab")
         passed.append(await at_desk.page.evaluate("document.activeElement.tagName + document.activeElement.className"))
     assert not any(stop.startswith("path") for stop in passed)
@@ -237,7 +217,7 @@ async def test_the_keyboard_goes_from_numbers_to_filters_to_rings_past_the_shape
 
 async def test_the_map_speaks_english_when_asked(at_desk: Visitor) -> None:
     await at_desk.enter()
-    await at_desk.page.click("footer >> text=English")
+    await at_desk.page.click("header >> text=English")
     await at_desk.ready()
     await expect(at_desk.page.locator(".totals")).to_contain_text("In hand")
     assert await at_desk.page.get_attribute("html", "lang") == "en"

@@ -10,6 +10,43 @@ export interface Areas {
   areas: AreaCounts[]
 }
 
+/** A numerator over its denominator; both null where there are too few to be told. */
+export interface LayerFigure {
+  key: string | null
+  numerator: number | null
+  denominator: number | null
+  few: boolean
+}
+
+export interface LayerAnswer {
+  communities: LayerFigure[]
+  streets: LayerFigure[]
+  areas: LayerFigure[]
+  total: LayerFigure
+  at: string
+  first: string | null
+  last: string | null
+}
+
+/** Longitude, latitude, and how many issues. */
+export type DensityCell = [number, number, number]
+
+export interface Density {
+  at: string
+  cells: DensityCell[]
+}
+
+export interface Trust {
+  issues: number
+  unplaced: number
+  near_line: number
+  outside: number
+  provisional: number
+  verified_at: string | null
+  holds: boolean | null
+  at: string
+}
+
 export type Cluster = Record<Group, number> & {
   lon: number
   lat: number

@@ -1,34 +1,36 @@
-// One community's numbers, and all communities side by side; each number opens its list.
+// One place's numbers; each opens its list.
 
 import * as address from './address'
-import { countsOf, nameOf, setShade, shade, solvedShare, streetOf, type Totals } from './areas'
+import { now, then } from './figures'
 import { h } from './dom'
+import { formula, layer, layerName, listOf, narrowingOf, signed } from './layers'
 import { colourClass, GROUPS, groupName, mark, OPEN_GROUPS } from './marks'
 import { page } from './page'
+import { comparing } from './periods'
+import { difference, saidValue } from './picture'
+import { placeOf, type Level, type Place } from './places'
 import { proportions } from './side'
-import { amount, share, text } from './texts'
+import { amount, text } from './texts'
 
-export function areaPanel(code: string): HTMLElement[] {
-  const counts = countsOf(code)
-  const solved = solvedShare(counts)
+export function areaPanel(level: Level, key: string): HTMLElement[] {
+  const place = placeOf(level, key)
+  const back = h('a', { class: 'back', href: address.fragment({ kind: 'areas' }) }, `‹ ${text.byLevel(text.levels[level])}`)
+  if (!place)
+    return [h('h2', { class: 'panel-title', tabindex: '-1' }, key), h('p', { class: 'soft state' }, text.noSuchPlace), back]
+  const counts = now.counts(place.codes)
+  const narrowing = narrowingOf(place)
   return [
-    h('p', { class: 'soft' }, streetOf(code) ?? page.district.name),
-    h('h2', { class: 'panel-title', tabindex: '-1' }, nameOf(code) ?? code),
+    h('p', { class: 'soft' }, place.beside || page.district.name),
+    h('h2', { class: 'panel-title', tabindex: '-1' }, place.name),
     h(
       'div',
       { class: 'large' },
       h(
         'a',
-        { class: 'figure', href: address.listLink({ community: code, group: OPEN_GROUPS }) },
+        { class: 'figure', href: address.listLink({ ...narrowing, group: OPEN_GROUPS }) },
         h('span', { class: 'label' }, text.open),
         h('span', { class: 'number' }, amount(counts.open)),
         h('span', { class: 'unit' }, text.unit),
-      ),
-      h(
-        'div',
-        { class: 'rate' },
-        h('span', { class: 'label' }, text.solvedShare),
-        h('span', { class: 'number' }, solved === null ? '–' : share(solved)),
       ),
     ),
     proportions(counts),
@@ -41,7 +43,7 @@ export function areaPanel(code: string): HTMLElement[] {
           {},
           h(
             'a',
-            { class: `group ${colourClass(group)}`, href: address.listLink({ community: code, group }) },
+            { class: `group ${colourClass(group)}`, href: address.listLink({ ...narrowing, group }) },
             mark(group, 18),
             h('span', { class: 'label' }, groupName(group)),
             h('span', { class: 'number' }, amount(counts[group])),
@@ -53,65 +55,45 @@ export function areaPanel(code: string): HTMLElement[] {
         {},
         h(
           'a',
-          { class: 'group all', href: address.listLink({ community: code }) },
+          { class: 'group all', href: address.listLink(narrowing) },
           h('span', { class: 'label' }, text.all),
           h('span', { class: 'number' }, amount(counts.total)),
         ),
       ),
     ),
-    h('a', { class: 'back', href: address.fragment({ kind: 'areas' }) }, `‹ ${text.byArea}`),
+    layerFigure(place),
+    ...(level === 'area' && place.codes.length > 1 ? [madeOf(place)] : []),
+    back,
   ]
 }
 
-export function areasPanel(): HTMLElement[] {
-  const kind = shade()
-  const rows = page.areas.map(([code, name]) => ({ code, name, counts: countsOf(code) }))
-  const value = (counts: Totals): number => (kind === 'open' ? counts.open : (solvedShare(counts) ?? 2))
-  rows.sort((one, other) =>
-    kind === 'open' ? value(other.counts) - value(one.counts) : value(one.counts) - value(other.counts),
-  )
-  const most = Math.max(1, ...rows.map(({ counts }) => counts.open))
-  const choice = (wanted: 'open' | 'solved', name: string): HTMLElement =>
-    h('button', { type: 'button', 'aria-pressed': String(kind === wanted), click: () => setShade(wanted) }, name)
-  return [
-    h('h2', { class: 'panel-title', tabindex: '-1' }, text.byArea),
-    h(
-      'div',
-      { class: 'choice', role: 'group', 'aria-label': text.shade },
-      choice('open', text.shadeOpen),
-      choice('solved', text.shadeSolved),
-    ),
-    h(
-      'ol',
-      { class: 'ranking' },
-      ...rows.map(({ code, name, counts }) =>
-        rankRow(code, name, counts, kind === 'open' ? counts.open / most : (solvedShare(counts) ?? 0)),
-      ),
-    ),
-  ]
-}
-
-function rankRow(code: string, name: string, counts: Totals, length: number): HTMLElement {
-  const solved = solvedShare(counts)
-  const open = shade() === 'open'
-  const bar = h('span', { class: `bar ${open ? 'by-open' : 'by-share'}`, 'aria-hidden': 'true' })
-  bar.style.width = `${length * 100}%`
-  const groups = open ? OPEN_GROUPS : ['solved']
+/** What the layer that is shown says of it. */
+function layerFigure(place: Place): HTMLElement {
+  const value = now.of(layer(), place)
+  const change = comparing() ? difference(place) : null
   return h(
-    'li',
-    {},
+    'section',
+    { class: 'layer-figure' },
+    h('h3', {}, layerName(layer())),
     h(
-      'a',
-      { class: 'rank-name', href: address.fragment({ kind: 'area', code }) },
-      h('span', {}, name),
-      h('span', { class: 'soft small' }, streetOf(code) ?? ''),
+      'p',
+      {},
+      h('a', { class: 'number', href: listOf(layer(), place, value.few, now) }, saidValue(value)),
     ),
-    h(
-      'a',
-      { class: 'rank-number number', href: address.listLink({ community: code, group: groups }) },
-      open ? amount(counts.open) : solved === null ? '–' : share(solved),
-      h('span', { class: 'only-spoken' }, ` ${text.listOf}`),
-    ),
-    h('span', { class: 'track' }, bar),
+    comparing() &&
+      h(
+        'p',
+        {},
+        `${text.otherPeriod} `,
+        h('a', { href: listOf(layer(), place, then.of(layer(), place).few, then) }, saidValue(then.of(layer(), place))),
+        change === null ? '' : ` · ${signed(layer(), change)}`,
+      ),
+    h('p', { class: 'small soft' }, formula(layer())),
+    value.few && h('p', { class: 'small soft' }, text.fewRule),
   )
+}
+
+function madeOf(place: Place): HTMLElement {
+  const names = place.members.map((at) => page.areas[at]?.[1] ?? '')
+  return h('p', { class: 'small soft' }, `${text.levels.community}: ${names.join('、')}`)
 }

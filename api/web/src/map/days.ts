@@ -3,6 +3,7 @@
 import * as address from './address'
 import { h, svg } from './dom'
 import { page } from './page'
+import { comparing } from './periods'
 import { day, text } from './texts'
 
 const DAY_MS = 86_400_000
@@ -116,19 +117,14 @@ export function dayBar(settled: () => Promise<void>): HTMLElement {
     const at = chosen()
     slider.value = String(at)
     say(at)
+    bar.hidden = first >= last || comparing() || page.file !== undefined
   }
 
   address.listen(() => {
     if (!playing) update()
   })
+  const bar = h('section', { class: 'days', 'aria-label': text.daySlider }, play, slider, label, toToday)
   stop()
   update()
-  return h(
-    'section',
-    { class: 'days', 'aria-label': text.daySlider, hidden: first >= last },
-    play,
-    slider,
-    label,
-    toToday,
-  )
+  return bar
 }

@@ -5,6 +5,7 @@ import type { FilterName } from './address'
 import { h } from './dom'
 import { GROUPS, groupName } from './marks'
 import { page } from './page'
+import { comparing, own, preset, PRESETS, type Period } from './periods'
 import { text } from './texts'
 
 const TYPING_MS = 400
@@ -17,6 +18,7 @@ export function filterForm(): HTMLFormElement {
     { class: 'filters', id: 'filters', role: 'search', 'aria-label': text.filters },
     searchField(),
     placeField(),
+    periodField(),
     choiceField('category', text.category, text.everyCategory, categoryOptions()),
     h(
       'div',
@@ -120,6 +122,63 @@ function placeField(): HTMLElement {
     h('span', { class: 'name' }, text.place),
     select,
   )
+}
+
+const CHOSEN = 'chosen' // the option for days that no preset names
+
+/** The days of the report: one of the usual periods, or two days. */
+function periodField(): HTMLElement {
+  const dayField = (name: 'reported_from' | 'reported_to', label: string): HTMLInputElement => {
+    const input = h('input', {
+      type: 'date',
+      name,
+      'aria-label': `${text.period} ${label}`,
+      change: () => address.change({ [name]: input.value || null }),
+    })
+    return input
+  }
+  const from = dayField('reported_from', text.from)
+  const to = dayField('reported_to', text.until)
+  const days = h('span', { class: 'pair' }, from, to)
+  const select = h(
+    'select',
+    { name: 'period', 'aria-label': text.period, change: chosen },
+    h('option', { value: '' }, text.everyDay),
+    ...PRESETS.map((name) => h('option', { value: name }, text.presets[name])),
+    h('option', { value: CHOSEN }, text.chosenDays),
+  )
+  let choosing = false
+
+  function chosen(): void {
+    const name = PRESETS.find((one) => one === select.value)
+    choosing = select.value === CHOSEN
+    if (choosing) days.hidden = false
+    else set(name ? preset(name) : null)
+  }
+
+  function set(period: Period | null): void {
+    address.change({ reported_from: period?.from ?? null, reported_to: period?.to ?? null })
+  }
+
+  const update = (): void => {
+    const filters = address.filters()
+    const period = own()
+    const known = PRESETS.find((name) => {
+      const wanted = preset(name)
+      return period?.from === wanted.from && period.to === wanted.to
+    })
+    const any = filters.has('reported_from') || filters.has('reported_to')
+    if (!any && !choosing) select.value = ''
+    else select.value = choosing ? CHOSEN : (known ?? CHOSEN)
+    days.hidden = select.value !== CHOSEN
+    from.value = filters.get('reported_from') ?? ''
+    to.value = filters.get('reported_to') ?? ''
+    field.hidden = comparing() // each of the maps then names its own days
+  }
+  const field = h('div', { class: 'field' }, h('label', {}, h('span', { class: 'name' }, text.period), select), days)
+  address.listen(update)
+  update()
+  return field
 }
 
 function placeOptions(): HTMLElement[] {

@@ -111,7 +111,7 @@ function facts(detail: Detail): HTMLElement {
       text.community,
       h(
         'a',
-        { href: address.fragment({ kind: 'area', code: issue.community.code }) },
+        { href: address.fragment({ kind: 'area', level: 'community', key: issue.community.code }) },
         streetAndCommunity(issue.community.code, issue.community.name),
       ),
       certainty(issue),

@@ -2,14 +2,15 @@
 
 import * as address from './address'
 import type { Issue, List } from './answers'
-import { momentShown, NO_COMMUNITY, nameOf, streetOf } from './areas'
 import { h } from './dom'
 import { exportMenu } from './exports'
+import { momentShown, now } from './figures'
 import { GROUPS, groupName, mark, OPEN_GROUPS, type Group } from './marks'
 import { words, wayOut } from './notice'
 import { page } from './page'
+import { NOWHERE, nameOf, streetOf } from './places'
 import { Failed, get, isAbort, Newest } from './requests'
-import { amount, duration, shortDay, text } from './texts'
+import { amount, duration, english, shortDay, text } from './texts'
 
 const PART = 30
 const newest = new Newest()
@@ -21,10 +22,14 @@ export function stopListing(): void {
 /** What a narrowing says, in words. */
 export function describe(narrower: URLSearchParams): string {
   const parts: string[] = []
-  for (const code of narrower.getAll('community'))
-    parts.push(code === NO_COMMUNITY ? text.outside : (nameOf(code) ?? code))
+  const codes = narrower.getAll('community')
+  if (codes.length > 3) parts.push(text.manyCommunities(codes.length))
+  else for (const code of codes) parts.push(code === NOWHERE ? text.outside : (nameOf(code) ?? code))
   for (const code of narrower.getAll('street')) parts.push(page.larger.find(([street]) => street === code)?.[1] ?? code)
+  if (narrower.has('rate')) parts.push(text.layers.satisfaction)
   if (narrower.has('bbox')) parts.push(narrower.has('view') ? text.inView : text.inCluster)
+  if (narrower.has('certainty')) parts.push(text.nearLine)
+  if (narrower.has('provisional')) parts.push(text.trust.provisional)
   if (narrower.get('placed') === 'no') parts.push(text.noPosition)
   const groups = narrower.getAll('group')
   if (OPEN_GROUPS.every((group) => groups.includes(group)) && groups.length === OPEN_GROUPS.length)
@@ -34,10 +39,12 @@ export function describe(narrower: URLSearchParams): string {
 }
 
 export function listPanel(narrower: URLSearchParams): HTMLElement[] {
+  if (page.file && !page.file.issues)
+    return [h('h2', { class: 'panel-title', tabindex: '-1' }, describe(narrower)), h('p', { class: 'soft state' }, text.fileHasNoList)]
   const total = h('p', { class: 'list-total', 'aria-live': 'polite' })
   const items = h('ol', { class: 'items' })
   const below = h('div', { class: 'below' })
-  const query = address.narrowed(address.filters(), narrower)
+  const query = address.narrowed(now.filters(), narrower)
   query.delete('view')
   query.set('limit', String(PART))
 
@@ -75,15 +82,26 @@ export function listPanel(narrower: URLSearchParams): HTMLElement[] {
     else below.replaceChildren()
   }
 
-  void more(null)
   const exported = new URLSearchParams(query)
-  exported.delete('limit')
+  for (const name of ['limit', 'cursor', 'total']) exported.delete(name)
+  void more(null)
   return [
     h('h2', { class: 'panel-title', tabindex: '-1' }, describe(narrower)),
-    h('div', { class: 'list-head' }, total, exportMenu(exported)),
+    h('div', { class: 'list-head' }, total, page.file ? '' : listWays(exported)),
     items,
     below,
   ]
+}
+
+/** The same list at the desk, and as a file. */
+export function listWays(query: URLSearchParams): HTMLElement {
+  return h('div', { class: 'list-ways' }, h('a', { class: 'at-desk', href: deskAddress(query) }, text.atDesk), exportMenu(query))
+}
+
+function deskAddress(query: URLSearchParams): string {
+  const asked = new URLSearchParams(query)
+  if (english) asked.set('lang', 'en')
+  return `/desk/?${asked}`
 }
 
 function skeleton(): HTMLElement {
@@ -102,7 +120,7 @@ function item(issue: Issue, narrower: URLSearchParams): HTMLElement {
     {},
     h(
       'a',
-      { class: 'item', href: address.fragment({ kind: 'issue', id: issue.id, from: narrower }) },
+      { class: 'item', href: page.file ? null : address.fragment({ kind: 'issue', id: issue.id, from: narrower }) },
       mark(issue.group, 18),
       h('span', { class: 'item-title' }, issue.title ?? text.textErased),
       h('span', { class: 'item-beside' }, `${issue.category.name} · ${place}`),

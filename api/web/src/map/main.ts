@@ -2,34 +2,61 @@
 
 import './map.css'
 import * as address from './address'
-import * as areas from './areas'
-import * as clusters from './clusters'
+import { bar } from './bar'
 import { wholeCells, written } from './cells'
+import { periodBars } from './compare'
 import { dayBar } from './days'
 import { h, svg } from './dom'
+import { tell } from './figures'
+import { answers } from './file'
+import { layer } from './layers'
 import { legendCard } from './legend'
-import { allIsWell, complain, during, idle, notice, progressBar } from './notice'
+import { arrange, pictures } from './maps'
+import { allIsWell, complain, during, gone, idle, notice, progressBar } from './notice'
 import { map, page } from './page'
 import { panel } from './panel'
-import { Failed, isAbort } from './requests'
+import { stage } from './present'
+import { answerHere, Failed, isAbort } from './requests'
+import { patterns } from './shapes'
 import { ready } from './shift'
 import { side } from './side'
 import { text } from './texts'
 import { fitRoom, wholeDistrict } from './view'
 
 let known = false
+let readFor = ''
+
+/** What all numbers depend on: where it has changed, they are read anew. */
+function wanted(): string {
+  return [address.filters(), address.view('than'), layer().name, address.view('campaign')].join('|')
+}
 
 async function refresh(numbersToo: boolean): Promise<void> {
-  const work = [clusters.refresh(numbersToo).then(areas.nameThings)]
-  if (numbersToo) work.push(areas.refresh())
+  const numbers = numbersToo ? pictures().flatMap(({ figures }) => [figures.count(), figures.ask(layer())]) : []
+  const marks = pictures().map((picture) => picture.mark(numbersToo))
   try {
-    await during(Promise.all(work.map(unlessOvertaken)))
+    await during(Promise.all([...numbers, ...marks].map(unlessOvertaken)))
     known = true
     allIsWell()
   } catch (error) {
     const failed = error instanceof Failed ? error : new Failed('fault')
     complain(failed.trouble, failed.said, known, () => void refresh(true))
   }
+  draw()
+}
+
+function draw(): void {
+  for (const picture of pictures()) picture.shade()
+  tell()
+}
+
+/** Follows what is asked for; where only the look has changed, nothing but marks is read. */
+function follow(): void {
+  const asked = wanted()
+  const anew = asked !== readFor
+  readFor = asked
+  if (!anew) draw()
+  void refresh(anew)
 }
 
 /** A question that a newer one has overtaken is no failure. */
@@ -89,32 +116,46 @@ function viewControl(): L.Control {
 }
 
 async function begin(): Promise<void> {
+  if (page.file) answerHere(answers(page))
   await ready()
   map.attributionControl.setPrefix(false)
-  map.createPane('names').classList.add('names')
   document.body.classList.add('map-page')
-  document.body.prepend(h('a', { class: 'skip', href: '#side' }, text.skipToNumbers), side(signOut))
+  document.body.classList.toggle('of-file', page.file !== undefined)
+  document.body.prepend(
+    h('a', { class: 'skip', href: '#side' }, text.skipToNumbers),
+    bar(),
+    side(signOut),
+    patterns(),
+  )
   document.body.append(
     progressBar,
     notice,
     page.demo ? h('p', { class: 'caption' }, text.demo) : '',
+    ...periodBars(),
     legendCard(),
     dayBar(idle),
     panel(),
+    ...stage(),
   )
+  arrange()
   map.invalidateSize({ animate: false })
   viewControl().addTo(map)
   wholeDistrict(false)
-  areas.nameThings()
-  map.on('moveend', () => void refresh(false))
-  address.listen((before) => {
-    if (before.toString() !== address.filters().toString()) void refresh(true)
-  })
+  readFor = wanted()
+  map.on('moveend', () => void moved())
+  address.listen(follow)
   window.addEventListener('online', () => void refresh(true))
+  window.addEventListener('offline', () => gone(known, () => void refresh(true)))
   new ResizeObserver(() => fitRoom()).observe(map.getContainer())
   void refresh(true)
   await idle()
   document.body.dataset.ready = 'yes'
+}
+
+/** The marks of what is in view now; the names find their room at once. */
+async function moved(): Promise<void> {
+  for (const picture of pictures()) picture.name()
+  await refresh(false)
 }
 
 void begin()

@@ -53,6 +53,11 @@ export function complain(trouble: Trouble, said: string | null, known: boolean, 
   if (trouble === 'offline' || trouble === 'busy') timer = setTimeout(retry, RETRY_MS)
 }
 
+/** The connection is gone: said at once, before anything is asked for. */
+export function gone(known: boolean, retry: () => void): void {
+  complain('offline', null, known, retry)
+}
+
 export function allIsWell(): void {
   clearTimeout(timer)
   element.hidden = true

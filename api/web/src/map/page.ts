@@ -1,11 +1,17 @@
 // What the server put into the page, and what folium's script made of it.
 
+import type { FileData } from './file'
+
 export type Language = 'zh' | 'en'
 
-/** Code, name, place of the larger one in `larger` or -1, and the label's x, y and room, in units. */
-export type AreaRow = [string, string, number, number, number, number]
-/** Code, name, and the label's x, y and room, in units. */
-export type LargerRow = [string, string, number, number, number]
+/** Code, name, place of the larger one in `larger` or -1, the label's x, y and room, in units, and square kilometres. */
+export type AreaRow = [string, string, number, number, number, number, number]
+/** Code, name, the label's x, y and room, in units, and square kilometres. */
+export type LargerRow = [string, string, number, number, number, number]
+/** An organisation's id and name, and the codes of the communities that it answers for. */
+export type AnswerForRow = [string, string, string[]]
+/** A page that one can go to: its name, address and title, and whether it is this one. */
+export type WayRow = [string, string, string, boolean]
 /** Code, name, and the code of the group it is part of. */
 export type ChoiceRow = [string, string, string | null]
 
@@ -19,6 +25,11 @@ export interface PageData {
   first_day: string
   categories: ChoiceRow[]
   departments: ChoiceRow[]
+  answer_for: AnswerForRow[]
+  campaigns: Array<[string, string]>
+  fewest: number
+  ways: WayRow[]
+  file?: FileData
   origin: [number, number]
   size: [number, number]
   units: number

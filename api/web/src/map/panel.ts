@@ -1,17 +1,22 @@
-// The panel at the side, or the sheet at the foot of a phone: a list, an issue, a community, or all communities.
+// The panel at the side, or the sheet at the foot of a phone: a list, an issue, a place, or the table of what is in view.
 
 import * as address from './address'
-import { areaPanel, areasPanel } from './area'
-import { boundsOf, listen, select } from './areas'
+import { areaPanel } from './area'
 import { read as readBox, drawnBox } from './cells'
 import { h, svg } from './dom'
+import { listen } from './figures'
 import { forget, issuePanel } from './issue'
+import { issuesTable, stopTable } from './issues_table'
 import { listPanel, stopListing } from './list'
+import { first, select } from './maps'
 import { map } from './page'
+import { placeOf, type Level } from './places'
+import { placesTable } from './table'
 import { text } from './texts'
 import { isPhone, moveTo } from './view'
 
 const NEAR = 14 // as close as one community is brought
+const FOLLOW_MS = 250 // after the map has come to rest
 
 const frame = L.rectangle(
   [
@@ -55,21 +60,25 @@ export function panel(): HTMLElement {
     drawnFor = key
     drawnAt = place
     stopListing()
+    stopTable()
     forget()
     frame.remove()
     if (element.hidden && shown.kind !== 'none') camefrom = document.activeElement as HTMLElement | null
     element.hidden = shown.kind === 'none'
     document.body.classList.toggle('with-panel', !element.hidden)
-    select(shown.kind === 'area' ? shown.code : null)
+    document.body.classList.toggle('with-table', shown.kind === 'areas' || shown.kind === 'issues')
+    select(shown.kind === 'area' ? placeOf(shown.level, shown.key) : null)
     if (shown.kind === 'none') {
       body.replaceChildren()
       camefrom?.focus({ preventScroll: true })
       return
     }
+    const { scrollTop } = body
+    const focus = focused()
     body.replaceChildren(...content(shown))
-    element.scrollTop = 0
-    body.scrollTop = 0
-    if (moved && shown.kind === 'area') showArea(shown.code)
+    body.scrollTop = moved ? 0 : scrollTop
+    if (focus) body.querySelector<HTMLElement>(focus)?.focus({ preventScroll: true })
+    if (moved && shown.kind === 'area') showArea(shown)
     if (moved) body.querySelector<HTMLElement>('.panel-title')?.focus({ preventScroll: true })
   }
 
@@ -83,21 +92,42 @@ export function panel(): HTMLElement {
       case 'issue':
         return issuePanel(shown.id, shown.from)
       case 'area':
-        return areaPanel(shown.code)
+        return areaPanel(shown.level, shown.key)
       case 'areas':
-        return areasPanel()
+        return placesTable()
+      case 'issues':
+        return issuesTable()
       case 'none':
         return []
     }
   }
 
-  function showArea(code: string): void {
-    const bounds = boundsOf(code)
+  function showArea({ level, key }: { level: Level; key: string }): void {
+    const place = placeOf(level, key)
+    const bounds = place && first.shapes.boundsOf(place)
     if (bounds && (isPhone() || !map.getBounds().contains(bounds))) moveTo(bounds, Math.max(NEAR, map.getZoom()))
+  }
+
+  /** What is focused in a table, so that it still is when the table is drawn anew. */
+  function focused(): string | null {
+    const active = document.activeElement
+    if (!active || !body.contains(active)) return null
+    const row = active.closest<HTMLElement>('tr[data-place]')
+    if (!row) return null
+    const cell = active.closest('th, td')
+    const at = cell ? [...row.children].indexOf(cell) + 1 : 1
+    return `tr[data-place="${CSS.escape(row.dataset.place ?? '')}"] > :nth-child(${at}) a`
   }
 
   address.listen(() => draw(false))
   window.addEventListener('hashchange', () => draw(false))
+  let soon: ReturnType<typeof setTimeout> | undefined
+  map.on('moveend', () => {
+    clearTimeout(soon)
+    soon = setTimeout(() => {
+      if (['areas', 'issues'].includes(address.panel().kind)) draw(true)
+    }, FOLLOW_MS)
+  })
   listen(() => {
     if (['area', 'areas'].includes(address.panel().kind)) draw(true)
   })

@@ -14,8 +14,25 @@ export class Failed extends Error {
 const BY_STATUS: Record<number, Trouble> = { 401: 'signed_out', 403: 'refused', 404: 'not_found', 503: 'busy' }
 const PATIENCE_MS = 20_000
 
-/** Reads JSON. Throws Failed, or an AbortError when the caller gave up. */
-export async function get<Answer>(path: string, query: URLSearchParams, signal: AbortSignal): Promise<Answer> {
+type Side = 'now' | 'then'
+type Here = (path: string, query: URLSearchParams, side: Side) => unknown
+
+let here: Here | null = null
+
+/** Lets questions be answered by what the page has with it, and no server be asked. */
+export function answerHere(answer: Here): void {
+  here = answer
+}
+
+/** Reads JSON; `side` tells which of two periods that are compared is meant. Throws Failed, or an AbortError when the
+ * caller gave up. */
+export async function get<Answer>(
+  path: string,
+  query: URLSearchParams,
+  signal: AbortSignal,
+  side: Side = 'now',
+): Promise<Answer> {
+  if (here) return here(path, query, side) as Answer
   return await ask<Answer>(`${path}?${query}`, { headers: { Accept: 'application/json' } }, signal)
 }
 

@@ -1,13 +1,17 @@
 // The side of the page: what district it is, and how many issues stand where.
 
 import * as address from './address'
-import { empty, listen, NO_COMMUNITY, outsideAll, solvedShare, totals, type Totals } from './areas'
 import { h } from './dom'
 import { exportMenu } from './exports'
+import { empty, listen, now, solvedShare, type Totals } from './figures'
 import { filterForm } from './filters'
 import { colourClass, GROUPS, groupName, mark, OPEN_GROUPS, type Group } from './marks'
 import { page } from './page'
-import { amount, english, share, text } from './texts'
+import { comparing } from './periods'
+import { NOWHERE } from './places'
+import { presentButton } from './present'
+import { amount, share, text } from './texts'
+import { trustSection } from './trust'
 
 export function side(signOut: () => void): HTMLElement {
   const filters = filterForm()
@@ -59,23 +63,22 @@ export function side(signOut: () => void): HTMLElement {
   }
   address.listen(count)
   count()
-  return h('aside', { class: 'side', id: 'side' }, head(toggle), numbers(), filters, foot(signOut))
+  return h('aside', { class: 'side', id: 'side' }, head(toggle), numbers(), page.file ? '' : filters, trustSection(), foot(signOut))
 }
 
 function head(toggle: HTMLElement): HTMLElement {
   return h(
     'header',
     { class: 'head' },
-    h('p', { class: 'brand' }, text.brand),
     h('h1', {}, page.district.name, h('span', { class: 'of' }, text.map)),
-    toggle,
+    page.file ? '' : toggle,
   )
 }
 
 function numbers(): HTMLElement {
   const element = h('section', { class: 'totals', 'aria-label': text.listOf })
-  const draw = (known: boolean): void => element.replaceChildren(...totalsOf(known ? totals() : empty(), known))
-  listen(() => draw(true))
+  const draw = (known: boolean): void => element.replaceChildren(...totalsOf(known ? now.whole : empty(), known))
+  listen(() => draw(now.at !== null))
   draw(false)
   return element
 }
@@ -85,7 +88,7 @@ function totalsOf(counts: Totals, known: boolean): HTMLElement[] {
   const large = h(
     'div',
     { class: 'large' },
-    figure(text.open, counts.open, address.listLink({ group: OPEN_GROUPS }), known),
+    figure(comparing() ? `${text.thisPeriod} · ${text.open}` : text.open, counts.open, address.listLink({ group: OPEN_GROUPS }), known),
     h(
       'div',
       { class: 'rate' },
@@ -100,14 +103,15 @@ function totalsOf(counts: Totals, known: boolean): HTMLElement[] {
     counts.unplaced > 0 &&
       h('a', { class: 'unplaced', href: address.listLink({ placed: 'no' }) }, text.unplaced(amount(counts.unplaced))),
     known &&
-      outsideAll() > 0 &&
+      now.outside > 0 &&
       h(
         'a',
-        { class: 'outside', href: address.listLink({ community: NO_COMMUNITY, placed: 'yes' }) },
-        text.outsideAll(amount(outsideAll())),
+        { class: 'outside', href: address.listLink({ community: NOWHERE, placed: 'yes' }) },
+        text.outsideAll(amount(now.outside)),
       ),
-    page.areas.length > 0 && h('a', { class: 'by-area', href: address.fragment({ kind: 'areas' }) }, text.byArea),
-    known && exportMenu(address.filters()),
+    h('a', { class: 'by-area', href: address.fragment({ kind: page.areas.length > 0 ? 'areas' : 'issues' }) }, text.table),
+    presentButton(),
+    known && !page.file && exportMenu(now.filters()),
   ]
   const none = known && counts.total === 0 && h('p', { class: 'soft none' }, text.emptyMap)
   return [
@@ -155,27 +159,6 @@ export function proportions(counts: Totals): HTMLElement {
 }
 
 function foot(signOut: () => void): HTMLElement {
-  const other = new URLSearchParams(location.search)
-  other.set('lang', english ? 'zh' : 'en')
-  const language = h(
-    'a',
-    { href: `?${other}`, lang: english ? 'zh-CN' : 'en', hreflang: english ? 'zh-CN' : 'en' },
-    text.otherLanguage,
-  )
-  address.listen(() => {
-    const now = new URLSearchParams(location.search)
-    now.set('lang', english ? 'zh' : 'en')
-    language.setAttribute('href', `?${now}${location.hash}`)
-  })
-  return h(
-    'footer',
-    { class: 'foot' },
-    h(
-      'p',
-      { class: 'who' },
-      h('a', { class: 'reader', href: english ? '/account?lang=en' : '/account', title: text.account }, page.reader),
-      language,
-      h('button', { type: 'button', class: 'plain', click: signOut }, text.signOut),
-    ),
-  )
+  const out = h('button', { type: 'button', class: 'plain', click: signOut }, text.signOut)
+  return h('footer', { class: 'foot' }, page.file ? '' : h('p', { class: 'who' }, out))
 }

@@ -9,6 +9,8 @@ export const text = english ? en : zh
 const locale = english ? 'en-GB' : 'zh-CN'
 
 const numbers = new Intl.NumberFormat(locale)
+const decimals = new Intl.NumberFormat(locale, { maximumFractionDigits: 1 })
+const fine = new Intl.NumberFormat(locale, { maximumFractionDigits: 2 })
 const shares = new Intl.NumberFormat(locale, { style: 'percent', maximumFractionDigits: 0 })
 const moments = new Intl.DateTimeFormat(locale, {
   timeZone: page.district.zone,
@@ -35,6 +37,11 @@ export function amount(value: number): string {
 export function briefly(value: number): string {
   if (value < 10_000) return String(value)
   return english ? `${Math.round(value / 1000)}k` : `${(value / 10_000).toFixed(value < 100_000 ? 1 : 0)}万`
+}
+
+/** A number with one decimal, or two where it is less than one. */
+export function decimal(value: number): string {
+  return (Math.abs(value) < 1 ? fine : decimals).format(value)
 }
 
 export function share(value: number): string {

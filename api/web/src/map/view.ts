@@ -24,12 +24,12 @@ function padding(): L.FitBoundsOptions {
   const whole = map.getContainer().getBoundingClientRect()
   const days = covered('.days')
   const legend = covered('.legend[open]')
-  const chips = isPhone() ? covered('.further') : null
+  const chips = covered('.period-bar.now') ?? (isPhone() ? covered('.further') : null)
   const roomy = whole.width > 900
   const margin = isPhone() ? MARGIN / 2 : MARGIN
   return {
     paddingTopLeft: [
-      (legend && roomy ? legend.right - whole.left : 0) + margin,
+      (legend && roomy && !document.body.classList.contains('presenting') ? legend.right - whole.left : 0) + margin,
       (chips ? chips.bottom - whole.top : 0) + margin,
     ],
     paddingBottomRight: [
