@@ -1,0 +1,116 @@
+"""Every page, as a phone and a desk show it, in Chinese and in English, in a district full of hostile names: nothing
+that axe finds wrong by WCAG 2.2 AA, nothing that a finger misses, nothing that runs over the edge; a page without a
+row fails."""
+
+from collections.abc import AsyncIterator
+from uuid import uuid4
+
+import asyncpg
+import pytest
+from litestar import Litestar
+from msgspec import Struct
+from playwright.async_api import Browser
+
+from api import database, shipped_questionnaires
+from api.app import create_app
+from api.settings import Settings
+from surveys.history import Actor
+from tests import doorsteps
+from tests.conftest import ADMINISTRATOR, AUDITOR, DISTRICT, MEMBER, NOW, RING, WORKER, Person, Server
+from tests.web import town
+from tests.web.accessible import violations
+from tests.web.conftest import DESK, PHONE, Visitor, served, visiting
+
+pytestmark = [pytest.mark.anyio, pytest.mark.browser]
+
+
+class Visit(Struct, frozen=True):
+    """Who opens a page, and at which address; nobody, when it is open to all."""
+
+    who: Person | None
+    address: str
+
+
+# By the path of the route. Residents' pages are walked in test_card.py, the map in test_issue_map.py.
+PAGES = {
+    "/sign-in": Visit(None, "/sign-in"),
+    "/first-access": Visit(None, "/first-access"),
+    "/second-factor": Visit(WORKER, "/second-factor"),
+    "/account": Visit(ADMINISTRATOR, "/account"),
+    "/audit": Visit(AUDITOR, "/audit"),
+    "/people": Visit(ADMINISTRATOR, "/people"),
+    "/people/new": Visit(ADMINISTRATOR, "/people/new"),
+    "/people/{member:uuid}": Visit(ADMINISTRATOR, f"/people/{WORKER.id}"),
+    "/premises": Visit(ADMINISTRATOR, "/premises"),
+    "/campaigns": Visit(ADMINISTRATOR, "/campaigns"),
+    "/campaigns/{campaign:str}": Visit(ADMINISTRATOR, "/campaigns/winter"),
+    "/campaigns/{campaign:str}/assignment": Visit(ADMINISTRATOR, "/campaigns/winter/assignment"),
+    "/campaigns/{campaign:str}/coverage": Visit(ADMINISTRATOR, "/campaigns/winter/coverage"),
+    "/questionnaires": Visit(ADMINISTRATOR, "/questionnaires"),
+    "/questionnaires/{questionnaire:str}/{version:str}": Visit(MEMBER, "/questionnaires/shop/{version}"),
+}
+ELSEWHERE = {"/card", "/maps/issues"}
+
+
+def pages(app: Litestar) -> set[str]:
+    """The paths of all routes that answer with a page."""
+    found = set()
+    for route in app.routes:
+        for handler in getattr(route, "route_handlers", []):
+            said = str(handler.parsed_fn_signature.return_type.annotation)
+            fragment = handler.opt.get("fragment", False)
+            if (
+                "GET" in handler.http_methods
+                and ("Template" in said or "html" in str(handler.media_type))
+                and not fragment
+            ):
+                found.add(route.path)
+    return {path for path in found if not any(path.startswith(begin) for begin in ELSEWHERE)}
+
+
+def test_every_page_has_a_row() -> None:
+    app = create_app(Settings(database_url="postgresql:///nowhere"), ring=RING)
+    assert pages(app) - set(PAGES) == set()
+
+
+@pytest.fixture(scope="module")
+async def house(server: Server, template: str) -> AsyncIterator[tuple[str, str]]:
+    """The address of a program on a district with something on every page, and the version of a questionnaire."""
+    name = f"pages_{uuid4().hex[:8]}"
+    admin = await asyncpg.connect(server.dsn())
+    await admin.execute(f"create database {name} template {template}")
+    dsn = server.dsn("zoufang_app", name)
+    conn = await database.connect(dsn)
+    await town.settle(conn)
+    await doorsteps.campaign(conn, name=f"冬季走访{town.MARKUP[0]}")
+    async with conn.transaction():
+        await shipped_questionnaires.install(conn, DISTRICT, Actor("program", "test"), NOW)
+    version = await conn.fetchval("select version from questionnaire_version where questionnaire = 'shop'")
+    await conn.close()
+    async with served(Settings(database_url=dsn, pool_size=4)) as address:
+        yield address, version
+    await admin.execute(f"drop database {name} with (force)")
+    await admin.close()
+
+
+@pytest.fixture(scope="module", params=["phone", "desk"])
+async def visitor(request: pytest.FixtureRequest, browser: Browser, house: tuple[str, str]) -> AsyncIterator[Visitor]:
+    async with visiting(browser, house[0], **(PHONE if request.param == "phone" else DESK)) as arrived:
+        yield arrived
+
+
+@pytest.mark.parametrize("path", PAGES)
+async def test_a_page_can_be_read_and_touched_by_everybody(path: str, visitor: Visitor, house: tuple[str, str]) -> None:
+    visit, page = PAGES[path], visitor.page
+    await page.context.clear_cookies()
+    if visit.who is not None:
+        await page.context.request.post(f"{visitor.site}/sign-in", form={"token": visit.who.token}, max_redirects=0)
+    wrong = {}
+    for language in ("zh", "en"):
+        answer = await page.goto(f"{visitor.site}{visit.address.format(version=house[1])}?lang={language}")
+        assert answer is not None
+        assert answer.status == 200
+        await page.wait_for_load_state("networkidle")
+        wrong[language] = await violations(page)
+        assert await page.get_attribute("html", "lang") == ("en" if language == "en" else "zh-CN")
+    assert wrong == {"zh": [], "en": []}
