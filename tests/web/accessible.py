@@ -18,7 +18,12 @@ SMALL = """
   .filter(([, label, own]) => Math.max(label.height, own.height) < 43.5 && own.width > 1)
   .map(([one, , own]) => `${Math.round(own.width)}×${Math.round(own.height)} ${one.outerHTML.slice(0, 120)}`)
 """
-WIDE = "() => document.documentElement.scrollWidth > document.documentElement.clientWidth + 1"
+WIDE = """
+() => document.documentElement.scrollWidth <= document.documentElement.clientWidth + 1 ? [] :
+  [...document.querySelectorAll('body *')]
+    .filter((one) => one.getBoundingClientRect().right > document.documentElement.clientWidth + 1)
+    .map((one) => one.outerHTML.slice(0, 120)).slice(-3)
+"""
 
 
 async def violations(page: Page) -> list[str]:
@@ -27,6 +32,4 @@ async def violations(page: Page) -> list[str]:
         await page.evaluate(AXE.read_text())
     found: list[str] = await page.evaluate(RUN)
     found += [f"too small: {one}" for one in await page.evaluate(SMALL)]
-    if await page.evaluate(WIDE):
-        found.append("runs over the edge")
-    return found
+    return found + [f"runs over the edge: {one}" for one in await page.evaluate(WIDE)]
