@@ -83,6 +83,18 @@ TEXTS: Mapping[str, Text] = {
         "这一对象的状态不能这样处理：已合并、已注销，或尚未确认",
         "The door's state does not allow this: it was merged, is gone, or is not confirmed yet",
     ),
+    "view_address_unusable": Text(422, "只能保存本系统列表页的地址", "Only the address of a list of ours can be saved"),
+    "view_name_taken": Text(
+        409, "您已有同名的视图，请换一个名称", "Another view of yours has this name; choose another"
+    ),
+    "too_many_views": Text(
+        409, "最多保存 {most} 个视图，请先删除不用的", "At most {most} views; delete those that you do not use first"
+    ),
+    "place_unknown": Text(
+        409,
+        "历史中没有此前的位置，不能撤销；请在地图上重新标注",
+        "The history does not say where it was before; mark it on the map anew",
+    ),
     "unknown_premises": Text(422, "没有这个走访对象", "There is no such door"),
     "unknown_category": Text(422, "没有这个问题类别", "There is no such category"),
     "unknown_community": Text(422, "本区没有这个社区", "The district has no such community"),

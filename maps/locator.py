@@ -80,6 +80,15 @@ class Located:
     version: int
 
 
+class Beside(NamedTuple):
+    """A community beside a position: how many metres away its line is, and whether it has the position within it."""
+
+    code: str
+    name: str
+    distance_m: float
+    within: bool
+
+
 class Locator:
     """The areas of one boundary version, by ascending code, ready to be searched.
 
@@ -175,6 +184,24 @@ class Locator:
             candidates=[self.codes[index] for index in sorted(candidates)],
             version=self.version,
         )
+
+    def beside(self, lon: float, lat: float, reach_m: float) -> list[Beside]:
+        """The communities whose line is within reach of a position, or that have it within; else the nearest one. Those
+        that have it come first, then the nearest."""
+        point = Point(*self._plane.project(lon, lat))
+        having = set(self._all_containing(point))
+        near = self._tree.query(point, predicate="dwithin", distance=self._plane.reach(reach_m)).tolist()
+        found = having.union(near) or {int(self._tree.nearest(point))}
+        told = [
+            Beside(self.codes[index], self.areas[index].name, self._own_distance_m(index, point), index in having)
+            for index in found
+        ]
+        return sorted(told, key=lambda one: (not one.within, one.distance_m, one.code))
+
+    def _own_distance_m(self, index: int, point: Point) -> float:
+        """Metres from a point to an area's own line."""
+        way = shapely.shortest_line(shapely.boundary(self._polygons[index]), point)
+        return float(self._plane.length_m(np.array([way], dtype=object))[0])
 
     def _clear_cells(self) -> None:
         """Find the cells that no line goes through: those whose middle is farther from it than from their corners."""

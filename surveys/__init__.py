@@ -7,6 +7,8 @@ Where does it go? From low to high, by what it is about:
   `job_runs` (what the program did by itself)
 - people: `people` (a reader, their grants, who is on duty) `organisations` `members` `roles` `member_changes`
   `member_imports` `member_lists` `absences` `handing_on` (their issues go to others) `scopes` (what a reader reaches)
+- what lies where nobody can be sure: `uncertain_places` (the queue, and settling it); lists that are opened again:
+  `saved_views`
 - coming in: `sessions` (tokens, browsers) `passwords` `one_time_codes` `second_factors` `sign_ins` `account_notices`
   `invitations`
 - what is sealed: `sealing` (the key ring) `contacts` `reveals` `resealing`; and forgotten: `erasures` `retention`

@@ -26,6 +26,26 @@ CATEGORIES = "select code, name, parent from category where district = $1 order 
 DEPARTMENTS = "select code, name from department where district = $1 order by code"
 
 
+COMMUNITIES = "select code, name, street from community where district = $1 order by code"
+STREETS = "select code, name from street where district = $1 order by code"
+CAMPAIGNS = "select id, name from campaign where district = $1 order by starts_at desc, id"
+
+
+async def communities(conn: Connection, reader: Reader) -> list[Choice]:
+    """The communities of the reader's district, each part of its street."""
+    return [Choice(*row) for row in await conn.fetch(COMMUNITIES, reader.district)]
+
+
+async def streets(conn: Connection, reader: Reader) -> list[Choice]:
+    """The streets of the reader's district."""
+    return [Choice(*row) for row in await conn.fetch(STREETS, reader.district)]
+
+
+async def campaigns(conn: Connection, reader: Reader) -> list[Choice]:
+    """The campaigns of the reader's district, the newest first."""
+    return [Choice(*row) for row in await conn.fetch(CAMPAIGNS, reader.district)]
+
+
 async def categories(conn: Connection, reader: Reader) -> list[Choice]:
     """The categories of the reader's district, groups among them."""
     return [Choice(*row) for row in await conn.fetch(CATEGORIES, reader.district)]

@@ -56,19 +56,19 @@ async def _correct_place(
 ) -> IssueRow:
     """A new place is looked up in the boundaries of the day of the report; while nobody has accepted the issue, its
     owner follows the place."""
-    if correction.position is None and correction.community is None:
+    if correction.position is None and correction.community is None and correction.place_settled is None:
         return row
+    settled_at = placing.settled(correction.community, correction.place_settled, now)
     placing.check(correction.position, "correction.position")
-    if correction.community is not None and not await placing.community_exists(
-        conn, row.district, correction.community
-    ):
+    community = placing.named(correction.community)
+    if community is not None and not await placing.community_exists(conn, row.district, community):
         raise UnknownCommunity("correction.community", given=correction.community)
-    if correction.position is None:
-        row = msgspec.structs.replace(row, community=correction.community)
-    else:
-        wanted = ToPlace(correction.position, correction.community, row.reported_at)
-        placed = placing.place(atlas, row.district, [wanted])[0]
+    row = msgspec.structs.replace(row, place_settled_at=settled_at)
+    if correction.position is not None:
+        placed = placing.place(atlas, row.district, [ToPlace(correction.position, community, row.reported_at)])[0]
         row = msgspec.structs.replace(row, **msgspec.structs.asdict(placed))
+    elif correction.community is not None:
+        row = msgspec.structs.replace(row, community=community)
     if row.state != "reported":
         return row
     owner = await people.first_handler(conn, row.district, row.community, now)

@@ -90,6 +90,7 @@ class IssueRow(Struct, frozen=True, kw_only=True):
     community: str | None = None
     certainty: Certainty
     boundary_version: int | None = None
+    place_settled_at: datetime | None = None  # since when a person has said where it counts
     text_version: int
     recorded_at: datetime
 

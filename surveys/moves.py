@@ -19,7 +19,9 @@ from surveys.workflow import FIELDS, MOVES, WORKED_ON, Move, Need, Standing, Sta
 
 
 class Correction(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
-    """What a correction changes; what is left out stays."""
+    """What a correction changes; what is left out stays. A community named alone is a person's word, whatever the
+    position says; `none` stands for no community. `place_settled` takes a place out of those that wait, or puts it
+    back."""
 
     category: str | None = None
     urgency: Urgency | None = None
@@ -27,6 +29,7 @@ class Correction(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, 
     description: Description | None = None
     position: Position | None = None
     community: str | None = None
+    place_settled: bool | None = None
     contact: Contact | None = None  # a blank one takes away what was there
 
 

@@ -134,6 +134,21 @@ def _wgs84(positions: Sequence[Position]) -> tuple[np.ndarray, np.ndarray]:
     return lon, lat
 
 
+NO_COMMUNITY = "none"  # how somebody says by hand that a place is in none
+
+
+def named(community: str | None) -> str | None:
+    """The community that somebody named by hand; NO_COMMUNITY is none."""
+    return None if community == NO_COMMUNITY else community
+
+
+def settled(community: str | None, place_settled: bool | None, now: datetime) -> datetime | None:
+    """Since when a corrected place is settled: who names a community says where it counts, and a new position waits
+    again until its own certainty, or somebody, does. `place_settled` says otherwise."""
+    by_hand = community is not None if place_settled is None else place_settled
+    return now if by_hand else None
+
+
 COMMUNITY_EXISTS = "select exists (select from community where district = $1 and code = $2)"
 
 

@@ -48,6 +48,7 @@ class PremisesRow(Struct, frozen=True, kw_only=True):
     community: str | None = None
     certainty: Certainty
     boundary_version: int | None = None
+    place_settled_at: datetime | None = None  # since when a person has said where it counts
     text_version: int = 1
     recorded_at: datetime
 

@@ -95,10 +95,11 @@ class DoorChange(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, 
     code: Code | None = None
     position: Position | None = None
     community: Community | None = None
+    place_settled: bool | None = None
     into: UUID | None = None
 
 
-TOLD = ("kind", "name", "address", "code", "position", "community")  # what a door can be told anew
+TOLD = ("kind", "name", "address", "code", "position", "community", "place_settled")  # what a door can be told anew
 
 
 class DoorNow(Struct, frozen=True, kw_only=True):
@@ -275,10 +276,15 @@ async def _changed(
 
 async def _moved(conn: Connection, atlas: Atlas, row: PremisesRow, draft: DoorChange, now: datetime) -> PremisesRow:
     """The row at the position that is told; a community alone is a person's word, whatever the position says."""
-    await _check_place(conn, row.district, draft.position, draft.community)
+    if draft.position is None and draft.community is None and draft.place_settled is None:
+        return row
+    community = placing.named(draft.community)
+    await _check_place(conn, row.district, draft.position, community)
+    settled_at = placing.settled(draft.community, draft.place_settled, now)
+    row = msgspec.structs.replace(row, place_settled_at=settled_at)
     if draft.position is None:
-        return msgspec.structs.replace(row, community=draft.community or row.community)
-    place = placing.place(atlas, row.district, [ToPlace(draft.position, draft.community, now)])[0]
+        return row if draft.community is None else msgspec.structs.replace(row, community=community)
+    place = placing.place(atlas, row.district, [ToPlace(draft.position, community, now)])[0]
     return msgspec.structs.replace(row, **msgspec.structs.asdict(place))
 
 

@@ -348,6 +348,7 @@ class VisitUnfit(Invalid):
 # The database has the last word on what may stand beside what; its constraints speak through these.
 BY_CONSTRAINT: Mapping[str, type[Refusal]] = {
     "visit_pkey": IdTaken,
+    "saved_view_pkey": IdTaken,
     "premises_pkey": IdTaken,
     "premises_code_unique": DoorOnRegister,
     "issue_pkey": IdTaken,

@@ -31,7 +31,9 @@ from surveys.visits import ROW, VisitRow
 
 
 class Correction(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
-    """What to put right, and why; what is left out stays. `withdraw` takes the whole visit back."""
+    """What to put right, and why; what is left out stays. `withdraw` takes the whole visit back. A community named
+    alone is a person's word, whatever the position says; `none` stands for no community. `place_settled` takes a place
+    out of those that wait, or puts it back."""
 
     id: UUID
     expected_version: int
@@ -42,6 +44,7 @@ class Correction(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, 
     note: Description | None = None
     position: Position | None = None
     community: Annotated[str, Meta(min_length=1, max_length=20)] | None = None
+    place_settled: bool | None = None
     answers: Answers | None = None
 
 
@@ -146,7 +149,7 @@ async def _apply(
     row = msgspec.structs.replace(row, version=row.version + 1, outcome=draft.outcome or row.outcome)
     if draft.withdraw:
         row = msgspec.structs.replace(row, withdrawn_at=now)
-    row = await _apply_place(conn, atlas, row, draft)
+    row = await _apply_place(conn, atlas, row, draft, now)
     if draft.premises is None and draft.note is None and draft.answers is None:
         return row, None
     texts = await history.text(conn, row.district, row.id, row.text_version)
@@ -174,13 +177,18 @@ async def _held(conn: Connection, district: int, answers: Answers) -> Answers:
     return msgspec.structs.replace(answers, values=held.values)
 
 
-async def _apply_place(conn: Connection, atlas: Atlas, row: VisitRow, draft: Correction) -> VisitRow:
-    if draft.community is not None and not await placing.community_exists(conn, row.district, draft.community):
+async def _apply_place(conn: Connection, atlas: Atlas, row: VisitRow, draft: Correction, now: datetime) -> VisitRow:
+    if draft.position is None and draft.community is None and draft.place_settled is None:
+        return row
+    community = placing.named(draft.community)
+    if community is not None and not await placing.community_exists(conn, row.district, community):
         raise UnknownCommunity("community", given=draft.community)
     placing.check(draft.position, "position")
+    settled_at = placing.settled(draft.community, draft.place_settled, now)
+    row = msgspec.structs.replace(row, place_settled_at=settled_at)
     if draft.position is None:
-        return msgspec.structs.replace(row, community=draft.community or row.community)
-    placed = placing.place(atlas, row.district, [ToPlace(draft.position, draft.community, row.started_at)])[0]
+        return row if draft.community is None else msgspec.structs.replace(row, community=community)
+    placed = placing.place(atlas, row.district, [ToPlace(draft.position, community, row.started_at)])[0]
     columns = msgspec.structs.asdict(placed)
     del columns["cell"]
     return msgspec.structs.replace(row, **columns)

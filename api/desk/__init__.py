@@ -1,13 +1,16 @@
 """The desk: pages rendered here for those who work through issues, quick on an old machine and ready for the keyboard.
 
 - `board` (queues, and every list of issues) `narrowing` (filters as they are shown and sent)
+- lists, and what one does about a thing on them: `places` (that are uncertain) `views` (that are saved)
 - `ways` (what stands around each page) `words` (what things are called)
 """
 
 from typing import Any
 
-from api.desk import board
+from api.desk import board, places, views
 
 ROUTES: list[Any] = [
     *board.ROUTES,
+    *places.ROUTES,
+    *views.ROUTES,
 ]

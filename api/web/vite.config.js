@@ -63,6 +63,7 @@ export default defineConfig({
         questionnaires: 'src/questionnaires.ts',
         assignment: 'src/assignment/main.ts',
         premises: 'src/premises.ts',
+        places: 'src/desk/places.ts',
         openapi: 'src/openapi.ts',
         pages: 'src/pages.css',
         card: 'src/card.css',

@@ -130,6 +130,7 @@ VALUES: dict[str, Callable[[Things], str]] = {
     "webhook:uuid": lambda _: str(uuid4()),
     "job:str": lambda _: "seal_history",
     "upload:uuid": lambda _: str(uuid4()),
+    "view:uuid": lambda _: str(uuid4()),
     "sha256:str": lambda _: PHOTO["sha256"],
     "file_path:path": lambda _: "x",
     "path:str": lambda _: "x",
@@ -260,6 +261,11 @@ def _move(_: Things) -> Any:
     return drafts.move("correct", 1, reason="写错了", correction={"title": "门口垃圾"})
 
 
+def _settlement(_: Things) -> Any:
+    things = [{"id": str(uuid4()), "expected_version": 1}]
+    return {"id": str(uuid4()), "kind": "issue", "things": things, "reason": "核对"}
+
+
 def _correction(_: Things) -> Any:
     return drafts.correction(1, note="改了")
 
@@ -379,6 +385,17 @@ ROUTES: dict[str, Row] = {
         may=DESK | {"organiser"}, ok=404, body=lambda _: {**_change("confirm"), "reason": "核对"}
     ),
     "POST /api/premises/imports": Row(may=ADMINISTRATION, ok=422, body=lambda _: "名称"),
+    # places that are not certain, settled by those who answer for them; the thing that is named there is none
+    "GET /api/places": Row(may=DESK),
+    "POST /api/places/settlements": Row(may=DESK, body=_settlement),
+    "GET /desk/places": Row(may=DESK),
+    # views that somebody saved; nobody has the one that is asked for
+    "GET /api/views": signed_in(200),
+    "POST /api/views": signed_in(422, body=lambda _: {"id": str(uuid4()), "name": "我的", "address": "/elsewhere"}),
+    "POST /api/views/{view:uuid}/changes": signed_in(404, body=lambda _: {"expected_version": 1}),
+    "POST /api/views/{view:uuid}/removal": signed_in(404, body=lambda _: {}),
+    "GET /desk/views": Row(),
+    "GET /desk/views/{view:uuid}": Row(ok=404),
     # campaigns, by those who look after their organisations; none has the name that is asked for
     "GET /api/campaigns": Row(),
     "POST /api/campaigns": Row(may=KEEPERS, ok=422, body=lambda _: _campaign(organisations=[str(uuid4())])),
