@@ -25,7 +25,7 @@ ROLES: Mapping[Role, str] = {
     "community_worker": texts.marked("Community worker"),
     "dispatcher": texts.marked("Dispatcher"),
     "department_handler": texts.marked("Department handler"),
-    "leader": texts.marked("Leader"),
+    "leader": texts.marked("Leaders"),
     "administrator": texts.marked("Administrator"),
 }
 # What a filter is called where it is told that its value is gone.
