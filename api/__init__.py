@@ -17,6 +17,7 @@ Where does it go? `app` puts everything together; one file per noun answers for 
 - people: `office_hours` `organisations` `members` `colleagues` (whom a visit may name)
   `people_pages` `invitation_slips` `printed_pages`
 - for other programs: `ogc` (OGC API Features) `ogc_questions` `ogc_documents` `ogc_definition` `ogc_features`
+  `open311` (GeoReport, for city apps) `open311_questions` `open311_answers` `integrations` (their keys)
 - ODK Collect: `openrosa` (its routes) `openrosa_access` `openrosa_bodies` `openrosa_filing` `openrosa_forms`
   `openrosa_answers`
 - contact cards: `cards` (for those who give them out) `card_sheets` `resident_page` `card_sessions` `card_words`

@@ -42,15 +42,15 @@ async def signed(connection: Connection) -> tuple[Credential, Signed]:
             raise NotSignedIn
         return presented, await state.readers.signed(presented)
     except NotSignedIn:
-        count_failure(connection)
+        if connection.headers.get("authorization"):  # a first request often comes without
+            count_failure(connection)
         raise
 
 
 def count_failure(connection: Connection) -> None:
-    """Count who presents what does not hold; a first request often comes without anything. Raises TooManyRequests."""
-    if connection.headers.get("authorization"):
-        limits: Limits = connection.app.state.limits
-        limits.refuse_over("sign_in", f"basic {address(connection)}")
+    """Count who presents what does not hold. Raises TooManyRequests for an address that does so too often."""
+    limits: Limits = connection.app.state.limits
+    limits.refuse_over("sign_in", f"basic {address(connection)}")
 
 
 def refuse_plain(connection: Connection) -> None:

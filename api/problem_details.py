@@ -17,7 +17,7 @@ from litestar.status_codes import (
 )
 from msgspec import Struct
 
-from api import basic_access, openrosa_answers
+from api import basic_access, open311_answers, openrosa_answers
 from api.database import UNAVAILABLE
 from api.json_bodies import in_words, named_values
 from surveys import refusals
@@ -155,6 +155,17 @@ TEXTS: Mapping[str, Text] = {
         409,
         "已提交的问题不能在这里修改或增删，请在工单中更正，新问题另填一张表",
         "Problems that were filed are not changed here: correct them where they are handled, and report new ones anew",
+    ),
+    "integration_revoked": Text(409, "这个应用的密钥已经收回", "The app's key has been revoked"),
+    "unknown_street": Text(422, "本区没有这个街道", "The district has no such street"),
+    "outside_scope": Text(403, "位置不在这个应用的服务范围内", "The place lies outside of what this app reports for"),
+    "daily_limit_reached": Text(
+        429, "今天的上报数量已满，每天最多 {most} 件", "The app has filed its {most} reports of today"
+    ),
+    "key_in_address": Text(
+        422,
+        "密钥不能写在地址里，请放在 Authorization 请求头或表单中；写过的密钥请更换",
+        "A key does not belong in an address: send it as Authorization or in the form, and have this one renewed",
     ),
     "unknown_crs": Text(
         422, "不支持这个坐标系，应为：{expected}", "Coordinates are not given in this; known: {expected}"
@@ -432,6 +443,8 @@ def respond(request: Request[Any, Any, Any], problem: Problem) -> Response[Any]:
     else as JSON."""
     if openrosa_answers.concerns(request):
         return openrosa_answers.refused(problem, headers(problem))
+    if open311_answers.concerns(request):
+        return open311_answers.refused(request, problem, headers(problem))
     for_ogc = f"{request.url.path}/".startswith("/ogc/")
     if for_ogc and problem.status == UNUSABLE:
         problem = msgspec.structs.replace(problem, status=400)  # as OGC 17-069r4 wants it for a parameter

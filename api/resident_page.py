@@ -26,11 +26,12 @@ from api.photos import DIGEST, Received
 from api.sign_in import NOT_KEPT
 from maps.locator import Atlas
 from surveys import attachments as promises
-from surveys import card_doors, card_reports, card_terms, contact_cards, people, return_visit_answers
+from surveys import card_doors, card_reports, card_terms, contact_cards, outside_reports, people, return_visit_answers
 from surveys.card_doors import CardDoor, DoorIssue
-from surveys.card_reports import Report, Reported
+from surveys.card_reports import Report
 from surveys.card_terms import Terms
 from surveys.history import Actor
+from surveys.outside_reports import Reported
 from surveys.refusals import Invalid, NotFound
 from surveys.return_visit_answers import Answer, Answered
 from surveys.sealing import KeyRing
@@ -163,7 +164,7 @@ async def report_page(request: Anybody, clock: NamedDependency[Clock]) -> Respon
     async with database.acquired(request.app.state.card_pool) as conn:
         door = await _door(conn, session)
         front = await _front(request, conn, door)
-        choices = await card_reports.choices(conn, door.district, now)
+        choices = await outside_reports.choices(conn, door.district, now)
     context: dict[str, Any] = {**_common(session, door, front), "choices": choices, "id": uuid4()}
     return page(request, "card_report.html" if door.usable else "card.html", context)
 

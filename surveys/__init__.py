@@ -30,6 +30,8 @@ Where does it go? From low to high, by what it is about:
 - the same thing reported twice: `merging` `likeness` (how alike, and why) `twins` `twin_proposals`
 - contact cards: `card_numbers` `card_terms` (what they say) `contact_cards` (made, left at a door, revoked)
   `card_doors` (what a resident sees) `card_reports`
+- from outside: `outside_reports` (what cards and apps report becomes issues) `integrations` (city apps and their keys)
+  `app_reports` `app_requests` (where those stand)
 - asking whether it is solved: `return_visits` (invitations, silence) `return_visit_answers` `return_visit_lists`
   `return_visits_due` (whom to ask)
 - what is late, and who is told: `deadline_rules` `reminders` `escalations` `following` (the history) `event_tellings`

@@ -23,7 +23,7 @@ from surveys.workflow import Event, State
 INFINITY = "infinity"
 
 Asked = Literal["return", "pause", "extend"]
-Origin = Literal["visit", "card", "ledger"]
+Origin = Literal["visit", "card", "ledger", "app"]
 
 Title = Annotated[str, Meta(min_length=1, max_length=200)]
 Description = Annotated[str, Meta(max_length=5_000)]
@@ -71,6 +71,7 @@ class IssueRow(Struct, frozen=True, kw_only=True):
     consulted: list[str] | None = None  # the departments whose opinions a joint review asks for
     merged_into: UUID | None = None
     card: str | None = None
+    integration: UUID | None = None  # the city app that reported it
     first_contact_at: datetime | None = None
     resolved_at: datetime | None = None
     answer: Answer | None = None

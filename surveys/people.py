@@ -217,6 +217,19 @@ async def district(conn: Connection, number: int) -> District | None:
     return District(**row) if row else None
 
 
+JURISDICTION = """
+select district, code, name, time_zone from district
+where $1::text is null or code = $1 or district::text = $1 order by district limit 2
+"""
+
+
+async def of_jurisdiction(conn: Connection, named: str | None) -> list[District]:
+    """The districts that bear this code or number, two at most; any of them where none is named."""
+    if named is not None and "\x00" in named:
+        return []
+    return [District(**row) for row in await conn.fetch(JURISDICTION, named)]
+
+
 class Founding(Struct, frozen=True, kw_only=True):
     """What a new installation starts from: a district, its first organisation, and its first administrator."""
 

@@ -17,10 +17,10 @@ from surveys.history import Actor
 from surveys.people import Grant, Reader
 from surveys.refusals import NotFound, NotSignedIn
 
-Kind = Literal["token", "session", "browser"]
+Kind = Literal["token", "session", "browser", "app"]
 
-_SECRET = re.compile(r"z(?P<kind>[fsb])_(?P<district>[0-9]{1,9})_[A-Za-z0-9_-]{43}")
-_LETTERS: dict[Kind, str] = {"token": "f", "session": "s", "browser": "b"}
+_SECRET = re.compile(r"z(?P<kind>[fsba])_(?P<district>[0-9]{1,9})_[A-Za-z0-9_-]{43}")
+_LETTERS: dict[Kind, str] = {"token": "f", "session": "s", "browser": "b", "app": "a"}
 _KINDS = {letter: kind for kind, letter in _LETTERS.items()}
 
 

@@ -138,6 +138,9 @@ VALUES: dict[str, Callable[[Things], str]] = {
     "questionnaire:str": lambda _: "nothing",
     "version:str": lambda _: "1",
     "community:str": lambda _: "nothing",
+    "integration:uuid": lambda _: str(uuid4()),
+    "service:str": lambda _: "nothing",
+    "token:str": lambda _: "nothing",
     "name:str": lambda _: "nothing.xlsx",
 }
 
@@ -312,6 +315,7 @@ CONTENT = photographs.photo(64, 64)
 PHOTO: drafts.Draft = photographs.promised(CONTENT)
 PHONE = "13800001234"
 _TWIN = {"category": "0102", "title": "门口垃圾成堆", "position": drafts.NEAR_DOOR}
+JURISDICTION = f"?jurisdiction_id={DISTRICT}"
 RESIDENT = {"phone": PHONE, "purpose": "居民申请"}
 
 ROUTES: dict[str, Row] = {
@@ -548,6 +552,22 @@ ROUTES: dict[str, Row] = {
     "GET /ogc/collections/communities/items/{community:str}": signed_in(404),
     "GET /ogc/collections/issues/items": Row(shown=_matched),
     "GET /ogc/collections/issues/items/{issue:uuid}": Row(other=404),
+    # city apps, by keys of their own, which nobody's token is; tests/api/test_open311.py has more
+    "GET /open311/v2/discovery.json": public(200),
+    "GET /open311/v2/discovery.xml": public(200),
+    "GET /open311/v2/services.json": Row(may=ALL, query=JURISDICTION, roleless=200, nobody=200),
+    "GET /open311/v2/services.xml": Row(may=ALL, query=JURISDICTION, roleless=200, nobody=200),
+    "GET /open311/v2/services/{service:str}": public(404),
+    "GET /open311/v2/requests.json": public(403),
+    "GET /open311/v2/requests.xml": public(403),
+    "POST /open311/v2/requests.json": public(403),
+    "POST /open311/v2/requests.xml": public(403),
+    "GET /open311/v2/requests/{number:str}": public(404),
+    "GET /open311/v2/tokens/{token:str}": public(404),
+    "GET /api/integrations": Row(may=ADMINISTRATION),
+    "POST /api/integrations": Row(may=ADMINISTRATION, ok=422, body=lambda _: {"id": str(uuid4()), "name": " "}),
+    "POST /api/integrations/{integration:uuid}/key": Row(may=ADMINISTRATION, ok=404, body=lambda _: {}),
+    "POST /api/integrations/{integration:uuid}/revoke": Row(may=ADMINISTRATION, ok=404, body=lambda _: {}),
     # forms for ODK Collect, for those who go to doors, and filed by anybody; test_openrosa_refusals.py has more
     "GET /openrosa/formList": Row(),
     "GET /openrosa/form.xml": Row(query=f"?formId={visit_form.FORM_ID}&version={visit_form.VERSION}"),
@@ -697,6 +717,8 @@ async def test_who_is_answered(town: Client, quiet: Client, found: Things, route
         assert answer.status_code == status, f"{who}: {answer.text[:300]}"
         if status in (401, 403, 404) and " /openrosa/" in route:
             assert collect.message(answer)
+        elif status in (401, 403, 404) and " /open311/" in route:
+            assert answer.headers["content-type"].startswith(("application/json", "text/xml"))
         elif status in (401, 403, 404) and route not in PAGES:
             assert answer.headers["content-type"].startswith(("application/problem+json", "text/html"))
         if row.shown and status == 200:
