@@ -131,7 +131,7 @@ async def filters(
         rate=rate,
         met=_yes(met),
         as_of=as_of,
-        known_at=_zoned(known_at),
+        known_at=zoned(known_at),
     )
 
 
@@ -181,7 +181,8 @@ def _organisation(given: str) -> UUID | None:
         raise InvalidFilter("organisation", expected="UUID | none") from None
 
 
-def _zoned(moment: datetime | None) -> datetime | None:
+def zoned(moment: datetime | None) -> datetime | None:
+    """The moment, if it says its zone. Raises InvalidFilter."""
     if moment is not None and moment.tzinfo is None:
         raise InvalidFilter("known_at", expected="2026-11-23T18:00:00+08:00")
     return moment

@@ -17,7 +17,7 @@ from surveys.issue_query import NONE, Filters
 from surveys.people import READING, District, Reader
 from surveys.rate_terms import Rate
 from surveys.rate_weights import Weights
-from surveys.rates import By, Row, Share
+from surveys.rates import By, Rates, Row, Share
 
 
 class Figure(Struct, frozen=True, kw_only=True):
@@ -87,7 +87,11 @@ async def list_rates(
     see, broken down; under the list's filters, of which `reported_from` and `reported_to` are the period. With `as_of`
     they are those of the end of that day; with the same `known_at` the same for ever."""
     found = await rates.by(conn, reader, filters, by, district.zone, clock(), hours=hours)
-    language = problem_details.language(request)
+    return told(found, by, problem_details.language(request))
+
+
+def told(found: Rates, by: By, language: str) -> RateTable:
+    """Rates as they are sent."""
     return RateTable(
         by=by,
         rows=[_row(row, by, language) for row in found.rows],

@@ -17,7 +17,7 @@ from surveys.people import District, Reader
 from surveys.return_visit_answers import Answered, AnswerHeard
 from surveys.return_visits_due import Asked, Invitations
 
-FILTERS = frozenset({"community", "premises", "limit", "cursor", "total", "lang"})
+FILTERS = frozenset({"community", "street", "organisation", "premises", "limit", "cursor", "total", "lang"})
 
 
 class Terms(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -35,6 +35,10 @@ async def list_return_visits(
     clock: NamedDependency[Clock],
     community: Annotated[str | None, QueryParameter(description="code of a community")] = None,
     premises: Annotated[UUID | None, QueryParameter(description="id of a door")] = None,
+    street: Annotated[str | None, QueryParameter(description="code of a street")] = None,
+    organisation: Annotated[
+        UUID | None, QueryParameter(description="id of the organisation of who reported the issue, on the day")
+    ] = None,
     limit: Annotated[int, QueryParameter(ge=1, le=200)] = 50,
     cursor: FromQuery[str | None] = None,
     total: FromQuery[bool] = True,
@@ -42,7 +46,7 @@ async def list_return_visits(
     """The resolved issues that a resident is still to be asked about, of those that the reader may see; the ones that
     close first at the head. `may_answer` is false where the reader has handled the issue themselves."""
     refuse_unfit(request, FILTERS)
-    asked = Asked(community=community, premises=premises)
+    asked = Asked(community=community, premises=premises, street=street, organisation=organisation)
     return await return_visits_due.page(
         conn, reader, asked, district.zone, clock(), limit=limit, cursor=cursor, total=total
     )

@@ -40,6 +40,7 @@ Where does it go? From low to high, by what it is about:
   `days` (what a member's phone takes along)
 - coverage of a campaign: `coverage_terms` (what each figure counts) `coverage_reach` `coverage_query` (the one query)
   `coverage` `coverage_doors` (lists and maps) `coverage_sums` (kept, and outdated by marks)
+- what a leader asks in a meeting: `dashboards` `dashboard_periods` (pure) `dashboard_trust` `visit_days`
 - lists of doors, and what of them is written twice: `premises_mapping` `premises_rows` `premises_imports`
   `premises_likeness` `premises_doubles` (on the register); and doors themselves: `premises_changes` `premises_lists`
 - who visits which door: `assignments` `assignment_lists` `proposals` `proposal_changes` `walking_routes`

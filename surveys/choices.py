@@ -98,3 +98,31 @@ ORGANISATION_NAMES = "select id, name from organisation where district = $1 and 
 async def organisation_names(conn: Connection, reader: Reader, organisations: list[UUID]) -> dict[UUID, str]:
     """What these organisations of the reader's district are called."""
     return {row["id"]: row["name"] for row in await conn.fetch(ORGANISATION_NAMES, reader.district, organisations)}
+
+
+class Street(Struct, frozen=True):
+    """A street with those of its communities that somebody reaches; None is what belongs to no street."""
+
+    code: str | None
+    name: str | None
+    communities: list[Choice]
+
+
+STREETS_WITH_COMMUNITIES = """
+select c.code, c.name, c.street, s.name as street_name from community c
+left join street s on s.district = $1 and s.code = c.street
+where c.district = $1 and ($2::text[] is null or c.code = any($2))
+order by c.street nulls last, c.code
+"""
+
+
+async def streets_with_communities(conn: Connection, reader: Reader) -> list[Street]:
+    """The streets and communities that a reader reaches as places. Raises NotAllowed."""
+    reach = await scopes.reach(conn, reader)
+    found: dict[str | None, Street] = {}
+    for row in await conn.fetch(
+        STREETS_WITH_COMMUNITIES, reader.district, None if reach.district else reach.communities
+    ):
+        street = found.setdefault(row["street"], Street(row["street"], row["street_name"], []))
+        street.communities.append(Choice(row["code"], row["name"], row["street"]))
+    return list(found.values())

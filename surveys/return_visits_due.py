@@ -41,6 +41,8 @@ class Asked(Struct, frozen=True, kw_only=True):
 
     community: str | None = None
     premises: UUID | None = None
+    street: str | None = None
+    organisation: UUID | None = None  # the reporter's on the day
 
 
 class _Cursor(Struct, frozen=True, array_like=True):
@@ -77,13 +79,7 @@ async def page(
 ) -> Invitations:
     """A part of what residents are still to be asked about, of what the reader may see. Raises NotAllowed,
     InvalidCursor."""
-    parameter = Parameters(reader.district)
-    conditions = [(await scopes.reach(conn, reader)).condition(parameter, "issue", "i") or "true"]
-    if asked.community is not None:
-        conditions.append(f"i.community = {parameter(asked.community)}")
-    if asked.premises is not None:
-        conditions.append(f"i.premises = {parameter(asked.premises)}")
-    open_ = OPEN.format(where=" and ".join(conditions))
+    open_, parameter = await _open(conn, reader, asked)
     count = await conn.fetchval(f"select count(*) {open_}", *parameter.values) if total else None
     rows = await conn.fetch(_part(open_, parameter, reader, cursor, limit), *parameter.values)
     shown = rows[:limit]
@@ -93,6 +89,25 @@ async def page(
         next=cursors.write(last) if last else None,
         total=count,
     )
+
+
+async def count(conn: Connection, reader: Reader, asked: Asked) -> int:
+    """How many the whole list has. Raises NotAllowed."""
+    open_, parameter = await _open(conn, reader, asked)
+    counted: int = await conn.fetchval(f"select count(*) {open_}", *parameter.values)
+    return counted
+
+
+async def _open(conn: Connection, reader: Reader, asked: Asked) -> tuple[str, Parameters]:
+    parameter = Parameters(reader.district)
+    conditions = [(await scopes.reach(conn, reader)).condition(parameter, "issue", "i") or "true"]
+    for column in ("community", "premises", "organisation"):
+        if (value := getattr(asked, column)) is not None:
+            conditions.append(f"i.{column} = {parameter(value)}")
+    if asked.street is not None:
+        of_street = f"select code from community where district = $1 and street = {parameter(asked.street)}"
+        conditions.append(f"i.community in ({of_street})")
+    return OPEN.format(where=" and ".join(conditions)), parameter
 
 
 def _part(open_: str, parameter: Parameters, reader: Reader, cursor: str | None, limit: int) -> str:

@@ -47,6 +47,7 @@ export default defineConfig({
     outDir: '../static',
     emptyOutDir: true,
     assetsInlineLimit: 4096,
+    chunkSizeWarningLimit: 600, // kB: the charts' library, which comes when a chart comes into sight
     modulePreload: { polyfill: false },
     target: ['chrome90', 'safari15', 'firefox100'],
     rolldownOptions: {
@@ -64,6 +65,8 @@ export default defineConfig({
         assignment: 'src/assignment/main.ts',
         premises: 'src/premises.ts',
         places: 'src/desk/places.ts',
+        dashboards: 'src/dashboards/main.ts',
+        rates: 'src/dashboards/rates.ts',
         openapi: 'src/openapi.ts',
         pages: 'src/pages.css',
         card: 'src/card.css',

@@ -235,6 +235,11 @@ def _counted(answer: httpx.Response) -> int:
     return sum(row["bounce"]["denominator"] for row in answer.json()["rows"])
 
 
+def _reported(answer: httpx.Response) -> int:
+    reported: int = answer.json()["reported"]["now"]["count"]
+    return reported
+
+
 def _csv_rows(answer: httpx.Response) -> int:
     return len(list(csv.DictReader(io.StringIO(answer.content.decode("utf-8-sig"), newline=""))))
 
@@ -528,6 +533,10 @@ ROUTES: dict[str, Row] = {
     "GET /api/rates": Row(query="?by=district", shown=_counted),
     "GET /api/rates/weights": Row(),
     "PUT /api/rates/weights": Row(may=ADMINISTRATION, body=lambda _: {"response": 2}),
+    "GET /api/dashboard": Row(shown=_reported),
+    "GET /dashboards": Row(),
+    "GET /dashboards/return-visits": Row(),
+    "GET /dashboards/rates": Row(),
     # maps
     "GET /maps/issues": Row(),
     "GET /desk/": Row(),

@@ -235,6 +235,7 @@ def fits(issue: Issue, stage: Stage, filters: Filters, moment: datetime) -> bool
         not filters.id or issue.id in filters.id,
         filters.placed is None or (issue.point is not None) == filters.placed,
         filters.text is None or filters.text in issue.title,
+        filters.reported_to is None or issue.stages[0].since.astimezone(ZONE).date() <= filters.reported_to,
         filters.due_from is None or issue.due_at.astimezone(ZONE).date() >= filters.due_from,
         filters.due_to is None or issue.due_at.astimezone(ZONE).date() <= filters.due_to,
         not filters.source or ("visit" if issue.visit else "ledger") in filters.source,

@@ -1,0 +1,73 @@
+"""How far the numbers of a dashboard can be trusted: what has no certain place, whose due time is provisional, what
+others had kept before, and since when the history is sealed and verified."""
+
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+import msgspec
+from asyncpg import Connection
+from msgspec import Struct
+
+from surveys import history_seals, issue_counts
+from surveys.history_seals import Head
+from surveys.issue_query import Filters
+from surveys.people import Reader
+
+
+class Counted(Struct, frozen=True):
+    """How many issues a list shows under these filters."""
+
+    count: int
+    filters: Filters
+
+
+class Verified(Struct, frozen=True, kw_only=True):
+    """When the history was last held to its seals, and whether it held; `since` is when the first seal was made."""
+
+    at: datetime
+    holds: bool
+    since: datetime | None
+
+
+class Trust(Struct, frozen=True, kw_only=True):
+    """Of all that was reported in the period how many have no place, or one that is uncertain, and how many came out of
+    a ledger; and how many open issues are due at a time that may still change."""
+
+    reported: Counted
+    unplaced: Counted
+    near_line: Counted
+    outside: Counted
+    imported: Counted
+    provisional: Counted
+    seal: Head | None
+    verified: Verified | None
+
+
+VERIFIED = """
+select r.started_at as at, not r.facts ? 'broken' as holds,
+  (select s.sealed_at from history_seal s where s.district = $1 order by s.number limit 1) as since
+from job_run r where r.district = $1 and r.job = 'verify_history' and r.outcome = 'done' and r.started_at <= $2
+order by r.started_at desc limit 1
+"""
+
+
+async def of(
+    conn: Connection, reader: Reader, filters: Filters, scope: Filters, zone: ZoneInfo, now: datetime
+) -> Trust:
+    """How far the numbers under the filters of a period can be trusted, and those of all that is open in its scope."""
+
+    async def count(within: Filters, **narrower: object) -> Counted:
+        asked = msgspec.structs.replace(within, **narrower)
+        return Counted(await issue_counts.total(conn, reader, asked, zone, now), asked)
+
+    row = await conn.fetchrow(VERIFIED, reader.district, now)
+    return Trust(
+        reported=await count(filters),
+        unplaced=await count(filters, certainty=("unplaced",)),
+        near_line=await count(filters, certainty=("near_line",)),
+        outside=await count(filters, certainty=("outside",)),
+        imported=await count(filters, source=("ledger",)),
+        provisional=await count(scope, group=("reported", "in_hand", "overdue"), provisional=True),
+        seal=await history_seals.head(conn, reader.district),
+        verified=Verified(**row) if row else None,
+    )
