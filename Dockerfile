@@ -11,10 +11,7 @@ COPY . .
 RUN PYTHONPATH=/build-tools /opt/zoufang/bin/pip install --no-cache-dir --no-deps --no-build-isolation .
 
 FROM python:3.11-slim-bookworm
-RUN apt-get update \
- && apt-get install --yes --no-install-recommends fonts-noto-cjk \
- && rm -rf /var/lib/apt/lists/* \
- && useradd --system --uid 10001 --home-dir /var/lib/zoufang --create-home zoufang \
+RUN useradd --system --uid 10001 --home-dir /var/lib/zoufang --create-home zoufang \
  && install --directory --mode=0700 --owner=zoufang /var/lib/zoufang /var/lib/zoufang-keys /var/lib/zoufang-backups
 COPY --from=build /opt/zoufang /opt/zoufang
 ENV PATH=/opt/zoufang/bin:$PATH \

@@ -30,6 +30,8 @@ Where does it go? `app` puts everything together; one file per noun answers for 
 - questionnaires: `questionnaires` `questionnaire_pages` `shipped_questionnaires` `xlsforms` (an XLSForm made into one)
   `xlsform_files` `xlsform_columns` `xlsform_expressions` `xlsform_checks` `xlsform_faults` (by sheet, row, column)
   `xlsform_maker` (the process that opens them) `answer_exports` `answer_columns`
+- briefs: `reports` (their routes) `report_page` `report_making` (by schedule and when asked) `report_sheets` (figures
+  in words) `report_files` `report_maker` (the process that sets them) `report_word` `report_template_rules`
 - tables that come in: `tables` `point_files` (GeoJSON) `category_lists` `holiday_lists` `member_files` `ledgers`
   `premises_files` `premises_reports`; and go out: `exports` `export_columns` `export_files`
 - `cli/`: one file per command; `demo/`: the invented district; `templates/` and `web/`: pages, and what builds them

@@ -25,6 +25,7 @@ KINDS: Mapping[str, Words] = {
     "card": ("服务联系卡", "Contact cards"),
     "district": ("区", "District"),
     "escalation": ("超期升级", "Escalation"),
+    "report": ("简报", "Briefs"),
 }
 
 ACTORS: Mapping[str, Words] = {
@@ -52,6 +53,7 @@ JOBS: Mapping[str, Words] = {
     "sweep_uploads": ("清理未传完的照片", "Clear photos that never came whole"),
     "sum_up_coverage": ("汇总走访覆盖", "Sum up the coverage of campaigns"),
     "remove_attachments": ("移除已删除的照片", "Remove photos that were forgotten"),
+    "schedule_reports": ("安排周报和月报", "Have the week's and the month's briefs made"),
     "forget_job_runs": ("清理任务记录", "Clear old runs of jobs"),
 }
 
@@ -164,6 +166,9 @@ EVENTS: Mapping[str, Words] = {
     "ledger.imported": ("导入台账", "Ledger imported"),
     "card.make": ("制作联系卡", "Card made"),
     "card.revoke": ("停用联系卡", "Card revoked"),
+    "report.make": ("编制简报", "Brief made"),
+    "report.choose": ("选定典型案例", "Good cases of a brief chosen"),
+    "report.template": ("上传简报模板", "Template of briefs uploaded"),
     "card.terms": ("修改联系卡内容", "What cards say changed"),
 }
 

@@ -22,7 +22,16 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath, JSONBody
 from msgspec import Struct
 
-from api import database, erasure_journal, errands, job_queue, notice_sending, upload_parts, webhook_sending
+from api import (
+    database,
+    erasure_journal,
+    errands,
+    job_queue,
+    notice_sending,
+    report_making,
+    upload_parts,
+    webhook_sending,
+)
 from api.attachment_store import Store
 from api.auth import Clock
 from api.errands import Errand, Office, Parked
@@ -231,6 +240,14 @@ async def remove_attachments(conn: asyncpg.Connection, work: Work) -> Mapping[st
     return {"removed": await attachments.remove(conn, work.district, partial(store.delete, work.district))}
 
 
+async def schedule_reports(conn: asyncpg.Connection, work: Work) -> Mapping[str, object]:
+    """Have the briefs made of the week and the month that are over."""
+    district = await people.district(conn, work.district)
+    if district is None:
+        raise NotFound
+    return {"periods": await report_making.schedule(conn, district, work.now)}
+
+
 JOBS: list[Job] = [
     Job(name="seal_history", every=timedelta(hours=1), run=seal_history),
     Job(name="verify_history", every=timedelta(days=1), run=verify_history),
@@ -248,11 +265,12 @@ JOBS: list[Job] = [
     Job(name="escalate", every=timedelta(minutes=1), run=escalate, steps=True),
     Job(name="tell", every=timedelta(seconds=15), run=tell, steps=True),
     Job(name="sum_up_coverage", every=timedelta(seconds=15), run=sum_up_coverage, steps=True),
+    Job(name="schedule_reports", every=timedelta(minutes=10), run=schedule_reports),
     Job(name="forget_job_runs", every=timedelta(days=1), run=forget_runs),
 ]
 
 
-ERRANDS: list[Errand] = [notice_sending.ERRAND, webhook_sending.ERRAND]
+ERRANDS: list[Errand] = [notice_sending.ERRAND, webhook_sending.ERRAND, report_making.ERRAND]
 
 
 def named(name: str) -> Job:

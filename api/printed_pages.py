@@ -4,7 +4,7 @@ import asyncio
 import io
 import multiprocessing
 import signal
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from datetime import datetime
 from pathlib import Path
@@ -14,7 +14,8 @@ import segno
 import typst
 from msgspec import Struct
 
-FAMILIES = ("Noto Sans CJK SC", "Source Han Sans SC", "Noto Sans SC")  # the first that the system has
+PACKAGED = Path(__file__).parent / "static" / "fonts"  # built with the pages
+FAMILIES = ("Noto Sans SC", "Noto Sans CJK SC", "Source Han Sans SC")  # the first that is packaged, or the system has
 STANDARD: Literal["a-2b"] = "a-2b"  # it allows no character without a glyph
 MASK = 2  # one of the eight that every reader knows; to try all of them takes four times as long
 SHOWN = 20  # of the characters that a font lacks
@@ -35,21 +36,24 @@ class Font(Struct, frozen=True):
 
 
 def font(path: Path | None) -> Font:
-    """The font file that is named, or the system's. Raises PrintError when there is none."""
+    """The font file that is named, else the one that comes with the program, else the system's. Raises PrintError when
+    there is none."""
     if path is not None:
         named = typst.Fonts(include_system_fonts=False, font_paths=[str(path.absolute().parent)])
         families = [one.family for one in named.fonts() if one.path and Path(one.path).name == path.name]
         if not families:
             raise PrintError(f"ZOUFANG_FONT: {path} is no font. 不是字体文件。")
         return Font(named, next((family for family in families if family.endswith(" SC")), families[0]))
-    system = typst.Fonts()
-    there = set(system.families())
-    for family in FAMILIES:
-        if family in there:
-            return Font(system, family)
+    for system in (False, True):
+        found = typst.Fonts(include_system_fonts=system, font_paths=[str(PACKAGED)] if PACKAGED.is_dir() else [])
+        there = set(found.families())
+        for family in FAMILIES:
+            if family in there:
+                return Font(found, family)
     raise PrintError(
-        "There is no font with Chinese characters: on Debian `apt-get install fonts-noto-cjk`, or name a font file in "
-        "ZOUFANG_FONT. 缺少中文字体：在 Debian 上安装 fonts-noto-cjk，或用 ZOUFANG_FONT 指定字体文件。"
+        "There is no font with Chinese characters: `pip install --no-deps -e .` builds the one that comes with the"
+        " program; else, on Debian, `apt-get install fonts-noto-cjk`, or name a font file in ZOUFANG_FONT."
+        " 缺少中文字体：请重新安装程序，或在 Debian 上安装 fonts-noto-cjk，或用 ZOUFANG_FONT 指定字体文件。"
     )
 
 
@@ -122,17 +126,58 @@ def ignore_ctrl_c() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
-def compiled(source: bytes, found: Font, inputs: dict[str, str]) -> bytes:
-    """A document as PDF; nothing of it touches the disk. Raises PrintError."""
+def spelt_out(found: Font, value: Any) -> Any:
+    """Texts in structures of JSON, with what the font cannot print of them as its number: people write anything, and a
+    box would stand for any of it. Names are refused instead, by refuse_missing_glyphs."""
+    missing = {one: f"[U+{ord(one):04X}]" for one in _missing(found, sorted(set(_characters(value))))}
+    return _replaced(value, str.maketrans(missing)) if missing else value
+
+
+def _characters(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield from (one for one in value if not one.isspace())
+    elif isinstance(value, dict):
+        for one in value.values():
+            yield from _characters(one)
+    elif isinstance(value, list):
+        for one in value:
+            yield from _characters(one)
+
+
+def _replaced(value: Any, by: Mapping[int, str]) -> Any:
+    if isinstance(value, str):
+        return value.translate(by)
+    if isinstance(value, dict):
+        return {name: _replaced(one, by) for name, one in value.items()}
+    return [_replaced(one, by) for one in value] if isinstance(value, list) else value
+
+
+def compiled(source: bytes, found: Font, inputs: dict[str, str], moment: datetime | None = None) -> bytes:
+    """A document as PDF, made at a moment if one is given; nothing of it touches the disk. Raises PrintError."""
     try:
-        return _compiled(source, found, inputs)
+        return _compiled(source, found, inputs, moment)
     except typst.TypstError as error:
         raise PrintError(f"The pages cannot be set: {error.message}") from None
 
 
-def _compiled(source: bytes, found: Font, inputs: dict[str, str]) -> bytes:
+def _compiled(source: bytes, found: Font, inputs: dict[str, str], moment: datetime | None = None) -> bytes:
     fonts: typst.Fonts = found.fonts
-    return typst.compile(source, font_paths=fonts, sys_inputs=inputs, pdf_standards=STANDARD, pdf_tags=False)
+    return typst.compile(
+        source,
+        font_paths=fonts,
+        sys_inputs=inputs,
+        pdf_standards=STANDARD,
+        pdf_tags=False,
+        timestamp=int(moment.timestamp()) if moment else None,
+    )
+
+
+def pictured(source: bytes, found: Font, inputs: dict[str, str], pixels_per_inch: float) -> bytes:
+    """A document of one page as PNG. Raises PrintError."""
+    try:
+        return typst.compile(source, font_paths=found.fonts, sys_inputs=inputs, format="png", ppi=pixels_per_inch)
+    except typst.TypstError as error:
+        raise PrintError(f"The picture cannot be set: {error.message}") from None
 
 
 def qr_code(text: str, error: Literal["l", "m", "q"] = "m") -> str:

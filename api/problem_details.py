@@ -307,6 +307,33 @@ TEXTS: Mapping[str, Text] = {
         "只有补录纸质记录时才能填写走访人",
         "Only a record typed in from paper may name whose visit it was",
     ),
+    "period_not_over": Text(
+        409, "这一时段还没有结束，结束后才能编制简报", "The period is not over; its brief can be made when it is"
+    ),
+    "not_a_good_case": Text(
+        422,
+        "问题 {number} 不符合典型案例的条件：应在本区域内、期末前已办结，且居民表示满意",
+        "Issue {number} is no good case: it has to be solved by then, in this place, and its resident satisfied",
+    ),
+    "template_broken": Text(
+        422,
+        "不是可用的 Word 文件（.docx），或文件已损坏",
+        "This is no Word file (.docx) that can be used, or it is broken",
+    ),
+    "template_unusable": Text(
+        422,
+        "模板不能使用：文件太大，或含有宏、嵌入对象、外部内容（{reason}）",
+        "The template cannot be used: it is too large, or has macros, embedded or external content ({reason})",
+    ),
+    "unknown_placeholder": Text(
+        422, "模板中有未知的占位符：{placeholder}", "The template has an unknown placeholder: {placeholder}"
+    ),
+    "not_in_a_template": Text(
+        422,
+        "模板中不能有：{placeholder}（只能用占位符、for 循环和 if 条件）",
+        "A template cannot have {placeholder}: only placeholders, loops and conditions",
+    ),
+    "report_not_made": Text(503, "文件没有生成：{reason}", "The file was not made: {reason}"),
     "limit_passed": Text(409, "已超过办理期限，不能延期", "The limit has passed; it cannot be extended any more"),
     "extension_too_long": Text(
         422,

@@ -67,7 +67,8 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         Meta(description="roles, comma-separated, that must have a second factor, as administrator,auditor"),
     ] = ()
     font: Annotated[
-        Path | None, Meta(description="font file with Chinese characters for printed pages; the system's when not set")
+        Path | None,
+        Meta(description="font file with Chinese characters for printed pages, instead of what comes along"),
     ] = None
     base_map: Annotated[BaseMap, Meta(description="tiles under the map: none, osm, tianditu or amap")] = "none"
     base_map_key: Annotated[str | None, Meta(description="the base map provider's key, where it needs one")] = None

@@ -53,5 +53,8 @@ Where does it go? From low to high, by what it is about:
   versions) `questionnaire_answers`
 - photos and files: `pictures` (what they are, and made anew; pure) `attachments` (kept and forgotten) `photos` (who may
   send them, who sees them) `uploads` (on their way)
+- briefs: `report_periods` (weeks and months; pure) `reports` (their figures; pure) `report_changes` (what got better or
+  worse; pure) `report_cases` (good ones) `report_sources` (what they are made of) `report_makings` `report_archive` (as
+  they are read) `report_templates` (of Word files)
 - taking over what others kept: `ledgers` `ledger_mapping` `ledger_rows` `ledger_dates` `ledger_lives`
 """

@@ -40,6 +40,7 @@ Kind = Literal[
     "erasure",  # something was forgotten, by request or by rule
     "installation",  # keys, backups, jobs
     "escalation",  # an issue past its limit went up a level
+    "report",  # a brief was made, or cases chosen for it
 ]
 ActorKind = Literal["member", "resident", "job", "import", "program"]
 

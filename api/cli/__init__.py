@@ -58,6 +58,7 @@ class Commands(click.Group):
         "backup": "api.cli.backup:backup",
         "restore": "api.cli.backup:restore",
         "doctor": "api.cli.doctor:doctor",
+        "report": "api.cli.report:report",
         "jobs": "api.cli.jobs:run_jobs",
         "history": "api.cli.history:history",
         "keys": "api.cli.keys:keys",

@@ -15,6 +15,12 @@ const AS_THEY_ARE = {
   'htmx.js': 'htmx.org/dist/htmx.min.js',
 }
 
+// What is printed is set in these; the program reads them by their own names from static/fonts.
+const FONTS = [
+  '@expo-google-fonts/noto-sans-sc/400Regular/NotoSansSC_400Regular.ttf',
+  '@expo-google-fonts/noto-sans-sc/700Bold/NotoSansSC_700Bold.ttf',
+]
+
 function withoutSourceMap(text) {
   return text.replace(/\/[/*]# sourceMappingURL=\S+( \*\/)?\s*$/, '')
 }
@@ -32,6 +38,9 @@ function assets() {
       for (const [name, path] of Object.entries(AS_THEY_ARE)) {
         const source = withoutSourceMap(readFileSync(require.resolve(path), 'utf8'))
         served[name] = this.getFileName(this.emitFile({ type: 'asset', name, source }))
+      }
+      for (const path of FONTS) {
+        this.emitFile({ type: 'asset', fileName: `fonts/${path.split('/').pop()}`, source: readFileSync(require.resolve(path)) })
       }
       this.emitFile({ type: 'asset', fileName: 'assets.json', source: JSON.stringify(served, null, 1) })
     },
@@ -67,6 +76,7 @@ export default defineConfig({
         places: 'src/desk/places.ts',
         dashboards: 'src/dashboards/main.ts',
         rates: 'src/dashboards/rates.ts',
+        reports: 'src/reports.ts',
         openapi: 'src/openapi.ts',
         pages: 'src/pages.css',
         card: 'src/card.css',

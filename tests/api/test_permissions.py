@@ -142,6 +142,8 @@ VALUES: dict[str, Callable[[Things], str]] = {
     "service:str": lambda _: "nothing",
     "token:str": lambda _: "nothing",
     "name:str": lambda _: "nothing.xlsx",
+    "report:uuid": lambda _: str(uuid4()),
+    "making:uuid": lambda _: str(uuid4()),
 }
 
 
@@ -324,6 +326,23 @@ JURISDICTION = f"?jurisdiction_id={DISTRICT}"
 RESIDENT = {"phone": PHONE, "purpose": "居民申请"}
 
 ROUTES: dict[str, Row] = {
+    # briefs, of those who look after places
+    "GET /reports": Row(),
+    "GET /reports/makings": Row(),
+    "GET /reports/{report:uuid}": Row(ok=404),
+    "GET /api/reports": Row(),
+    "POST /api/reports": Row(
+        may=READERS - {"member", "department_handler"}, ok=409, body=lambda _: {"period": "2998-W01"}
+    ),
+    "GET /api/reports/makings": Row(),
+    "POST /api/reports/makings/{making:uuid}/cancel": Row(ok=404, body=lambda _: {}),
+    "GET /api/reports/{report:uuid}": Row(ok=404),
+    "GET /api/reports/{report:uuid}/pdf": Row(ok=404),
+    "GET /api/reports/{report:uuid}/docx": Row(ok=404),
+    "POST /api/reports/{report:uuid}/cases": Row(ok=404, body=lambda _: {"cases": ["1"]}),
+    "GET /api/reports/templates": Row(may=ADMINISTRATION),
+    "GET /api/reports/template": Row(may=ADMINISTRATION),
+    "POST /api/reports/template": Row(may=ADMINISTRATION, ok=422, body=lambda _: "docx"),
     # doors that are open
     "GET /": public(303),
     "GET /static/{file_path:path}": public(404),
