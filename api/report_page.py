@@ -36,11 +36,11 @@ KINDS = {
     "community": texts.marked("One community"),
 }
 STATES = {
-    "waiting": texts.marked("Waiting"),
+    "waiting": texts.marked("Waiting to be made"),
     "making": texts.marked("Being made"),
-    "done": texts.marked("Made"),
-    "failed": texts.marked("Failed"),
-    "cancelled": texts.marked("Cancelled"),
+    "done": texts.marked("Made already"),
+    "failed": texts.marked("Not made"),
+    "cancelled": texts.marked("Making cancelled"),
 }
 
 
