@@ -3,7 +3,7 @@
 Where does it go? `app` puts everything together; one file per noun answers for its routes:
 
 - what the program runs on: `settings` `database` `migrations` `embedded_postgres` `postgres_programs` `postgres_dumps`
-  `key_ring` `logs` `health` `jobs` (again and again) `errands` (once) `job_queue`
+  `key_ring` `logs` `health` `metrics` `jobs` (again and again) `errands` (once) `job_queue`
 - who is it, and how often: `auth` `basic_access` `session_cookies` `entrance` (where a secret is shown) `sign_in`
   `first_access` `second_factor` `account` `devices` `limits`
 - what every door shares: `json_bodies` (in) `problem_details` (no) `documented_problems` `pages` `shell`

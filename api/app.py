@@ -44,6 +44,7 @@ from api import (
     key_ring,
     maps,
     members,
+    metrics,
     notices,
     office_hours,
     ogc,
@@ -152,6 +153,7 @@ ROUTES: list[Any] = [
     *dashboards.ROUTES,
     *dashboard_pages.ROUTES,
     *health.ROUTES,
+    *metrics.ROUTES,
     *phone_client.ROUTES,
     *pages.ROUTES,
 ]
@@ -198,9 +200,11 @@ def create_app(
                 "limits": Limits(settings, clock),
                 "fronts": resident_page.Fronts(clock),
                 "form_maker": xlsform_maker.Maker(),
+                "metrics": metrics.Metrics(),
             }
         ),
     )
+    app.asgi_handler = metrics.Measured(app.asgi_handler, app.state.metrics, app.state)
     app.asgi_handler = RequestLog(app.asgi_handler)  # outermost, so that refusals before any route have an id as well
     return app
 

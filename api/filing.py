@@ -105,6 +105,16 @@ class FilingQueue:
         self._closing = False
         self._flushers: list[asyncio.Task[None]] = []
 
+    @property
+    def waiting(self) -> int:
+        """How many visits wait."""
+        return self._count
+
+    @property
+    def capacity(self) -> int:
+        """How many may wait."""
+        return self._capacity
+
     def start(self, flushers: int) -> None:
         """Begin to file, on this many connections."""
         self._flushers = [asyncio.create_task(self._flush_until_closed()) for _ in range(flushers)]

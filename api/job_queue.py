@@ -3,7 +3,8 @@
 The library makes its tables, and brings them up to what its installed version wants; nothing of its SQL is kept here.
 What is put into the queue in a transaction is there if, and only if, that transaction is committed."""
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from importlib.metadata import version
 from typing import Any
@@ -156,6 +157,14 @@ async def parked(conn: asyncpg.Connection, district: int) -> list[Taken]:
 async def put_back(conn: asyncpg.Connection, number: int) -> None:
     """Let a parked job be tried again now, as if it were new."""
     await queries(conn).requeue_jobs([JobId(number)])
+
+
+async def counts(conn: asyncpg.Connection) -> Mapping[tuple[str, str], int]:
+    """How many errands there are, by their kind and where they stand."""
+    found: Counter[tuple[str, str]] = Counter()
+    for row in await queries(conn).queue_size():
+        found[row.entrypoint, row.status] += row.count
+    return found
 
 
 FORGET = f"delete from {SETTINGS.qualified.queue_table_log} where created < $1"

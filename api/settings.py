@@ -140,6 +140,10 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     picture_processes: Annotated[
         int, Meta(ge=1, le=16, description="photos that one process has checked and made smaller at a time")
     ] = 1
+    metrics_token: Annotated[
+        Annotated[str, Meta(min_length=16)] | None,
+        Meta(description="what Prometheus shows to read /metrics; without it only this machine reads them"),
+    ] = None
     log_level: Annotated[
         Literal["debug", "info", "warning", "error"], Meta(description="least severe log line that is written")
     ] = "info"

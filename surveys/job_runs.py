@@ -73,6 +73,22 @@ async def latest(conn: Connection, jobs: Sequence[str]) -> dict[tuple[int, str],
     }
 
 
+# When each job ended well last, in the district that has waited for longest.
+LAST_DONE = """
+select j.job, min(r.ended_at) as ended_at
+from district d cross join unnest($1::text[]) as j(job), lateral (
+  select ended_at from job_run where district = d.district and job = j.job and outcome = 'done'
+  order by started_at desc limit 1) r
+group by j.job
+"""
+
+
+async def last_done(conn: Connection, jobs: Sequence[str]) -> dict[str, datetime]:
+    """When each of these jobs ended well last, in whichever district that is longest ago; those that never did are left
+    out."""
+    return {row["job"]: row["ended_at"] for row in await conn.fetch(LAST_DONE, jobs)}
+
+
 # The newest runs of each job.
 NEWEST = """
 select r.job, r.started_at, r.ended_at, r.outcome, r.facts

@@ -6,9 +6,11 @@ import ctypes
 import gc
 import ipaddress
 import multiprocessing
+import os
 import signal
 import socket
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from types import FrameType
@@ -25,6 +27,7 @@ from api.settings import Settings, read
 
 APPLICATION = "api.cli.serve:application"
 LONGEST_DRAIN = 20  # seconds that open requests have to finish
+COUNTED_IN = "PROMETHEUS_MULTIPROC_DIR"  # the variable by which Prometheus' library knows the folder
 KEEP_ALIVE = 75  # seconds; longer than a proxy keeps its own, so that it never writes into a closing connection
 
 
@@ -54,7 +57,12 @@ def serve(
     logs.configure(settings.log_level)
     key_ring.read(settings)  # without its keys the program does not start
     place = (host or settings.host, settings.port if port is None else port)
-    with ending_cleanly(), bound(*place) as listening, opened(settings, share=False) as addresses:
+    with (
+        ending_cleanly(),
+        counting_together(processes),
+        bound(*place) as listening,
+        opened(settings, share=False) as addresses,
+    ):
         asyncio.run(refuse_unready(addresses))
         hand_to_processes(addresses)
         run(configuration(settings, processes, tls_certificate, tls_key), listening)
@@ -123,6 +131,17 @@ def run(config: uvicorn.Config, listening: socket.socket) -> None:
         started = server.started
     if not started:
         raise click.ClickException("The program did not start; the log above says why.")
+
+
+@contextlib.contextmanager
+def counting_together(processes: int) -> Iterator[None]:
+    """A folder in which several processes count what Prometheus reads, so that each of them answers for all."""
+    if processes == 1:
+        yield
+        return
+    with tempfile.TemporaryDirectory(prefix="zoufang-metrics-") as folder:
+        os.environ[COUNTED_IN] = folder
+        yield
 
 
 @contextlib.contextmanager

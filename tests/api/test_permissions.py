@@ -353,6 +353,7 @@ ROUTES: dict[str, Row] = {
     "GET /phone": public(308),
     "GET /phone/{name:path}": public(404),
     "GET /health/ready": public(200),
+    "GET /metrics": public(200),  # of this machine; tests/api/test_metrics.py has more
     # signing in and out
     "GET /sign-in": public(200),
     "POST /sign-in": public(401),
