@@ -464,7 +464,7 @@ async def write(conn: asyncpg.Connection, world: World) -> None:
     await conn.execute(INSERT_VISITS, [_visit_row(one) for one in world.visits])
     texts = [text_row(DISTRICT, one.id, 1, {"premises_name": "门"}, NOW)[0] for one in world.visits]
     await history.append(conn, [], texts)
-    assert len(await issues.record(conn, [_new(one) for one in world.issues])) == len(world.issues)
+    assert len(await issues.record(conn, [new(one) for one in world.issues])) == len(world.issues)
     stages = [
         {"district": DISTRICT, "issue": issue.id, "version": version, "community": stage.community}
         | {name: getattr(stage, name) for name in (*PERSONS, "consulted")}
@@ -495,7 +495,8 @@ def _visit_row(one: Visit) -> VisitRow:
     )
 
 
-def _new(one: Issue) -> NewIssue:
+def new(one: Issue) -> NewIssue:
+    """An issue as it is recorded."""
     last, first = one.stages[-1], one.stages[0]
     place: Mapping[str, Any] = {}
     if one.point:
