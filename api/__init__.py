@@ -10,7 +10,7 @@ Where does it go? `app` puts everything together; one file per noun answers for 
   (what stands around them) `texts` (in the reader's language; `locale/`) `qr_codes`
 - work: `visits` `filing` (visits that arrive together) `issues` `rates` `coverage` `coverage_page` `dashboards`
   `dashboard_pages` `twins`
-  `return_visits` `maps` `communities` `contacts` `day` (what a phone takes along) `campaigns`
+  `return_visits` `maps` `tiles` `communities` `contacts` `day` (what a phone takes along) `campaigns`
   `premises` (the register of doors) `premises_pages` `places` (that are uncertain) `views` (that are saved)
   `phone_client` (the app) `campaign_pages` `assignments` `route_plans` (proposals under way) `route_planner` (the
   process that divides doors)

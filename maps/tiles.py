@@ -30,7 +30,7 @@ _SPREAD = (
 def cell(lon: npt.ArrayLike, lat: npt.ArrayLike) -> npt.NDArray[np.int64]:
     """Return the Morton cell of each WGS-84 position: 62 bits, x in the even bits and y, southwards, in the odd."""
     x, y = _grid(lon, lat)
-    return np.asarray(_spread(x) | (_spread(y) << np.int64(1)), dtype=np.int64)
+    return np.asarray(spread(x) | (spread(y) << np.int64(1)), dtype=np.int64)
 
 
 def shift_for(zoom: int) -> int:
@@ -71,7 +71,7 @@ def _whole(value: npt.NDArray[np.float64], size: int) -> npt.NDArray[np.int64]:
     return np.clip(np.floor(value), 0, size - 1).astype(np.int64)
 
 
-def _spread(value: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+def spread(value: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
     """Put a zero between every two bits."""
     for distance, mask in _SPREAD:
         value = (value | (value << np.int64(distance))) & np.int64(mask)

@@ -25,6 +25,9 @@ from surveys.shown_issues import Shown
 from surveys.workflow import STATES, Group
 
 
+DIGITS = 7  # of degrees, a centimetre: floating point that is added up in another order differs behind them
+
+
 class Cluster(Struct, frozen=True, kw_only=True):
     """Issues that lie close together at a map's scale, counted by map group; one alone names its issue."""
 
@@ -167,8 +170,8 @@ def _clusters(found: Shown, gathered: Gathered) -> list[Cluster]:
         )
         for at, (lon, lat, count, groups) in enumerate(
             zip(
-                gathered.lon.tolist(),
-                gathered.lat.tolist(),
+                np.round(gathered.lon, DIGITS).tolist(),
+                np.round(gathered.lat, DIGITS).tolist(),
                 gathered.counts.tolist(),
                 gathered.by_group.tolist(),
                 strict=True,
@@ -179,8 +182,8 @@ def _clusters(found: Shown, gathered: Gathered) -> list[Cluster]:
 
 def _cluster(row: Any) -> Cluster:
     return Cluster(
-        lon=row["lon"],
-        lat=row["lat"],
+        lon=round(row["lon"], DIGITS),
+        lat=round(row["lat"], DIGITS),
         count=row["count"],
         reported=row["reported"],
         in_hand=row["in_hand"],

@@ -144,6 +144,9 @@ VALUES: dict[str, Callable[[Things], str]] = {
     "name:str": lambda _: "nothing.xlsx",
     "report:uuid": lambda _: str(uuid4()),
     "making:uuid": lambda _: str(uuid4()),
+    "z:str": lambda _: "0",
+    "x:str": lambda _: "0",
+    "y:str": lambda _: "0.json",
 }
 
 
@@ -570,6 +573,7 @@ ROUTES: dict[str, Row] = {
     "GET /maps/issues/coverage": Row(query="?campaign=none", ok=404),
     "GET /maps/issues/visits": Row(),
     "GET /maps/issues/trust": Row(shown=_of_trust),
+    "GET /maps/tiles/{z:str}/{x:str}/{y:str}": Row(shown=_clusters),
     # other programs read maps live; communities are for everybody who has signed in, as they are elsewhere
     "GET /ogc": signed_in(200),
     "GET /ogc/conformance": signed_in(200),

@@ -108,9 +108,8 @@ async def agree(
 
 
 def plain(clusters: list[issue_counts.Cluster]) -> list[object]:
-    """Clusters in one order, their middles rounded: floating point adds up in any order."""
-    rounded = [msgspec.structs.replace(one, lon=round(one.lon, 9), lat=round(one.lat, 9)) for one in clusters]
-    return sorted(map(msgspec.structs.astuple, rounded), key=str)
+    """Clusters in one order."""
+    return sorted(map(msgspec.structs.astuple, clusters), key=str)
 
 
 async def rates_agree(
