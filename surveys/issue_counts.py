@@ -24,7 +24,6 @@ from surveys.scopes import Reach
 from surveys.shown_issues import Shown
 from surveys.workflow import STATES, Group
 
-
 DIGITS = 7  # of degrees, a centimetre: floating point that is added up in another order differs behind them
 
 
