@@ -17,9 +17,9 @@ Where does it go? From low to high, by what it is about:
   `office_hours` `deadlines` (an issue's) `reckonings` (once a year is published)
 - issues: `categories` `placing` `workflow` (the table of moves) `standings` (who is what to one) `measures` (what the
   rates are counted from) `issues` (how they come to be) `issue_changes` (how they are written)
-- moving them: `moves` (as they are asked for) `issue_moves` `offers` (who takes one on) `judgements` (giving back,
-  pausing, extending) `corrections` `channels` (changed, and followed by a leader) `joint_reviews` `appointments` (of an
-  agent)
+- moving them: `moves` (as they are asked for) `issue_moves` `offers` (who takes one on) `candidates` (who
+  could) `judgements` (giving back, pausing, extending) `corrections` `channels` (changed, and followed by a leader)
+  `joint_reviews` `appointments` (of an agent)
 - reading them: `rate_terms` (what each rate counts) `issue_query` (the one query) `issue_lists` `issue_counts`
   `issue_rows` `boards` (queues, and the time left) `choices` `map_layers` `trust` (of the map's numbers) `rates`
   `rate_weights` (of the index made of them)

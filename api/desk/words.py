@@ -7,6 +7,7 @@ from api import texts
 from api.export_columns import WORDS
 from api.texts import marked
 from surveys.boards import Left, QueueName
+from surveys.clock import Unit
 from surveys.issues import Asked
 from surveys.moves import Opinion
 from surveys.workflow import Move
@@ -104,6 +105,11 @@ ASKED: Mapping[Asked, str] = {
     "return": marked("asked to be given back"),
     "pause": marked("a pause is asked for"),
     "extend": marked("more time is asked for"),
+}
+UNITS: Mapping[Unit, str] = {
+    "working_hours": marked("working hours"),
+    "working_days": marked("working days"),
+    "calendar_hours": marked("hours"),
 }
 OPINIONS: Mapping[Opinion, str] = {
     "agree": marked("Agrees"),

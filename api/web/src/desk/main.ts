@@ -1,6 +1,7 @@
 // The desk's pages: keys, ticked rows, and answers of htmx that are more than a line of text.
 
 import { bulk } from './bulk'
+import { maps } from './issue_map'
 import { keys } from './keys'
 
 interface Swapping {
@@ -45,5 +46,23 @@ document.addEventListener('htmx:afterSwap', (event) => {
   document.getElementById(target.id)?.querySelector<HTMLElement>('[data-focus]')?.focus()
 })
 
+// What belongs to one channel is asked for once that channel is chosen.
+function channels(): void {
+  for (const select of document.querySelectorAll<HTMLSelectElement>('select[name=channel]'))
+    for (const part of select.form?.querySelectorAll<HTMLElement>('[data-if-channel]') ?? []) {
+      part.hidden = part.dataset.ifChannel !== select.value
+      for (const field of part.querySelectorAll<HTMLInputElement>('input, select')) field.disabled = part.hidden
+    }
+}
+
+// Leaflet is a script of its own, which has run by then.
+document.addEventListener('DOMContentLoaded', maps)
+document.addEventListener('toggle', maps, true)
+document.addEventListener('htmx:afterSettle', maps)
+document.addEventListener('change', channels)
+document.addEventListener('htmx:afterSettle', channels)
+
 keys()
 bulk()
+channels()
+if (document.readyState !== 'loading' && 'L' in window) maps()

@@ -1,8 +1,7 @@
 // Base maps drawn in GCJ-02 or BD-09 need every position moved to where they draw it. All else here is WGS-84.
 
+import { moves, type Move } from '../shifting'
 import { page } from './page'
-
-type Move = (lon: number, lat: number) => [number, number]
 
 const stay: Move = (lon, lat) => [lon, lat]
 
@@ -13,11 +12,7 @@ export let toTrue: Move = stay
 
 /** Loads the transformation when the base map needs one. */
 export async function ready(): Promise<void> {
-  if (page.system !== 'gcj02' && page.system !== 'bd09') return
-  const { default: gcoord } = await import('gcoord')
-  const drawn = page.system === 'gcj02' ? gcoord.GCJ02 : gcoord.BD09
-  toDrawn = (lon, lat) => gcoord.transform([lon, lat], gcoord.WGS84, drawn) as [number, number]
-  toTrue = (lon, lat) => gcoord.transform([lon, lat], drawn, gcoord.WGS84) as [number, number]
+  ;({ toDrawn, toTrue } = await moves(page.system))
 }
 
 export function drawnAt(position: { lon: number; lat: number }): L.LatLng {
