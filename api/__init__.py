@@ -9,9 +9,9 @@ Where does it go? `app` puts everything together; one file per noun answers for 
 - what every door shares: `json_bodies` (in) `problem_details` (no) `documented_problems` `pages` `shell`
   (what stands around them) `texts` (in the reader's language; `locale/`) `qr_codes`
 - work: `visits` `filing` (visits that arrive together) `issues` `rates` `coverage` `coverage_page` `dashboards`
-  `dashboard_pages` `twins`
-  `return_visits` `maps` `tiles` `communities` `contacts` `day` (what a phone takes along) `campaigns`
-  `premises` (the register of doors) `premises_pages` `places` (that are uncertain) `views` (that are saved)
+  `dashboard_pages` `twins` `return_visits` `maps` `map_files` (without a server) `tiles` `communities` `contacts` `day`
+  (what a phone takes along) `campaigns` `premises` (the register of doors) `premises_pages` `places` (that are
+  uncertain) `views` (that are saved)
   `phone_client` (the app) `campaign_pages` `assignments` `route_plans` (proposals under way) `route_planner` (the
   process that divides doors)
 - `desk/`: the pages of those who work through issues

@@ -62,6 +62,11 @@ def asset(name: str) -> str:
     return f"/static/{_assets()[name]}"
 
 
+def asset_text(name: str) -> str:
+    """Return what a built script or style holds, for a file that carries it."""
+    return (STATIC / _assets()[name]).read_text()
+
+
 def content_policy(**further: str) -> str:
     """Return the content security policy, with `further` sources: `script_src="'nonce-…'"`."""
     policy = dict(CONTENT_POLICY)

@@ -6,6 +6,7 @@ other text travel in an inert JSON block, and the page's own script sets them as
 """
 
 import json
+import secrets
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TypeAlias
@@ -140,6 +141,32 @@ def page(
     return str(whole.render())
 
 
+def file(
+    drawing: Drawing, *, title: str, language: str, styles: str, scripts: Sequence[str], data: Mapping[str, object]
+) -> str:
+    """Render a page that has all it needs with it and asks nobody for anything, so that it opens from a stick: the text
+    of its styles and of its scripts, Leaflet's first. Its own policy holds it to that. Raises ValueError for what would
+    end a script or a style before its end."""
+    for text in (styles, *scripts):
+        if "<!--" in text or "</script" in text.lower() or "</style" in text.lower():
+            raise ValueError("a script or a style holds what would end it")
+    library, *own = scripts
+    issue_map = IssueMap(drawing, BaseMap(), None)
+    Areas(drawing).add_to(issue_map)
+    nonce = secrets.token_urlsafe(18)
+    whole = File(
+        title=title,
+        language=language,
+        nonce=nonce,
+        styles=styles,
+        library=library,
+        own=own,
+        data={**data, **_names(drawing)},
+    )
+    issue_map.add_to(whole)
+    return str(whole.render())
+
+
 class Page(Figure):
     """A figure whose scripts carry the nonce of this one response.
 
@@ -170,6 +197,49 @@ class Page(Figure):
         self.header._children.clear()  # the character set stands in the template
 
 
+class File(Figure):
+    """A figure in one file: what it shows and what it runs stand in it, and its policy lets in nothing else."""
+
+    _template = Template(
+        '<!DOCTYPE html>\n<html lang="{{ this.language|e }}">\n<head>\n'
+        '<meta charset="utf-8">\n'
+        '<meta http-equiv="Content-Security-Policy" content="{{ this.policy|e }}">\n'
+        "<title>{{ this.title|e }}</title>\n"
+        '<meta name="viewport" content="width=device-width, initial-scale=1, viewport-fit=cover">\n'
+        '<meta name="color-scheme" content="light">\n'
+        '<style nonce="{{ this.nonce|e }}">{{ this.styles }}</style>\n'
+        "</head>\n<body>\n{{ this.html.render(**kwargs) }}\n"
+        '<script type="application/json" id="data">{{ this.data }}</script>\n'
+        '<script nonce="{{ this.nonce|e }}">{{ this.library }}</script>\n'
+        '<script nonce="{{ this.nonce|e }}">\n{{ this.script.render(**kwargs) }}\n</script>\n'
+        '{% for script in this.own %}<script nonce="{{ this.nonce|e }}">{{ script }}</script>\n{% endfor %}'
+        "</body>\n</html>\n"
+    )
+
+    def __init__(
+        self,
+        *,
+        title: str,
+        language: str,
+        nonce: str,
+        styles: str,
+        library: str,
+        own: Sequence[str],
+        data: Mapping[str, object],
+    ) -> None:
+        super().__init__(title=title)
+        self.language = language
+        self.nonce = nonce
+        self.styles = styles
+        self.library = library
+        self.own = own
+        self.data = _inert(data)
+        self.policy = (
+            f"default-src 'none'; script-src 'nonce-{nonce}'; style-src 'nonce-{nonce}'; img-src data:;"
+            " base-uri 'none'; form-action 'none'"
+        )
+
+
 class IssueMap(folium.Map):
     """Folium's map without the scripts, styles and fonts that it would fetch from elsewhere."""
 
@@ -182,7 +252,7 @@ class IssueMap(folium.Map):
         "{% endmacro %}"
     )
 
-    def __init__(self, drawing: Drawing, base_map: BaseMap, assets: Assets) -> None:
+    def __init__(self, drawing: Drawing, base_map: BaseMap, assets: Assets | None) -> None:
         west, south = drawing.origin
         width, height = drawing.size
         super().__init__(
@@ -195,8 +265,8 @@ class IssueMap(folium.Map):
             zoomSnap=1 if base_map.layers else 0.25,
         )
         self._id = "issues"
-        self.default_js = [("leaflet", assets.leaflet)]
-        self.default_css = [("styles", assets.styles)]
+        self.default_js = [("leaflet", assets.leaflet)] if assets else []
+        self.default_css = [("styles", assets.styles)] if assets else []
 
 
 class Areas(MacroElement):

@@ -63,6 +63,13 @@ class Reader(Struct, frozen=True, kw_only=True):
         return bool(self.scopes("district"))
 
 
+def of_whole_district(district: int) -> Reader:
+    """Who reads the whole district and is nobody: for what the program makes at the command line."""
+    nobody = UUID(int=0)
+    grants = (Grant("leader", "district", str(district)),)
+    return Reader(district=district, member=nobody, name="", organisation=nobody, grants=grants)
+
+
 # Who is away at $3, and who stands in for them: a deputy who has left, or is away as well, stands in for nobody.
 _AWAY = """a.district = $1 and a.cancelled_at is null and a.starts_at <= $3 and a.ends_at > $3"""
 _STANDING_IN = f"""
@@ -167,6 +174,25 @@ async def able(conn: Connection, district: int, member: UUID, now: datetime) -> 
     """Whether a member can take something on; None for one who has left, or whom there never was."""
     row = await conn.fetchrow(ABLE, district, member, now, sorted(READING))
     return Able(row["away"], row["reads"]) if row else None
+
+
+READER = """
+select m.id, m.name, m.organisation,
+       array(select (r.role, r.scope_kind, r.scope) from member_role r
+              where r.district = $1 and r.member = m.id order by r.role, r.scope_kind, r.scope) as grants
+from member m where m.district = $1 and m.number = $2 and m.closed_at is null
+"""
+
+
+async def reader(conn: Connection, district: int, number: str) -> Reader | None:
+    """The member of this number with all that they may do, or None when nobody has it, or who had it has left."""
+    row = await conn.fetchrow(READER, district, number)
+    if row is None:
+        return None
+    grants = tuple(Grant(*grant) for grant in row["grants"])
+    return Reader(
+        district=district, member=row["id"], name=row["name"], organisation=row["organisation"], grants=grants
+    )
 
 
 ROLES = "select role from member_role where district = $1 and member = $2"

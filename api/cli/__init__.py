@@ -1,4 +1,4 @@
-"""The command line: `zoufang serve`, `init`, `migrate`, `jobs`, `demo`, `import …`."""
+"""The command line: `zoufang serve`, `init`, `migrate`, `jobs`, `demo`, `map`, `import …`."""
 
 import importlib
 from typing import Any
@@ -60,6 +60,7 @@ class Commands(click.Group):
         "doctor": "api.cli.doctor:doctor",
         "report": "api.cli.report:report",
         "jobs": "api.cli.jobs:run_jobs",
+        "map": "api.cli.map:map_",
         "history": "api.cli.history:history",
         "keys": "api.cli.keys:keys",
         "residents": "api.cli.residents:residents_group",

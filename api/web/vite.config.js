@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
-import { defineConfig } from 'vite'
+import { build, defineConfig } from 'vite'
 
 const require = createRequire(import.meta.url)
 
@@ -25,11 +25,26 @@ function withoutSourceMap(text) {
   return text.replace(/\/[/*]# sourceMappingURL=\S+( \*\/)?\s*$/, '')
 }
 
+const TARGET = ['chrome90', 'safari15', 'firefox100']
+
+/** The map's script in one piece, for a file that is opened without a server. */
+async function inOnePiece(entry) {
+  const [made] = [
+    await build({
+      configFile: false,
+      root: import.meta.dirname,
+      logLevel: 'warn',
+      build: { write: false, target: TARGET, lib: { entry, formats: ['iife'], name: 'zoufang', fileName: 'alone' } },
+    }),
+  ].flat()
+  return made.output.find((one) => one.type === 'chunk' && one.isEntry).code
+}
+
 /** Writes assets.json: the name by which a page asks for a file, and the hashed name under which it is served. */
 function assets() {
   return {
     name: 'assets',
-    generateBundle(_options, bundle) {
+    async generateBundle(_options, bundle) {
       const served = {}
       for (const file of Object.values(bundle)) {
         if (file.type === 'chunk' && file.isEntry && file.code.trim()) served[`${file.name}.js`] = file.fileName
@@ -42,6 +57,8 @@ function assets() {
       for (const path of FONTS) {
         this.emitFile({ type: 'asset', fileName: `fonts/${path.split('/').pop()}`, source: readFileSync(require.resolve(path)) })
       }
+      const source = await inOnePiece('src/map/main.ts')
+      served['map_alone.js'] = this.getFileName(this.emitFile({ type: 'asset', name: 'map_alone.js', source }))
       this.emitFile({ type: 'asset', fileName: 'assets.json', source: JSON.stringify(served, null, 1) })
     },
   }
@@ -58,7 +75,7 @@ export default defineConfig({
     assetsInlineLimit: 4096,
     chunkSizeWarningLimit: 600, // kB: the charts' library, which comes when a chart comes into sight
     modulePreload: { polyfill: false },
-    target: ['chrome90', 'safari15', 'firefox100'],
+    target: TARGET,
     rolldownOptions: {
       input: {
         map: 'src/map/main.ts',

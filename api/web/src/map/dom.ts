@@ -5,10 +5,18 @@ type Properties = Record<string, string | number | boolean | null | undefined | 
 
 const OURS = /^[/?#]/ // an address of ours: a path, a query or a fragment
 
+let served = true
+
+/** There is no server: what would lead to one of its pages is said, and leads nowhere. */
+export function withoutServer(): void {
+  served = false
+}
+
 function fill(element: Element, properties: Properties, children: Child[]): void {
   for (const [name, value] of Object.entries(properties)) {
     if (value === null || value === undefined || value === false) continue
     if (typeof value === 'function') element.addEventListener(name, value)
+    else if (name === 'href' && !served && String(value).startsWith('/')) continue
     else if (name === 'href' && !OURS.test(String(value))) throw new Error('not an address of ours')
     else element.setAttribute(name, value === true ? '' : String(value))
   }

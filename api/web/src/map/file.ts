@@ -91,12 +91,14 @@ function list(issues: Issue[], streets: Record<string, string>, query: URLSearch
   const box = readBox(query.get('bbox'))
   const [groups, communities, wanted] = ['group', 'community', 'street'].map((name) => query.getAll(name)) as [string[], string[], string[]]
   const placed = query.get('placed')
+  const certainties = query.getAll('certainty')
   const found = issues.filter((issue) => {
     const code = issue.community?.code ?? 'none'
     return (
       (groups.length === 0 || groups.includes(issue.group)) &&
       (communities.length === 0 || communities.includes(code)) &&
       (wanted.length === 0 || wanted.includes(streets[code] ?? 'none')) &&
+      (certainties.length === 0 || certainties.includes(issue.certainty)) &&
       (placed === null || (placed === 'yes') === (issue.position !== null)) &&
       (!box || (issue.position !== null && inside(box, issue.position.lon, issue.position.lat)))
     )

@@ -39,7 +39,7 @@ export function describe(narrower: URLSearchParams): string {
 }
 
 export function listPanel(narrower: URLSearchParams): HTMLElement[] {
-  if (page.file && !page.file.issues)
+  if (page.file && !listed(narrower))
     return [h('h2', { class: 'panel-title', tabindex: '-1' }, describe(narrower)), h('p', { class: 'soft state' }, text.fileHasNoList)]
   const total = h('p', { class: 'list-total', 'aria-live': 'polite' })
   const items = h('ol', { class: 'items' })
@@ -91,6 +91,13 @@ export function listPanel(narrower: URLSearchParams): HTMLElement[] {
     items,
     below,
   ]
+}
+
+const IN_FILE = ['community', 'street', 'group', 'bbox', 'view', 'placed', 'certainty']
+
+/** Whether a file without a server has the issues that a list would show. */
+function listed(narrower: URLSearchParams): boolean {
+  return page.file?.issues !== null && [...narrower.keys()].every((name) => IN_FILE.includes(name))
 }
 
 /** The same list at the desk, and as a file. */

@@ -6,7 +6,7 @@ import { bar } from './bar'
 import { wholeCells, written } from './cells'
 import { periodBars } from './compare'
 import { dayBar } from './days'
-import { h, svg } from './dom'
+import { h, svg, withoutServer } from './dom'
 import { tell } from './figures'
 import { answers } from './file'
 import { layer } from './layers'
@@ -116,7 +116,10 @@ function viewControl(): L.Control {
 }
 
 async function begin(): Promise<void> {
-  if (page.file) answerHere(answers(page))
+  if (page.file) {
+    answerHere(answers(page))
+    withoutServer()
+  }
   await ready()
   map.attributionControl.setPrefix(false)
   document.body.classList.add('map-page')
@@ -144,8 +147,10 @@ async function begin(): Promise<void> {
   readFor = wanted()
   map.on('moveend', () => void moved())
   address.listen(follow)
-  window.addEventListener('online', () => void refresh(true))
-  window.addEventListener('offline', () => gone(known, () => void refresh(true)))
+  if (!page.file) {
+    window.addEventListener('online', () => void refresh(true))
+    window.addEventListener('offline', () => gone(known, () => void refresh(true)))
+  }
   new ResizeObserver(() => fitRoom()).observe(map.getContainer())
   void refresh(true)
   await idle()

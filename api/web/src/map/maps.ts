@@ -58,7 +58,15 @@ function made(): Picture {
   })
   const picture = new Picture(other, then, ...copied(), (place) => hover(place, 'map'))
   moveTogether(map, other)
+  new ResizeObserver(follow).observe(element)
   return picture
+}
+
+/** The second map has the room that it has now, and shows what the first one does. */
+function follow(): void {
+  if (!second || !comparing()) return
+  second.map.invalidateSize({ animate: false })
+  second.map.setView(map.getCenter(), map.getZoom(), { animate: false })
 }
 
 function moveTogether(one: L.Map, other: L.Map): void {
@@ -82,8 +90,7 @@ export function arrange(): void {
   document.body.classList.toggle('comparing', both)
   if (both) second ??= made()
   map.invalidateSize({ animate: false })
-  second?.map.invalidateSize({ animate: false })
-  if (both) second?.map.setView(map.getCenter(), map.getZoom(), { animate: false })
+  follow()
 }
 
 address.listen(arrange)
