@@ -15,8 +15,7 @@ from surveys.refusals import InvalidFilter
 Name = Literal["month", "last_month", "quarter", "year", "own"]
 Than = Literal["before", "year"]
 
-MONTHS = 12  # that a trend shows at least, where it goes by months
-WEEKS = 13  # and weeks, where by weeks
+MONTHS = 12  # that a trend shows at least
 FIRST_DAYS = 5  # of a month, of which there is little to tell yet
 VISIT_DAYS = 31  # the last of a period, whose visits are shown day by day
 
@@ -98,14 +97,6 @@ def trend_of(about: Period, today: date) -> Period:
     that has not begun is none."""
     last = _last_of_month(max(min(about.last, today), about.first))
     return Period(min(about.first.replace(day=1), _shifted(last.replace(day=1), 1 - MONTHS)), last)
-
-
-def weeks_of(about: Period, today: date) -> list[Period]:
-    """The weeks from Monday on that a trend goes over, the last of which has the period's last day, or the present."""
-    end = max(min(about.last, today), about.first)
-    monday = end - timedelta(days=end.weekday())
-    mondays = [monday - timedelta(weeks=ago) for ago in reversed(range(WEEKS))]
-    return [Period(each, each + timedelta(days=6)) for each in mondays]
 
 
 def visit_days(about: Period, today: date) -> Period:

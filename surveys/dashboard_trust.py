@@ -60,7 +60,7 @@ async def of(
         asked = msgspec.structs.replace(within, **narrower)
         return Counted(await issue_counts.total(conn, reader, asked, zone, now), asked)
 
-    row = await conn.fetchrow(VERIFIED, reader.district, now)
+    seal, verified = await history_of(conn, reader.district, now)
     return Trust(
         reported=await count(filters),
         unplaced=await count(filters, certainty=("unplaced",)),
@@ -68,6 +68,12 @@ async def of(
         outside=await count(filters, certainty=("outside",)),
         imported=await count(filters, source=("ledger",)),
         provisional=await count(scope, group=("reported", "in_hand", "overdue"), provisional=True),
-        seal=await history_seals.head(conn, reader.district),
-        verified=Verified(**row) if row else None,
+        seal=seal,
+        verified=verified,
     )
+
+
+async def history_of(conn: Connection, district: int, now: datetime) -> tuple[Head | None, Verified | None]:
+    """The last seal of a district's history, and when that was last held to its seals."""
+    row = await conn.fetchrow(VERIFIED, district, now)
+    return await history_seals.head(conn, district), Verified(**row) if row else None

@@ -350,8 +350,9 @@ def _hours(row: Row | None) -> Hours:
     return row.hours if row and row.hours else Hours(median=None, p90=None, count=0)
 
 
-def _slowness(one: Department) -> tuple[bool, bool, float, str]:
-    return one.key is None, one.hours.count < FEWEST, -(one.hours.median or 0.0), one.key or ""
+def _slowness(one: Department) -> tuple[bool, bool, float, int, str]:
+    few = one.hours.count < FEWEST
+    return one.key is None, few, -(one.hours.median or 0.0), -one.open.count, one.key or ""
 
 
 async def _campaigns(question: _Question) -> list[Covered]:

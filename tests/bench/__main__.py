@@ -11,6 +11,7 @@ import click
 from api.embedded_postgres import Cluster
 from tests.bench import (
     cards,
+    dashboards,
     doors,
     figures,
     filing,
@@ -43,6 +44,7 @@ MEASURES = {
     "twins": twins.measure,
     "late": late.measure,
     "rates": rates.measure,
+    "dashboards": dashboards.measure,
     "doors": doors.measure,
     "walking": walking.measure,
 }

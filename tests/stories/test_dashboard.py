@@ -29,6 +29,7 @@ from tests.conftest import (
 from tests.doors import Answer, answered, read
 from tests.stories import test_rates
 from tests.stories.test_rates import Town
+from tests.street import walk
 
 pytestmark = pytest.mark.anyio
 
@@ -138,6 +139,21 @@ async def test_a_district_without_issues_has_no_rates(empty: Client) -> None:
     assert "0.0%" not in page
     assert "没有上报的问题" in page
     assert (await empty.get("/dashboards/rates", headers=LEADER.headers)).status_code == 200
+
+
+@pytest.mark.parametrize("who", [LEADER, WORKER, MEMBER], ids=["leader", "worker", "member"])
+async def test_coverage_and_visits_are_those_of_their_lists(
+    client: Client, conn: asyncpg.Connection, who: Person
+) -> None:
+    await walk(client, conn)
+    questions: list[dict[str, Any]] = [{}, {"street": "410103001"}, {"community": FAR}, {"organisation": str(BELOW)}]
+    for asked in questions:
+        told = await read(client, who, "/api/dashboard", period="year", **asked)
+        (campaign,) = told["campaigns"]
+        assert campaign["doors"]["count"] or asked
+        for count, href in [*numbers(campaign), *numbers(told["visits"])]:
+            assert await total(client, who, href) == count, href
+    assert sum(day["count"] for day in (await read(client, LEADER, "/api/dashboard"))["visits"]) > 0
 
 
 async def test_residents_who_are_still_to_be_asked_are_counted_and_listed(

@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from datetime import timedelta
 from typing import Any, get_args
 from uuid import UUID, uuid4
 from zoneinfo import ZoneInfo
@@ -19,6 +20,7 @@ from surveys import (
     audit,
     card_doors,
     contacts,
+    dashboard_trust,
     history,
     history_seals,
     issue_counts,
@@ -35,6 +37,7 @@ from surveys import (
     sessions,
     twin_proposals,
     twins,
+    visit_days,
     visit_query,
 )
 from surveys.contacts import Contact
@@ -289,6 +292,16 @@ async def test_whom_to_ask_is_found_without_reading_the_rest(conn: asyncpg.Conne
     asked = return_visits_due.Asked()
     used = await indexes(conn, lambda conn: return_visits_due.page(conn, who, asked, ZONE, NOW))
     assert "return_visit_open" in used
+
+
+async def test_a_dashboard_reads_no_table_from_its_beginning_to_its_end(conn: asyncpg.Connection) -> None:
+    """Beside the issues, which are counted as the rates are: visits of its days, whom to ask, and the last seal."""
+    who = await reader(conn, LEADER)
+    days = VisitFilters(started_from=(NOW - timedelta(days=1)).date(), started_to=NOW.date(), withdrawn=False)
+    assert "visit_newest" in await indexes(conn, lambda conn: visit_days.by_day(conn, who, days, ZONE, NOW))
+    asked = return_visits_due.Asked()
+    assert "return_visit_open" in await indexes(conn, lambda conn: return_visits_due.count(conn, who, asked))
+    await indexes(conn, lambda conn: dashboard_trust.history_of(conn, DISTRICT, NOW))
 
 
 async def test_a_door_is_looked_up_with_its_issues_by_its_card(conn: asyncpg.Connection) -> None:

@@ -22,7 +22,7 @@ function token(name: string): string {
 
 const still = () => window.matchMedia('(prefers-reduced-motion: reduce), print').matches
 const presented = () => document.body.classList.contains('present')
-const textSize = () => (presented() ? 18 : 14)
+const textSize = () => (window.matchMedia('print').matches ? 10 : presented() ? 18 : 14)
 
 /** A text in which the library finds no style: braces and bars are its markup. */
 function plain(text: string): string {
@@ -42,7 +42,7 @@ function marks(table: string, column: number): Mark[] {
     if (!cell || cell.dataset.value === undefined) return []
     return [
       {
-        label: cell.dataset.label ?? row.cells[0]?.textContent?.trim() ?? '',
+        label: cell.dataset.label ?? row.cells[0]?.dataset.label ?? row.cells[0]?.textContent?.trim() ?? '',
         value: cell.dataset.value === '' ? null : Number(cell.dataset.value),
         href: cell.dataset.href ?? cell.querySelector('a')?.getAttribute('href') ?? null,
       },
@@ -175,7 +175,7 @@ export function draw(drawing: HTMLElement): void {
   const kind = KINDS[drawing.dataset.draw ?? '']
   if (!kind || drawing.dataset.drawn) return
   const [option, shown] = kind(drawing)
-  if (!shown.some((series) => series.length)) {
+  if (!shown.some((series) => series.some(({ value }) => value !== null && (value > 0 || kind === trend)))) {
     drawing.hidden = true
     return
   }
@@ -189,7 +189,7 @@ export function draw(drawing: HTMLElement): void {
   follow(drawing, chart)
 }
 
-/** Fit the chart to its place, also on paper, until the place is gone. */
+/** Fit the chart to its place, and draw it anew for paper, until the place is gone. */
 function follow(drawing: HTMLElement, chart: echarts.ECharts): void {
   const fit = () => {
     if (drawing.isConnected) chart.resize({ animation: { duration: 0 } })
@@ -199,11 +199,14 @@ function follow(drawing: HTMLElement, chart: echarts.ECharts): void {
   const paper = window.matchMedia('print')
   const end = () => {
     seen.disconnect()
-    paper.removeEventListener('change', fit)
-    window.removeEventListener('beforeprint', fit)
+    paper.removeEventListener('change', anew)
     chart.dispose()
+    delete drawing.dataset.drawn
+  }
+  const anew = () => {
+    end()
+    if (drawing.isConnected) draw(drawing)
   }
   seen.observe(drawing)
-  paper.addEventListener('change', fit)
-  window.addEventListener('beforeprint', fit)
+  paper.addEventListener('change', anew)
 }
