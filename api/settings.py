@@ -78,7 +78,7 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     columns_megabytes: Annotated[
         int,
         Meta(ge=0, le=1_000_000, description="megabytes of issues that one process keeps in memory to count them"),
-    ] = 512
+    ] = 1_024
     filing_connections: Annotated[
         int, Meta(ge=1, le=8, description="further connections on which visits that arrive together are filed")
     ] = 2

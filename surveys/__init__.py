@@ -22,7 +22,7 @@ Where does it go? From low to high, by what it is about:
   `joint_reviews` `appointments` (of an agent)
 - reading them: `rate_terms` (what each rate counts) `issue_query` (the one query) `issue_lists` `issue_counts`
   `issue_rows` `boards` (queues, and the time left) `choices` `map_layers` `trust` (of the map's numbers) `rates`
-  `rate_weights` (of the index made of them)
+  `rate_breakdowns` `rate_weights` (of the index made of them)
 - counting them in memory (counting.md): `column_rows` (as they come out of the tables) `column_numbers` (for texts and
   ids) `issue_columns` `column_loading` (and what changed since) `kept_columns` (of a process) `issue_views` (now, or
   at a moment) `issue_texts` (searched for) `issue_masks` (the one query over them) `shown_issues` `issue_sums`

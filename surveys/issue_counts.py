@@ -14,7 +14,7 @@ from asyncpg import Connection
 from msgspec import Struct
 
 from maps.tiles import Range
-from surveys import column_rows, issue_query, issue_sums, scopes, shown_issues
+from surveys import column_rows, issue_masks, issue_query, issue_sums, scopes, shown_issues
 from surveys.issue_columns import NUMBERED
 from surveys.issue_masks import GROUPS
 from surveys.issue_query import GROUP, Filters, Moment, moment
@@ -138,7 +138,8 @@ async def clusters(
         return []  # what has no place is on no map
     filters = msgspec.structs.replace(filters, placed=True)
     query = issue_query.query(within, filters, zone, about)
-    found = await shown_issues.shown(conn, within, filters, zone, about, [cells] if cells else None)
+    anywhere = msgspec.structs.replace(filters, placed=None)  # the cells say it
+    found = await shown_issues.shown(conn, within, anywhere, zone, about, _looked_at(filters, cells))
     if found is not None:
         return _clusters(found, await found.ask(issue_sums.gathered, shift, cells))
     parameters = [*query.parameters, shift, *(cells or ())]
@@ -146,6 +147,13 @@ async def clusters(
     where = f"where cell between ${at + 1} and ${at + 2}" if cells else ""
     rows = await conn.fetch(query.text + CLUSTERS.format(shift=f"${at}", where=where), *parameters)
     return [_cluster(row) for row in rows]
+
+
+def _looked_at(filters: Filters, cells: Range | None) -> Sequence[Range]:
+    """The cells in which placed issues may lie."""
+    if cells is not None:
+        return [cells]
+    return issue_masks.cells(filters) or [issue_sums.WHOLE]
 
 
 def _clusters(found: Shown, gathered: Gathered) -> list[Cluster]:

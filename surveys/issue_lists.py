@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime
+from functools import partial
 from typing import Any, Literal
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -15,12 +16,13 @@ from surveys import (
     contacts,
     cursors,
     history,
-    issue_counts,
     issue_query,
+    issue_sums,
     joint_reviews,
     merging,
     return_visit_lists,
     scopes,
+    shown_issues,
     workflow,
 )
 from surveys.categories import Channel, Urgency
@@ -28,14 +30,17 @@ from surveys.clock import Unit
 from surveys.contacts import Masked
 from surveys.history import Entry
 from surveys.issue_query import GROUP, OVERDUE, Box, Filters, Moment, Query, moment, seen
+from surveys.issue_sums import Place
+from surveys.issue_views import microseconds
 from surveys.issues import Asked
 from surveys.joint_reviews import Said
 from surveys.people import Handler, Reader
 from surveys.placing import Certainty, CommunityName, Point
 from surveys.refusals import InvalidCursor, NotFound
 from surveys.return_visit_lists import OfIssue
-from surveys.scopes import Parameters, Reach
+from surveys.scopes import Parameters
 from surveys.sealing import KeyRing
+from surveys.shown_issues import Shown
 from surveys.standings import standings
 from surveys.workflow import Group, Move, State
 
@@ -172,21 +177,39 @@ async def page(
     about = Moment(after.at, after.known_at) if after and order == "newest" else moment(filters, zone, now)
     within = await scopes.reach(conn, reader)
     query = narrowed.of(issue_query.query(within, filters, zone, about))
-    count = await _total(conn, within, filters, zone, query, narrowed) if total else None
-    rows = await conn.fetch(*_part(query, after, limit, order))
-    more = len(rows) > limit
+    found: Shown | None = None
+    count: int | None = None
+    if narrowed == ALL:
+        found = await shown_issues.shown(conn, within, filters, zone, about, provoke=after is None)
+    if found is not None:
+        count, rows, more = await _in_columns(conn, found, after, limit, order)
+    else:
+        if total:
+            count = await conn.fetchval(f"{query.text} select count(*) from seen", *query.parameters)
+        rows = await conn.fetch(*_part(query, after, limit, order))
+        more = len(rows) > limit
     items = [_item(row) for row in rows[:limit]]
     next_ = _write_cursor(items[-1], about, now, order, _asked(filters, order, narrowed)) if more else None
-    return Page(items=items, next=next_, total=count)
+    return Page(items=items, next=next_, total=count if total else None)
 
 
-async def _total(
-    conn: Connection, within: Reach, filters: Filters, zone: ZoneInfo, query: Query, narrowed: Narrowed
-) -> int:
-    if narrowed == ALL:
-        return await issue_counts.of_moment(conn, within, filters, zone, query.moment)
-    count: int = await conn.fetchval(f"{query.text} select count(*) from seen", *query.parameters)
-    return count
+async def _in_columns(
+    conn: Connection, found: Shown, after: _Cursor | None, limit: int, order: Order
+) -> tuple[int, list[Any], bool]:
+    """How many there are, the rows of a part, and whether there are more: chosen in the columns that the process keeps,
+    and read from the tables, which say once more whether they are seen."""
+    column, way, _ = ORDERS[order]
+    place = Place(microseconds(after.place), after.id.int >> 64, after.id.int % 2**64) if after else None
+    asked = partial(issue_sums.listed, column=column, falling=way == "desc", limit=limit + 1, after=place)
+    listed = await found.ask(asked)
+    ids = found.columns.ids(listed.rows)
+    filters = msgspec.structs.replace(found.filters, text=None)  # what was searched for was found
+    query = issue_query.query(found.within, filters, found.zone, found.about)
+    narrowed = f"where s.id = any(${len(query.parameters) + 1})"
+    ordered = f"order by s.{column} {way}, s.id {way}"
+    part = f", part as (select * from seen s {narrowed})"
+    rows = await conn.fetch(f"{query.text}{part}{ITEMS}{ordered}", *query.parameters, ids[:limit])
+    return listed.total, rows, len(ids) > limit and bool(rows)
 
 
 def _part(query: Query, after: _Cursor | None, limit: int, order: Order) -> tuple[Any, ...]:

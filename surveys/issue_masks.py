@@ -158,10 +158,12 @@ def _where(kept: _Kept, view: View, filters: Filters) -> None:
     if filters.placed is not None:
         kept.only(view["cell"] >= 0 if filters.placed else view["cell"] < 0)
     if filters.bbox is not None:
-        west, south, east, north = filters.bbox
-        lon, lat = view["lon"], view["lat"]
-        inside = (lon >= west) & (lon <= east) & (lat >= south) & (lat <= north)
-        kept.only(inside & (view["cell"] >= 0))
+        inside = view["cell"] >= 0
+        for name, least, most in (("lon", *filters.bbox[::2]), ("lat", *filters.bbox[1::2])):
+            degrees = view[name]
+            if len(degrees) and not least <= degrees.min() <= degrees.max() <= most:
+                inside &= (degrees >= least) & (degrees <= most)
+        kept.only(inside)
 
 
 def _what(kept: _Kept, view: View, numbers: dict[str, Numbers], filters: Filters, looked: Looked) -> None:

@@ -66,6 +66,16 @@ class View:
         pieces = [np.arange(p.rows.start, p.rows.stop) if isinstance(p.rows, slice) else p.rows for p in self.parts]
         return np.concatenate(pieces)
 
+    def rows_at(self, places: Indexes) -> Indexes:
+        """The same for some rows of the view."""
+        begins = np.cumsum([0, *self.lengths()])
+        found = np.zeros(len(places), np.int64)
+        for part, begin, end in zip(self.parts, begins, begins[1:], strict=False):
+            here = (begin <= places) & (places < end)
+            inside = places[here] - begin
+            found[here] = part.rows.start + inside if isinstance(part.rows, slice) else part.rows[inside]
+        return found
+
     def _piece(self, name: str, part: Part) -> Any:
         if part.spans is not None and name in STANDING:
             return self.state.spans[name][part.spans]
@@ -106,7 +116,8 @@ def slices(state: State, cells: Sequence[Range]) -> list[slice]:
 
 
 def _spans_of(state: State, rows: slice) -> slice:
-    first, last = np.searchsorted(state.spans["row"][: state.span_base], [rows.start, rows.stop])
+    ends = np.array([rows.start, rows.stop], np.int32)  # of the column's own type, or all of it would be converted
+    first, last = np.searchsorted(state.spans["row"][: state.span_base], ends)
     return slice(int(first), int(last))
 
 

@@ -20,7 +20,7 @@ from surveys.issue_columns import Columns, TooManyValues
 
 FEW = 2_000  # issues, of which tables are asked as fast
 AGAIN_S = 60  # after which a district that was too small or too large is looked at again
-ISSUE_BYTES, SPAN_BYTES = 170, 110  # in memory, with what lies behind and what is found by its key
+ISSUE_BYTES, SPAN_BYTES = 165, 100  # in memory, with what lies behind and what is found by its key
 MOST_UNSORTED = 0.05  # of all rows, after which they are loaded anew in their order
 LEAST_UNSORTED = 20_000
 
@@ -54,20 +54,23 @@ class KeptColumns:
         self._few = few
         self._districts: OrderedDict[int, _District] = OrderedDict()
 
-    async def of(self, conn: Connection, district: int, *, past: bool = False) -> Columns | None:
+    async def of(self, conn: Connection, district: int, *, past: bool = False, provoke: bool = True) -> Columns | None:
         """The columns of a district as this transaction sees it, with their spans for a question about the past; None
-        when the tables must be asked."""
+        when the tables must be asked. What is not there is loaded, if that is to be provoked."""
         kept = self._districts.setdefault(district, _District())
         self._districts.move_to_end(district)
-        kept.wants_spans |= past
         columns = kept.columns
-        if columns is None or (past and columns.spans is None):
+        missing = columns is None or (past and columns.spans is None)
+        if missing and provoke:
+            kept.wants_spans |= past
             self._begin(district, kept)
+        if missing:
+            return None
         if columns is None or not await self._follow(conn, columns):
             return None
         if self._is_ragged(columns):
             self._begin(district, kept)
-        return None if past and columns.spans is None else columns
+        return columns
 
     async def loaded(self, district: int) -> None:
         """Wait until what is being loaded is there."""
@@ -147,7 +150,13 @@ class KeptColumns:
                 kept.columns = await column_loading.load(conn, district, spans=spans)
             if kept.wants_spans and not spans:
                 kept.not_before = kept.spans_not_before
-            self._tell("issues_loaded", district=district, issues=size.issues, seconds=round(monotonic() - started, 2))
+            self._tell(
+                "issues_loaded",
+                district=district,
+                issues=size.issues,
+                spans=size.spans,
+                seconds=round(monotonic() - started, 2),
+            )
         except Exception:  # whoever asks is answered from the tables until it is tried again
             kept.not_before = monotonic() + AGAIN_S
             self._tell("issues_not_loaded", district=district, exc_info=True)

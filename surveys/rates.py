@@ -3,13 +3,11 @@ often they went astray, and how long they took. surveys/rates.md says what each 
 
 They count what the one query shows, so that behind each figure there is the list that the same filters open."""
 
-import calendar
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime, time
 from functools import partial
-from typing import Any, Literal, TypeAlias
-from uuid import UUID
+from typing import Any, TypeAlias
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -19,16 +17,17 @@ from asyncpg import Connection
 from msgspec import Struct
 
 from surveys import column_rows, issue_query, rate_sums, rate_terms, rate_weights, scopes, shown_issues
-from surveys.issue_query import NONE, Filters, Moment, Query, moment, seen
+from surveys.issue_query import Filters, Moment, Query, moment, seen
 from surveys.issue_views import microseconds
 from surveys.people import Reader
+from surveys.rate_breakdowns import BREAKDOWNS as BREAKDOWNS
+from surveys.rate_breakdowns import COLUMNS, in_month
+from surveys.rate_breakdowns import By as By
 from surveys.rate_sums import Parted, Sums
 from surveys.rate_terms import RATES, TERMS, Rate
 from surveys.rate_weights import Weights
 from surveys.refusals import InvalidFilter
 from surveys.shown_issues import Shown
-
-By = Literal["district", "street", "community", "organisation", "department", "category", "channel", "month"]
 
 
 class Share(Struct, frozen=True):
@@ -74,94 +73,6 @@ class Rates(Struct, frozen=True, kw_only=True):
     weights: Weights
 
 
-class _Breakdown(Struct, frozen=True):
-    """How issues are parted: `column` of the one query; `row`, a part's key, its name and what it is part of, for each
-    value of the column, `c.value`, with what `joined` adds; and the filter by which a list shows one part."""
-
-    column: str
-    row: str
-    joined: str
-    narrow: Callable[[Filters, str | None], Filters]
-
-
-def _whole(filters: Filters, _key: str | None) -> Filters:
-    return filters
-
-
-def _by(name: str) -> Callable[[Filters, str | None], Filters]:
-    def narrow(filters: Filters, key: str | None) -> Filters:
-        return msgspec.structs.replace(filters, **{name: (key or NONE,)})
-
-    return narrow
-
-
-def _of_organisation(filters: Filters, key: str | None) -> Filters:
-    return msgspec.structs.replace(filters, organisation=(UUID(key) if key else None,))
-
-
-def _in_month(filters: Filters, key: str | None) -> Filters:
-    year, month = (int(part) for part in (key or "").split("-"))
-    first, last = date(year, month, 1), date(year, month, calendar.monthrange(year, month)[1])
-    return msgspec.structs.replace(
-        filters,
-        reported_from=max(first, filters.reported_from or first),
-        reported_to=min(last, filters.reported_to or last),
-    )
-
-
-BREAKDOWNS: Mapping[By, _Breakdown] = {
-    "district": _Breakdown(
-        "null::text", "d.district::text, d.name, null::text", "join district d on d.district = $1", _whole
-    ),
-    "street": _Breakdown(
-        "community",
-        "s.code, s.name, null::text",
-        "left join community m on m.district = $1 and m.code = c.value"
-        " left join street s on s.district = $1 and s.code = m.street",
-        _by("street"),
-    ),
-    "community": _Breakdown(
-        "community",
-        "m.code, m.name, m.street",
-        "left join community m on m.district = $1 and m.code = c.value",
-        _by("community"),
-    ),
-    "organisation": _Breakdown(
-        "organisation",
-        "o.id::text, o.name, o.parent::text",
-        "left join organisation o on o.district = $1 and o.id = c.value",
-        _of_organisation,
-    ),
-    "department": _Breakdown(
-        "department",
-        "d.code, d.name, null::text",
-        "left join department d on d.district = $1 and d.code = c.value",
-        _by("department"),
-    ),
-    # counted in the row of its group too, as the filter has it
-    "category": _Breakdown(
-        "category",
-        "k.code, k.name, k.parent",
-        "join category own on own.district = $1 and own.code = c.value"
-        " join category k on k.district = $1 and k.code in (own.code, own.parent)",
-        _by("category"),
-    ),
-    "channel": _Breakdown("channel", "c.value, null::text, null::text", "", _by("channel")),
-    "month": _Breakdown(
-        "width_bucket(reported_at, {months})", "lpad(c.value::text, 5, '0'), null::text, null::text", "", _in_month
-    ),
-}
-
-# The columns by whose numbers they are parted there.
-COLUMNS: Mapping[By, str | None] = {
-    "district": None,
-    "street": "community",
-    "community": "community",
-    "organisation": "organisation",
-    "department": "department",
-    "category": "category",
-    "channel": "channel",
-}
 _Part: TypeAlias = tuple[str | None, str | None, str | None]  # key, name, what it is part of
 
 # Counted first by what the issues are parted by, in one pass that two processors share; what those parts are called,
@@ -313,7 +224,7 @@ async def _months_of_the_present(
     past is gone through once all the same, for its spans are in no order of months."""
     found = []
     for month in await _months(conn, reader.district, zone):
-        narrowed = _in_month(filters, f"{month:%Y-%m}")
+        narrowed = in_month(filters, f"{month:%Y-%m}")
         query = await seen(conn, reader, narrowed, zone, about)
         rows = await conn.fetch(*_question(query, "district", [], hours=hours))
         found += [_row(row, f"{month:%Y-%m}", "month", filters) for row in rows]

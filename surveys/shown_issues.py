@@ -70,13 +70,15 @@ async def shown(
     zone: ZoneInfo,
     about: Moment,
     cells: Sequence[Range] | None = None,
+    *,
+    provoke: bool = True,
 ) -> Shown | None:
     """What is seen, of which only what lies in some cells is looked at if they are named; None where the tables have
-    to be asked. Raises InvalidFilter."""
+    to be asked. Without `provoke` nothing is loaded for it. Raises InvalidFilter."""
     kept = kept_columns.beside(conn)
     if kept is None or not issue_masks.can(filters):
         return None
-    columns = await kept.of(conn, within.reader.district, past=about.known_at is not None)
+    columns = await kept.of(conn, within.reader.district, past=about.known_at is not None, provoke=provoke)
     if columns is None:
         return None
     state = columns.now()

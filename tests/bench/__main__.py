@@ -11,6 +11,7 @@ import click
 from api.embedded_postgres import Cluster
 from tests.bench import (
     cards,
+    counting,
     dashboards,
     doors,
     figures,
@@ -45,10 +46,12 @@ MEASURES = {
     "late": late.measure,
     "rates": rates.measure,
     "dashboards": dashboards.measure,
+    "counting": counting.measure,
     "doors": doors.measure,
     "walking": walking.measure,
 }
 LARGE = {
+    "counting": counting.measure_large,
     "maps": map_data.measure_large,
     "ledgers": ledgers.measure_large,
     "openrosa": openrosa.measure_large,

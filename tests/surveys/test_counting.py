@@ -31,6 +31,7 @@ from surveys import (
 from surveys.history import Actor
 from surveys.issue_changes import Change
 from surveys.issue_counts import Column
+from surveys.issue_lists import Order
 from surveys.issue_query import Filters
 from surveys.issues import IssueRow
 from surveys.kept_columns import KeptColumns
@@ -95,7 +96,7 @@ async def agree(
     assert bool(await shown_issues.shown(columns, within, filters, ZONE, about)) == (not filters.id)
     total = await issue_counts.total(columns, *asked)
     assert total == await issue_counts.total(tables, *asked) == await issue_rows.count(tables, *asked)
-    assert (await issue_lists.page(columns, *asked, limit=1)).total == total
+    await list_agree(tables, columns, reader, filters, total)
     shift = tiles.shift_for(zoom)
     found = await issue_counts.clusters(columns, *asked, shift)
     assert plain(found) == plain(await issue_counts.clusters(tables, *asked, shift))
@@ -105,6 +106,26 @@ async def agree(
         tallies = await issue_counts.by(columns, reader, filters, column, ZONE, NOW)
         assert tallies == await issue_counts.by(tables, reader, filters, column, ZONE, NOW)
         assert sum(one.total for one in tallies) == total
+
+
+async def list_agree(
+    tables: asyncpg.Connection, columns: asyncpg.Connection, reader: Reader, filters: Filters, total: int
+) -> None:
+    """The list, page by page, in both of its orders."""
+    orders: tuple[Order, ...] = get_args(Order)
+    for order in orders:
+        cursor = None
+        listed = 0
+        while True:
+            asked = {"limit": 3, "cursor": cursor, "order": order}
+            page = await issue_lists.page(columns, reader, filters, ZONE, NOW, **asked)  # type: ignore[arg-type]
+            assert page == await issue_lists.page(tables, reader, filters, ZONE, NOW, **asked)  # type: ignore[arg-type]
+            listed += len(page.items)
+            assert page.total == total
+            if page.next is None:
+                break
+            cursor = page.next
+        assert listed == total
 
 
 def plain(clusters: list[issue_counts.Cluster]) -> list[object]:
