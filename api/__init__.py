@@ -29,10 +29,12 @@ Where does it go? `app` puts everything together; one file per noun answers for 
   `installation_checks`
 - questionnaires: `questionnaires` `questionnaire_pages` `shipped_questionnaires` `xlsforms` (an XLSForm made into one)
   `xlsform_files` `xlsform_columns` `xlsform_expressions` `xlsform_checks` `xlsform_faults` (by sheet, row, column)
-  `xlsform_maker` (the process that opens them) `answer_exports` `answer_columns`
+  `xlsform_maker` (the process that opens them) `answer_exports` `answer_tables` `answer_columns`
 - briefs: `reports` (their routes) `report_page` `report_making` (by schedule and when asked) `report_sheets` (figures
   in words) `report_files` `report_maker` (the process that sets them) `report_word` `report_template_rules`
 - tables that come in: `tables` `point_files` (GeoJSON) `category_lists` `holiday_lists` `member_files` `ledgers`
-  `premises_files` `premises_reports`; and go out: `exports` `export_columns` `export_files`
+  `premises_files` `premises_reports`; and go out: `exports` `figure_exports` (rates
+  and coverage) `figure_tables` `history_table` `export_tables` (what is asked for) `export_columns` `export_sql` (as
+  PostgreSQL writes them) `export_making` and `export_files` (the process that makes files)
 - `cli/`: one file per command; `demo/`: the invented district; `templates/` and `web/`: pages, and what builds them
 """

@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 
-from api.export_columns import YES_NO, AnswerRow, Header
+from api.export_columns import YES_NO, Header, Row
 from maps.exports import Kind
 from surveys.questionnaire_answers import Answered
 from surveys.questionnaire_fields import Field, said
@@ -17,8 +17,8 @@ VISIT: Sequence[Header] = (
     Header("member_name", "党员", "Member"),
     Header("organisation_name", "党组织", "Organisation"),
     Header("premises_kind", "走访对象类型", "Kind of premises"),
-    Header("premises_name", "走访对象", "Premises"),
-    Header("premises_address", "地址", "Address"),
+    Header("premises_name", "走访对象", "Premises", width=24),
+    Header("premises_address", "地址", "Address", width=32),
     Header("community", "社区代码", "Community code"),
     Header("community_name", "社区", "Community"),
     Header("campaign", "走访活动", "Campaign"),
@@ -26,7 +26,7 @@ VISIT: Sequence[Header] = (
 )
 LAST: Sequence[Header] = (
     Header("unfit", "有不合题型的答案", "Some answers do not fit"),
-    Header("id", "走访标识", "Visit's id"),
+    Header("id", "走访标识", "Visit's id", width=38),
 )
 ANSWER: Sequence[Header] = (
     Header("repeat", "重复组", "Repeat"),
@@ -81,7 +81,7 @@ def _wide(fields: Sequence[Field], most: Mapping[str, int]) -> Iterator[tuple[st
             yield f"{field.name}/", field, ("", "")
 
 
-def wide(row: Answered, fields: Sequence[Field], headers: Sequence[Header], language: str) -> AnswerRow:
+def wide(row: Answered, fields: Sequence[Field], headers: Sequence[Header], language: str) -> Row:
     """The answers of one visit in words, a column each."""
     cells = dict.fromkeys((header.name for header in headers), None) | _of_visit(row, language)
     for field in fields:
@@ -96,13 +96,13 @@ def wide(row: Answered, fields: Sequence[Field], headers: Sequence[Header], lang
         elif value is not None:
             name = f"{field.name}/1/{field.fields[0].name}" if field.fields else f"{field.name}/"
             cells[name] = in_words(field, value, language)
-    return AnswerRow(cells)
+    return cells
 
 
 # --- long
 
 
-def long(row: Answered, fields: Sequence[Field], language: str) -> Iterator[AnswerRow]:
+def long(row: Answered, fields: Sequence[Field], language: str) -> Iterator[Row]:
     """A row for each answer of one visit, and for each choice of several; what no question asked for is told too."""
     visit = _of_visit(row, language)
     for repeat, entry, field, value in _each(fields, row.values):
@@ -117,7 +117,7 @@ def long(row: Answered, fields: Sequence[Field], language: str) -> Iterator[Answ
                 "answer_label": str(in_words(field, one, language)),
                 "number": number,
             }
-            yield AnswerRow(visit | cells)
+            yield visit | cells
 
 
 def _each(fields: Sequence[Field], values: Mapping[str, Any]) -> Iterator[tuple[str | None, int | None, Field, Any]]:

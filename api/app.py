@@ -36,6 +36,7 @@ from api import (
     desk,
     devices,
     exports,
+    figure_exports,
     first_access,
     health,
     integrations,
@@ -123,6 +124,7 @@ ROUTES: list[Any] = [
     *photos.ROUTES,
     *uploads.ROUTES,
     *exports.ROUTES,
+    *figure_exports.ROUTES,
     *questionnaires.ROUTES,
     *questionnaire_pages.ROUTES,
     *answer_exports.ROUTES,
@@ -187,7 +189,11 @@ def create_app(
         middleware=[DefineMiddleware(Patience, settings=settings), Authentication],
         exception_handlers=problem_details.HANDLERS,
         compression_config=CompressionConfig(
-            backend="gzip", minimum_size=1_000, gzip_compress_level=5, exclude=[r"\.xlsx$", r"/photos/", r"^/phone/"]
+            backend="gzip",
+            minimum_size=1_000,
+            gzip_compress_level=5,
+            exclude=[r"/photos/", r"^/phone/"],
+            exclude_opt_key=exports.ITSELF_COMPRESSED,
         ),
         openapi_config=pages.OPENAPI,
         plugins=[Problems()],

@@ -1,8 +1,7 @@
 """The history over HTTP and as a page: for the auditor, who sees who did what, and of what was written only why
 somebody wanted to see a resident's data, and for the administrator."""
 
-from collections.abc import AsyncIterator
-from datetime import date, datetime
+from datetime import date
 from typing import Annotated, Any
 from urllib.parse import urlencode
 from uuid import UUID
@@ -11,7 +10,6 @@ import asyncpg
 import msgspec
 from litestar import Request, get
 from litestar.di import NamedDependency
-from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import FromQuery, QueryParameter
 from litestar.response import Redirect, Template
 from msgspec import Meta, Struct
@@ -19,12 +17,11 @@ from msgspec import Meta, Struct
 from api import history_words, jobs, problem_details, shell
 from api.auth import Clock
 from api.documented_problems import REFUSES
-from api.export_columns import Header
-from api.exports import CSV, XLSX, Download, Exports, Format, Table, Told
-from api.history_words import event_in_words, in_words
+from api.exports import CSV, XLSX, Format, file_route
+from api.history_table import History
+from api.history_words import event_in_words
 from api.issues import refuse_unfit
 from api.json_bodies import in_words as in_plain
-from api.limits import TAKES_ITS_TIME
 from api.sign_in import NOT_KEPT
 from surveys import audit
 from surveys.audit import Asked, HistoryPage
@@ -87,101 +84,15 @@ async def list_history(
     )
 
 
-HEADERS = (
-    Header("recorded_at", "时间", "Time", "time"),
-    Header("kind", "类别", "Kind"),
-    Header("event", "事件", "Event"),
-    Header("actor", "操作人", "Done by"),
-    Header("actor_name", "操作人姓名", "Name of who did it"),
-    Header("subject", "对象编号", "Number of whom or what"),
-    Header("subject_name", "对象名称", "Name of whom or what"),
-    Header("happened_at", "生效时间", "Took effect", "time"),
-    Header("subject_id", "对象标识", "Id of whom or what"),
-    Header("version", "版本", "Version", "number"),
-    Header("facts", "详情", "Facts"),
-    Header("id", "记录标识", "Id of the record"),
-)
-
-
-class HistoryRow(Struct, frozen=True, kw_only=True):
-    """An event as a row of a file, in words."""
-
-    recorded_at: datetime
-    kind: str
-    event: str
-    actor: str
-    actor_name: str | None
-    subject: str | None
-    subject_name: str | None
-    happened_at: datetime
-    subject_id: UUID | None
-    version: int
-    facts: str
-    id: UUID
-
-
-class History(Table):
-    """The history under the list's filters."""
-
-    name = "history"
-    words = ("历史记录", "history")
-    headers = HEADERS
-
-    def __init__(self, reader: Reader, language: str, asked_history: Asked) -> None:
-        super().__init__(reader, language)
-        self._asked = asked_history
-
-    async def told(self, conn: asyncpg.Connection, district: District, now: datetime) -> Told:
-        count = await audit.count(conn, self.reader, self._asked, district.zone, now)
-        return Told(await audit.filters_told(conn, self.reader, self._asked), count)
-
-    async def rows(self, conn: asyncpg.Connection, district: District, now: datetime) -> AsyncIterator[Any]:
-        async for event in audit.rows(conn, self.reader, self._asked, district.zone, now):
-            yield _row(event, self.language)
-
-
-def _row(event: audit.Told, language: str) -> HistoryRow:
-    subject = event.subject
-    return HistoryRow(
-        recorded_at=event.recorded_at,
-        kind=in_words(history_words.KINDS, event.kind, language),
-        event=event_in_words(event.kind, event.event, language),
-        actor=event.actor.number or in_words(history_words.ACTORS, event.actor.kind, language),
-        actor_name=event.actor.name or event.actor.id,
-        subject=subject.number if subject else None,
-        subject_name=subject.name if subject else None,
-        happened_at=event.happened_at,
-        subject_id=subject.id if subject else None,
-        version=event.version,
-        facts=msgspec.json.encode(event.facts, order="sorted").decode(),
-        id=event.id,
-    )
+def _table(reader: NamedDependency[Reader], asked_history: NamedDependency[Asked]) -> History:
+    audit.allow(reader)
+    return History(asked_history)
 
 
 def _export(format: Format) -> Any:  # noqa: A002 - the field's word
-    @get(
-        f"/api/history.{format.extension}",
-        responses={
-            200: ResponseSpec(bytes, generate_examples=False, description="The file", media_type=format.media_type)
-        },
-        summary=f"The history as {format.extension.upper()}",
-        name=f"history_{format.extension}",
-        operation_id=f"ExportHistory{format.extension.title()}",
-        opt={REFUSES: (404,), TAKES_ITS_TIME: True},
+    return file_route(
+        "/api/history", format, name="history", what="The history", table=_table, known=FILTERS, refuses=(404,)
     )
-    async def handler(
-        request: Request[Reader, Any, Any],
-        reader: NamedDependency[Reader],
-        asked_history: NamedDependency[Asked],
-        exports: NamedDependency[Exports],
-        lang: FromQuery[str | None] = None,
-    ) -> Download:
-        """All events that the list counts with the same filters, as a file; that it was taken is an event as well."""
-        refuse_unfit(request, FILTERS | {"lang"})
-        audit.allow(reader)
-        return Download(exports, History(reader, problem_details.language(request), asked_history), format)
-
-    return handler
 
 
 class _Form(Struct, frozen=True, forbid_unknown_fields=True, rename={"from_": "from"}):

@@ -9,39 +9,26 @@ from zoneinfo import ZoneInfo
 from msgspec import Struct
 
 from maps.exports import Cell, Column, Kind
-from surveys.issue_rows import IssueRow
-from surveys.premises_lists import PremisesTableRow
-from surveys.visit_rows import VisitRow
 
-
-class AnswerRow(Struct, frozen=True):
-    """A row by the names of its columns, which each questionnaire has of its own."""
-
-    cells: Mapping[str, Any]
-
-    def __getattr__(self, name: str) -> Any:
-        try:
-            return self.cells[name]
-        except KeyError:
-            raise AttributeError(name) from None
-
-
-Row = IssueRow | VisitRow | AnswerRow | PremisesTableRow
+Row = Mapping[str, Any]  # its cells by the names of its columns
 
 
 class Header(Struct, frozen=True):
-    """A column of both languages; its name is the row's field."""
+    """A column of both languages, and how wide it is in a worksheet; its name is the row's field. Where there are
+    `many` a cell holds a list."""
 
     name: str
     zh: str
     en: str
     kind: Kind = "text"
+    width: int = 0  # as wide as its kind usually is
+    many: bool = False
 
 
 ISSUES: Sequence[Header] = (
     Header("number", "编号", "Number"),
-    Header("title", "标题", "Title"),
-    Header("description", "描述", "Description"),
+    Header("title", "标题", "Title", width=36),
+    Header("description", "描述", "Description", width=48),
     Header("category", "类别代码", "Category code"),
     Header("category_name", "类别", "Category"),
     Header("urgency", "紧急程度", "Urgency"),
@@ -62,8 +49,8 @@ ISSUES: Sequence[Header] = (
     Header("lat", "纬度", "Latitude", "number"),
     Header("reported_at", "上报时间", "Reported at", "time"),
     Header("due_at", "办理期限", "Due at", "time"),
-    Header("id", "标识", "Id"),
-    Header("visit", "走访标识", "Visit's id"),
+    Header("id", "标识", "Id", width=38),
+    Header("visit", "走访标识", "Visit's id", width=38),
 )
 
 VISITS: Sequence[Header] = (
@@ -72,10 +59,10 @@ VISITS: Sequence[Header] = (
     Header("member", "党员编号", "Member's number"),
     Header("member_name", "党员", "Member"),
     Header("organisation_name", "党组织", "Organisation"),
-    Header("companions", "同行人", "Companions"),
+    Header("companions", "同行人", "Companions", many=True),
     Header("premises_kind", "走访对象类型", "Kind of premises"),
-    Header("premises_name", "走访对象", "Premises"),
-    Header("premises_address", "地址", "Address"),
+    Header("premises_name", "走访对象", "Premises", width=24),
+    Header("premises_address", "地址", "Address", width=32),
     Header("outcome", "走访结果", "Outcome"),
     Header("community", "社区代码", "Community code"),
     Header("community_name", "社区", "Community"),
@@ -86,19 +73,19 @@ VISITS: Sequence[Header] = (
     Header("lat", "纬度", "Latitude", "number"),
     Header("campaign", "走访活动", "Campaign"),
     Header("contact_card", "服务联系卡", "Contact card"),
-    Header("note", "备注", "Note"),
-    Header("flags", "提示", "Flags"),
-    Header("issues", "问题编号", "Issues"),
+    Header("note", "备注", "Note", width=36),
+    Header("flags", "提示", "Flags", many=True),
+    Header("issues", "问题编号", "Issues", many=True),
     Header("recorded_at", "收到时间", "Received at", "time"),
     Header("withdrawn_at", "撤回时间", "Withdrawn at", "time"),
-    Header("id", "标识", "Id"),
+    Header("id", "标识", "Id", width=38),
 )
 
 PREMISES: Sequence[Header] = (
     Header("code", "编号", "Code"),
     Header("premises_kind", "类型", "Kind"),
-    Header("premises_name", "名称", "Name"),
-    Header("premises_address", "地址", "Address"),
+    Header("premises_name", "名称", "Name", width=24),
+    Header("premises_address", "地址", "Address", width=32),
     Header("premises_state", "状态", "State"),
     Header("community", "社区代码", "Community code"),
     Header("community_name", "社区", "Community"),
@@ -109,7 +96,28 @@ PREMISES: Sequence[Header] = (
     Header("lat", "纬度", "Latitude", "number"),
     Header("premises_source", "来源", "Source"),
     Header("recorded_at", "登记时间", "On the register since", "time"),
-    Header("id", "标识", "Id"),
+    Header("id", "标识", "Id", width=38),
+)
+
+COVERAGE_DOORS: Sequence[Header] = (
+    Header("code", "编号", "Code"),
+    Header("premises_kind", "类型", "Kind"),
+    Header("premises_name", "名称", "Name", width=24),
+    Header("premises_address", "地址", "Address", width=32),
+    Header("door_state", "走访情况", "State in the round"),
+    Header("visits", "走访次数", "Visits", "count"),
+    Header("tries", "无人次数", "Times nobody was at home", "count"),
+    Header("visited_at", "最近走访", "Last visited", "time"),
+    Header("organisation_name", "党组织", "Organisation"),
+    Header("member", "党员编号", "Member's number"),
+    Header("member_name", "党员", "Member"),
+    Header("community", "社区代码", "Community code"),
+    Header("community_name", "社区", "Community"),
+    Header("street", "街道代码", "Street code"),
+    Header("street_name", "街道", "Street"),
+    Header("lon", "经度", "Longitude", "number"),
+    Header("lat", "纬度", "Latitude", "number"),
+    Header("id", "标识", "Id", width=38),
 )
 
 # What people call the values of a column.
@@ -171,6 +179,13 @@ WORDS: Mapping[str, Mapping[str, tuple[str, str]]] = {
         "declined": ("婉拒", "Declined"),
         "closed": ("关门", "Closed"),
     },
+    "door_state": {
+        "not_yet": ("未走访", "Not yet"),
+        "not_home": ("无人", "Nobody at home"),
+        "met": ("见到", "Met"),
+        "declined": ("婉拒", "Declined"),
+        "closed": ("关门", "Closed"),
+    },
     "flags": {
         "card_unknown": ("没有这张联系卡", "No such card"),
         "card_revoked": ("联系卡已停用", "Card revoked"),
@@ -187,13 +202,19 @@ WORDS: Mapping[str, Mapping[str, tuple[str, str]]] = {
     },
 }
 YES_NO = ("否", "No"), ("是", "Yes")
+WIDTHS: Mapping[Kind, int] = {
+    "text": 16, "number": 11, "count": 9, "share": 9, "time": 17, "flag": 10, "shape": 9,
+}  # fmt: skip
 
 
 def columns(headers: Sequence[Header], language: str) -> list[Column]:
     """The columns as they are headed in a language."""
     return [
         Column(
-            header.name, header.en if language == "en" else header.zh, "text" if header.kind == "flag" else header.kind
+            header.name,
+            header.en if language == "en" else header.zh,
+            "text" if header.kind == "flag" else header.kind,
+            header.width or WIDTHS[header.kind],
         )
         for header in headers
     ]
@@ -206,7 +227,7 @@ def for_programs(headers: Sequence[Header]) -> list[Column]:
 
 def in_words(row: Row, headers: Sequence[Header], zone: ZoneInfo, language: str) -> list[Cell]:
     """A row as people read it: words instead of codes, times of the district's clocks."""
-    return [_told(header.name, getattr(row, header.name), zone, language == "en") for header in headers]
+    return [_told(header.name, row[header.name], zone, language == "en") for header in headers]
 
 
 def _told(name: str, value: Any, zone: ZoneInfo, english: bool) -> Cell:
@@ -226,7 +247,7 @@ def _told(name: str, value: Any, zone: ZoneInfo, english: bool) -> Cell:
 
 def in_codes(row: Row, headers: Sequence[Header], zone: ZoneInfo) -> list[Cell]:
     """A row as programs read it: codes, and times in RFC 3339 with the district's offset."""
-    return [_coded(getattr(row, header.name), zone) for header in headers]
+    return [_coded(row[header.name], zone) for header in headers]
 
 
 def _coded(value: Any, zone: ZoneInfo) -> Cell:

@@ -6,24 +6,21 @@ from typing import Annotated, Any, Literal
 from uuid import UUID
 
 import asyncpg
-from litestar import Request, Response, get, post
+from litestar import Request, get, post
 from litestar.di import NamedDependency
 from litestar.exceptions import HTTPException
-from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
 from msgspec import Struct
 
 from api import premises_files, problem_details
 from api.auth import Clock
-from api.communities import GEOJSON
 from api.documented_problems import REFUSES
 from api.issues import ME, refuse_unfit
-from api.json_bodies import JsonBody, TooMany
+from api.json_bodies import JsonBody
 from api.limits import TAKES_ITS_TIME
 from api.premises_files import ListUnusable, Reports
 from api.premises_reports import Report, ReportLine
 from api.tables import UnusableTable
-from maps import exports
 from maps.coordinates import System
 from maps.locator import Atlas
 from surveys import issue_query, premises_changes, premises_lists
@@ -38,7 +35,6 @@ from surveys.premises_mapping import Defaults, PremisesMapping
 from surveys.refusals import InvalidFilter
 
 BESIDE_FILTERS = frozenset({"limit", "cursor", "total", "lang"})
-MOST_POINTS = 50_000  # of one answer; a view of a map has fewer
 LARGEST_LIST = 20 * 1024 * 1024  # bytes of a list that comes through a page
 MOST_ROWS = 20_000  # of it; the command takes any number
 TOGETHER = 500  # rows after which others have their turn
@@ -139,33 +135,6 @@ async def change_premises(
     return await premises_changes.change(conn, atlas, reader, door, data, clock())
 
 
-@get(
-    "/api/premises.geojson",
-    media_type=GEOJSON,
-    responses={200: ResponseSpec(dict[str, Any], media_type=GEOJSON, description="A FeatureCollection in WGS-84")},
-    summary="Doors as points",
-)
-async def premises_points(
-    conn: NamedDependency[asyncpg.Connection],
-    reader: NamedDependency[Reader],
-    clock: NamedDependency[Clock],
-    door_filters: NamedDependency[DoorFilters],
-) -> Response[bytes]:
-    """Where the doors are, of what kind and in which state; without what they are called. More than 50,000 are
-    refused: narrow the view."""
-    points = await premises_lists.points(conn, reader, door_filters, clock(), MOST_POINTS + 1)
-    if len(points) > MOST_POINTS:
-        raise TooMany(None, most=MOST_POINTS)
-    features = b",\n".join(
-        exports.point_feature(str(one.id), one.lon, one.lat, {"kind": one.kind, "state": one.state}) for one in points
-    )
-    return Response(
-        b'{"type":"FeatureCollection","features":[' + features + b"]}",
-        media_type=GEOJSON,
-        headers={"Cache-Control": "no-store"},
-    )
-
-
 class ListTaken(Struct, frozen=True, kw_only=True):
     """What became of a list: how many rows, what of it was left out because residents' names stand there, what to look
     at, and all of that as the text of a CSV file."""
@@ -264,6 +233,5 @@ ROUTES = [
     one_premises,
     add_premises,
     change_premises,
-    premises_points,
     import_premises,
 ]

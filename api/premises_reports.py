@@ -1,6 +1,7 @@
 """What is told of a list that was taken over: each row that was refused, each double, each door to look at."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from pathlib import Path
 
 from msgspec import Struct
@@ -127,7 +128,8 @@ class Report:
         rows = [line.cells(None) for line in self.lines]
         if path.suffix.lower() == ".xlsx":
             columns = [Column(name, header) for (name, _, _), header in zip(HEADINGS, headers, strict=True)]
-            exports.write_workbook(path, "报告 report", columns, [rows])
+            with closing(exports.Workbook(path, "报告 report", columns)) as book:
+                book.write(rows)
         else:
             path.write_bytes(b"\xef\xbb\xbf" + exports.csv_lines([headers, *rows]))
         return True

@@ -3,10 +3,9 @@
 import csv
 import io
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
-from itertools import chain
+from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import msgspec
 import numpy as np
@@ -71,24 +70,26 @@ def _simplified(areas: Sequence[Area], tolerance_m: float) -> Geometries:
     return back
 
 
-Cell: TypeAlias = str | int | float | bool | datetime | None
-Kind = Literal["text", "number", "time", "flag"]
+Cell: TypeAlias = str | int | float | bool | datetime | bytes | None
+Kind = Literal["text", "number", "count", "share", "time", "flag", "shape"]  # a share of one; a shape in WKB
 
 TIME = "%Y-%m-%d %H:%M:%S"
-LAYER = "issues"
 MOST_SHEET_ROWS = 1_048_576  # of a worksheet, its header among them
-LONGEST_CELL = 32_767  # characters of a worksheet's cell
+LONGEST_CELL = 32_767  # UTF-16 units of a worksheet's cell
+FIRST_SERIAL = 61  # a day's number in a worksheet from which on all programs agree: 1 March 1900
 
 # A spreadsheet takes a cell that begins like this for a formula; the wide ones it does in a Chinese locale.
-_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
+FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 
 
 class Column(Struct, frozen=True):
-    """A column of a table: its name for programs, its header for people, and what its cells hold."""
+    """A column of a table: its name for programs, its header for people, what its cells hold, and how wide it is in a
+    worksheet, in characters."""
 
     name: str
     header: str
     kind: Kind = "text"
+    width: int = 14
 
 
 def csv_lines(rows: Iterable[Sequence[Cell]]) -> bytes:
@@ -101,7 +102,7 @@ def csv_lines(rows: Iterable[Sequence[Cell]]) -> bytes:
 
 def _csv_cell(cell: Cell) -> Cell:
     if isinstance(cell, str):
-        return f"'{cell}" if cell.startswith(_FORMULA_STARTS) else cell
+        return f"'{cell}" if cell.startswith(FORMULA_STARTS) else cell
     if isinstance(cell, datetime):
         return cell.strftime(TIME)
     return cell
@@ -113,59 +114,136 @@ def point_feature(id_: str, lon: float | None, lat: float | None, properties: Ma
     return msgspec.json.encode({"type": "Feature", "id": id_, "geometry": geometry, "properties": properties})
 
 
-def write_workbook(
-    path: Path, sheet: str, columns: Sequence[Column], parts: Iterable[Sequence[Sequence[Cell]]]
-) -> None:
-    """Write a table as XLSX, one row in memory at a time; times come as ISO 8601 without a zone. No text becomes a
-    formula, a link or a number."""
-    options = {
-        "constant_memory": True,
-        "strings_to_formulas": False,
-        "strings_to_urls": False,
-        "strings_to_numbers": False,
-        "tmpdir": str(path.parent),
-    }
-    with xlsxwriter.Workbook(path, options) as book:
-        page = book.add_worksheet(sheet)
-        page.freeze_panes(1, 0)
-        head = book.add_format({"bold": True, "bottom": 1})
-        at = book.add_format({"num_format": "yyyy-mm-dd hh:mm"})
+def area_feature(id_: str | None, shape: bytes | None, properties: Mapping[str, object]) -> bytes:
+    """A GeoJSON feature of a shape in WKB; without one its geometry is null."""
+    geometry = None if shape is None else msgspec.Raw(shapely.to_geojson(shapely.from_wkb(shape)).encode())
+    return msgspec.json.encode({"type": "Feature", "id": id_, "geometry": geometry, "properties": properties})
+
+
+def shapes(version: BoundaryVersion, tolerance_m: float) -> dict[str, bytes]:
+    """The shape of each area by its code, in WKB, with lines simplified within a tolerance."""
+    found = shapely.to_wkb(_simplified(version.areas, tolerance_m)).tolist()
+    return {area.code: shape for area, shape in zip(version.areas, found, strict=True)}
+
+
+class Workbook:
+    """A table written as XLSX, one row in memory at a time. No text becomes a formula, a link or a number; one that is
+    longer than a cell can hold ends with `cut`, which may name its `{length}`."""
+
+    def __init__(self, path: Path, sheet: str, columns: Sequence[Column], cut: str = "…") -> None:
+        options = {
+            "constant_memory": True,
+            "strings_to_formulas": False,
+            "strings_to_urls": False,
+            "strings_to_numbers": False,
+            "tmpdir": str(path.parent),
+        }
+        self._book = xlsxwriter.Workbook(path, options)
+        self._page = self._book.add_worksheet(sheet)
+        self._page.freeze_panes(1, 0)
+        self._columns, self._rows, self._cut = columns, 0, cut
+        self._formats = {
+            "time": self._book.add_format({"num_format": "yyyy-mm-dd hh:mm"}),
+            "share": self._book.add_format({"num_format": "0.0%"}),
+        }
+        head = self._book.add_format({"bold": True, "bottom": 1, "bg_color": "#EEF2F5", "valign": "vcenter"})
         for place, column in enumerate(columns):
-            page.set_column(place, place, 18)
-            page.write_string(0, place, column.header, head)
-        for number, row in enumerate(chain.from_iterable(parts), start=1):
-            for place, (column, cell) in enumerate(zip(columns, row, strict=True)):
-                if isinstance(cell, str) and column.kind == "time":
-                    page.write_datetime(number, place, datetime.fromisoformat(cell), at)
+            self._page.set_column(place, place, column.width)
+            self._page.write_string(0, place, column.header, head)
+
+    def write(self, rows: Iterable[Sequence[Cell]]) -> None:
+        """Add rows. A time is the number of its day in a worksheet, or ISO 8601 without a zone."""
+        write_text, write_number = self._page.write_string, self._page.write_number
+        columns = list(enumerate((column.kind, self._formats.get(column.kind)) for column in self._columns))
+        for row in rows:
+            self._rows += 1
+            for (place, (kind, format_)), cell in zip(columns, row, strict=True):
+                if cell is None:
+                    continue
+                if kind == "time":
+                    serial = _serial(cell)
+                    if isinstance(serial, str):
+                        write_text(self._rows, place, serial)
+                    else:
+                        write_number(self._rows, place, serial, format_)
                 elif isinstance(cell, str):
-                    page.write_string(number, place, cell[:LONGEST_CELL])
-                elif cell is not None:
-                    page.write(number, place, cell)
+                    write_text(self._rows, place, cell if len(cell) * 2 <= LONGEST_CELL else self._fitting(cell))
+                else:
+                    write_number(self._rows, place, cell, format_)
+
+    def _fitting(self, text: str) -> str:
+        """The text, or as much of it as a cell can hold and what says so."""
+        units = text.encode("utf-16-le", "surrogatepass")
+        if len(units) <= 2 * LONGEST_CELL:
+            return text
+        end = self._cut.format(length=f"{len(text):,}")
+        return units[: 2 * (LONGEST_CELL - len(end))].decode("utf-16-le", "ignore") + end
+
+    def close(self) -> None:
+        """Finish the file."""
+        if self._rows:
+            self._page.autofilter(0, 0, self._rows, len(self._columns) - 1)
+        self._book.close()
 
 
-def write_geopackage(path: Path, columns: Sequence[Column], parts: Iterable[Sequence[Sequence[Cell]]]) -> None:
-    """Write a table as the points of a GeoPackage, in WGS-84, a part at a time; its columns `lon` and `lat` become the
-    points, and a row without a place has none."""
-    names = [column.name for column in columns]
-    lon, lat = names.index("lon"), names.index("lat")
-    fields = [place for place in range(len(columns)) if place not in (lon, lat)]
-    begun = False
-    for part in chain(parts, [[]]):
-        if begun and not part:
-            continue
-        points = [None if row[lon] is None else shapely.Point(row[lon], row[lat]) for row in part]
+_EPOCH_OF_SHEETS = datetime(1899, 12, 30)  # noqa: DTZ001 - worksheets know no zones
+
+
+def _serial(cell: Cell) -> float | str:
+    """A moment as the number of its day; as a text, where worksheets would disagree about it."""
+    if isinstance(cell, int | float):
+        told = _EPOCH_OF_SHEETS + timedelta(days=cell)
+        return cell if cell >= FIRST_SERIAL else told.strftime(TIME)
+    at = datetime.fromisoformat(str(cell))
+    serial = (at - _EPOCH_OF_SHEETS) / timedelta(days=1)
+    return serial if serial >= FIRST_SERIAL else at.strftime(TIME)
+
+
+class GeoPackage:
+    """A table written as the layer of a GeoPackage, in WGS-84, a part at a time: its columns `lon` and `lat` become
+    points, or its column of shapes becomes areas; a row without a place has no geometry."""
+
+    def __init__(self, path: Path, layer: str, columns: Sequence[Column]) -> None:
+        self._path, self._layer, self._columns, self._begun = path, layer, columns, False
+        names = [column.name for column in columns]
+        self._shape = next((place for place, column in enumerate(columns) if column.kind == "shape"), None)
+        self._point = (names.index("lon"), names.index("lat")) if self._shape is None else None
+        self._fields = [
+            place for place in range(len(columns)) if place != self._shape and place not in (self._point or ())
+        ]
+
+    def write(self, rows: Sequence[Sequence[Cell]]) -> None:
+        """Add rows."""
         pyogrio.raw.write(
-            path,
-            geometry=shapely.to_wkb(np.array(points, dtype=object)),
-            field_data=[
-                np.array([row[place] for row in part], dtype=bool if columns[place].kind == "flag" else object)
-                for place in fields
-            ],
-            fields=[names[place] for place in fields],
-            layer=LAYER,
+            self._path,
+            geometry=self._geometries(rows),
+            field_data=[_values([row[place] for row in rows], self._columns[place].kind) for place in self._fields],
+            fields=[self._columns[place].name for place in self._fields],
+            layer=self._layer,
             driver="GPKG",
-            geometry_type="Point",
+            geometry_type="MultiPolygon" if self._point is None else "Point",
+            promote_to_multi=self._point is None,
             crs="EPSG:4326",
-            append=begun,
+            append=self._begun,
         )
-        begun = True
+        self._begun = True
+
+    def _geometries(self, rows: Sequence[Sequence[Cell]]) -> Any:
+        if self._point is None:
+            return np.array([row[self._shape or 0] for row in rows], dtype=object)
+        lon, lat = self._point
+        points = [None if row[lon] is None else shapely.Point(row[lon], row[lat]) for row in rows]
+        return shapely.to_wkb(np.array(points, dtype=object))
+
+    def close(self) -> None:
+        """Finish the file, which has a layer even when it has no row."""
+        if not self._begun:
+            self.write([])
+
+
+def _values(cells: list[Cell], kind: Kind) -> Any:
+    if kind == "flag":
+        return np.array(cells, dtype=bool)
+    if kind == "count":
+        return np.array(cells, dtype=np.int64)
+    return np.array(cells, dtype=np.float64 if kind in ("number", "share") else object)

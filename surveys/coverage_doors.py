@@ -14,6 +14,7 @@ from surveys.people import Handler
 from surveys.placing import CommunityName, Point
 from surveys.premises import PremisesKind
 from surveys.scopes import Parameters
+from surveys.selections import Selection
 
 MOST_IN_VIEW = 2_000
 
@@ -135,6 +136,28 @@ def _item(row: Any) -> DoorItem:
         tries=row["tries"],
         visited_at=row["visited_at"],
     )
+
+
+# A door with its state in the round, and the codes and names of what it stands in.
+ROWS = """
+select p.code, door.kind as premises_kind, t.body->>'name' as premises_name, t.body->>'address' as premises_address,
+       door.state as door_state, door.visits, door.tries, door.visited_at, o.name as organisation_name,
+       m.number as member, m.name as member_name, door.community, c.name as community_name, c.street,
+       s.name as street_name, door.lon, door.lat, door.id
+from {door}
+join premises p on p.district = $1 and p.id = door.id
+left join text_version t on t.district = $1 and t.subject = door.id and t.version = door.text_version
+left join community c on c.district = $1 and c.code = door.community
+left join street s on s.district = $1 and s.code = c.street
+left join organisation o on o.district = $1 and o.id = door.organisation
+left join member m on m.district = $1 and m.id = door.member
+"""
+
+
+async def selection(conn: Connection, about: Asked) -> Selection:
+    """All doors that are asked for, in the order of the list. Raises InvalidFilter."""
+    query = await coverage_query.doors(conn, about)
+    return Selection(f"{ROWS.format(door=query.text)} {ORDER}", tuple(query.parameter.values))
 
 
 async def in_view(conn: Connection, about: Asked) -> DoorPoints:

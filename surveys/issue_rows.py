@@ -1,53 +1,17 @@
 """Issues as rows of a table that leaves the program: all that a list counts, read through the one query."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
-from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from asyncpg import Connection
-from msgspec import Struct
 
-from surveys.categories import Channel, Urgency
 from surveys.issue_query import GROUP, NONE, OVERDUE, Filters, moment, seen
 from surveys.people import Reader
-from surveys.placing import Certainty
-from surveys.workflow import Group, State
+from surveys.selections import Selection
 
-READ_AHEAD = 500  # rows that are fetched at a time: some hundred kilobytes
-
-
-class IssueRow(Struct, frozen=True, kw_only=True):
-    """An issue with the codes and names of what it stands in; `lon` and `lat` are WGS-84, None without a place."""
-
-    number: str
-    title: str | None
-    description: str | None
-    category: str
-    category_name: str
-    urgency: Urgency
-    channel: Channel
-    state: State
-    group: Group
-    overdue: bool
-    owner: str  # their number
-    owner_name: str
-    department: str | None
-    department_name: str | None
-    community: str | None
-    community_name: str | None
-    street: str | None
-    street_name: str | None
-    certainty: Certainty
-    lon: float | None
-    lat: float | None
-    reported_at: datetime
-    due_at: datetime
-    id: UUID
-    visit: UUID | None
-
-
+# An issue with the codes and names of what it stands in; `lon` and `lat` are WGS-84, null without a place.
 ROWS = f"""
 select s.number::text, t.body->>'title' as title, t.body->>'description' as description,
        s.category, k.name as category_name, s.urgency, s.channel, s.state, {GROUP} as "group",
@@ -65,19 +29,15 @@ order by s.reported_at desc, s.id desc
 """
 
 
-async def rows(
-    conn: Connection, reader: Reader, filters: Filters, zone: ZoneInfo, now: datetime
-) -> AsyncIterator[IssueRow]:
-    """The issues of the list with these filters, newest first, a few hundred of them in memory at a time.
-
-    A transaction must be open. Raises InvalidFilter, and NotAllowed for whoever reads no issues."""
+async def selection(conn: Connection, reader: Reader, filters: Filters, zone: ZoneInfo, now: datetime) -> Selection:
+    """The issues of the list with these filters, newest first. Raises InvalidFilter, and NotAllowed for whoever reads
+    no issues."""
     query = await seen(conn, reader, filters, zone, moment(filters, zone, now))
-    async for row in conn.cursor(query.text + ROWS, *query.parameters, prefetch=READ_AHEAD):
-        yield IssueRow(**row)
+    return Selection(query.text + ROWS, query.parameters)
 
 
 async def count(conn: Connection, reader: Reader, filters: Filters, zone: ZoneInfo, now: datetime) -> int:
-    """How many rows there are. Raises what `rows` raises."""
+    """How many rows there are. Raises what `selection` raises."""
     query = await seen(conn, reader, filters, zone, moment(filters, zone, now))
     counted: int = await conn.fetchval(f"{query.text} select count(*) from seen", *query.parameters)
     return counted

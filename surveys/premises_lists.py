@@ -1,7 +1,6 @@
-"""Doors as they are read, by those within whose reach they are: listed, one by itself, as points, and as rows."""
+"""Doors as they are read, by those within whose reach they are: listed, one by itself, and as rows of a table."""
 
 import hashlib
-from collections.abc import AsyncIterator
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -21,8 +20,8 @@ from surveys.premises_doubles import Double
 from surveys.premises_likeness import Door
 from surveys.refusals import InvalidCursor, InvalidFilter, NotFound
 from surveys.scopes import Parameters, Reach
+from surveys.selections import Selection
 
-READ_AHEAD = 500  # rows that are fetched at a time
 MOST_VISITS = 50  # that one door is shown with, the newest
 
 
@@ -350,46 +349,10 @@ def _held(row: Any) -> DoorHeld:
     )
 
 
-# --- as points, without texts; and as rows of a table that leaves the program
+# --- as rows of a table that leaves the program
 
 
-class DoorPoint(Struct, frozen=True, kw_only=True):
-    """A door on a map."""
-
-    id: UUID
-    kind: PremisesKind
-    state: PremisesState
-    lon: float
-    lat: float
-
-
-async def points(conn: Connection, reader: Reader, filters: DoorFilters, now: datetime, most: int) -> list[DoorPoint]:
-    """The doors under these filters that have a position, at most so many. Raises InvalidFilter and NotAllowed."""
-    where, parameter = await _where(conn, reader, msgspec.structs.replace(filters, placed=True), now)
-    question = f"select p.id, p.kind, p.state, p.lon, p.lat from premises p {where} limit {parameter(most)}"
-    return [DoorPoint(**row) for row in await conn.fetch(question, *parameter.values)]
-
-
-class PremisesTableRow(Struct, frozen=True, kw_only=True):
-    """A door with the codes and names of what it stands in; `lon` and `lat` are WGS-84, None without a place."""
-
-    code: str | None
-    premises_kind: PremisesKind
-    premises_state: PremisesState
-    premises_name: str | None
-    premises_address: str | None
-    community: str | None
-    community_name: str | None
-    street: str | None
-    street_name: str | None
-    certainty: Certainty
-    lon: float | None
-    lat: float | None
-    premises_source: PremisesSource
-    recorded_at: datetime
-    id: UUID
-
-
+# A door with the codes and names of what it stands in; `lon` and `lat` are WGS-84, null without a place.
 ROWS = """
 select p.code, p.kind as premises_kind, p.state as premises_state, t.body->>'name' as premises_name,
        t.body->>'address' as premises_address, p.community, c.name as community_name, c.street, r.name as street_name,
@@ -401,17 +364,14 @@ left join text_version t on t.district = $1 and t.subject = p.id and t.version =
 """
 
 
-async def rows(
-    conn: Connection, reader: Reader, filters: DoorFilters, now: datetime
-) -> AsyncIterator[PremisesTableRow]:
-    """The doors of the list, newest first, a few hundred of them in memory at a time. A transaction must be open."""
+async def selection(conn: Connection, reader: Reader, filters: DoorFilters, now: datetime) -> Selection:
+    """The doors of the list, newest first. Raises InvalidFilter and NotAllowed."""
     where, parameter = await _where(conn, reader, filters, now)
-    async for row in conn.cursor(f"{ROWS} {where} {NEWEST}", *parameter.values, prefetch=READ_AHEAD):
-        yield PremisesTableRow(**row)
+    return Selection(f"{ROWS} {where} {NEWEST}", tuple(parameter.values))
 
 
 async def count(conn: Connection, reader: Reader, filters: DoorFilters, now: datetime) -> int:
-    """How many rows there are. Raises what `rows` raises."""
+    """How many rows there are. Raises what `selection` raises."""
     where, parameter = await _where(conn, reader, filters, now)
     counted: int = await conn.fetchval(f"select count(*) from premises p {where}", *parameter.values)
     return counted

@@ -1,54 +1,17 @@
 """Visits as rows of a table that leaves the program: all that a list counts, within the reader's reach."""
 
-from collections.abc import AsyncIterator
 from datetime import datetime
-from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from asyncpg import Connection
-from msgspec import Struct
 
 from surveys import scopes, visit_query
 from surveys.people import Reader
-from surveys.placing import Certainty
-from surveys.premises import PremisesKind
-from surveys.receipts import Flag
-from surveys.visit_drafts import Outcome
+from surveys.selections import Selection
 from surveys.visit_query import VisitFilters
 
-READ_AHEAD = 500  # rows that are fetched at a time
-
-
-class VisitRow(Struct, frozen=True, kw_only=True):
-    """A visit with the codes and names of what it stands in; `lon` and `lat` are WGS-84, None without a place."""
-
-    started_at: datetime
-    ended_at: datetime
-    member: str  # their number
-    member_name: str
-    organisation_name: str  # of that day
-    companions: list[str]  # their names
-    premises_kind: PremisesKind
-    premises_name: str | None
-    premises_address: str | None
-    outcome: Outcome
-    community: str | None
-    community_name: str | None
-    street: str | None
-    street_name: str | None
-    certainty: Certainty
-    lon: float | None
-    lat: float | None
-    campaign: str | None
-    contact_card: str | None
-    note: str | None
-    flags: list[Flag]
-    issues: list[str]  # the numbers of those that the reader sees as well
-    recorded_at: datetime
-    withdrawn_at: datetime | None
-    id: UUID
-
-
+# A visit with the codes and names of what it stands in, and the issues found on it that the reader sees as well;
+# `lon` and `lat` are WGS-84, null without a place.
 ROWS = """
 select v.started_at, v.ended_at, m.number as member, m.name as member_name, o.name as organisation_name,
        array(select n.name from member n
@@ -69,22 +32,19 @@ left join text_version t on t.district = $1 and t.subject = v.id and t.version =
 """
 
 
-async def rows(
+async def selection(
     conn: Connection, reader: Reader, filters: VisitFilters, zone: ZoneInfo, now: datetime
-) -> AsyncIterator[VisitRow]:
-    """The visits of the list with these filters, newest first, a few hundred of them in memory at a time.
-
-    A transaction must be open. Raises InvalidFilter, and NotAllowed for whoever reads no visits."""
+) -> Selection:
+    """The visits of the list with these filters, newest first. Raises InvalidFilter, and NotAllowed for whoever reads
+    no visits."""
     reach = await scopes.reach(conn, reader)
     where, parameter = visit_query.where(reach, filters, zone, now)
     of_issues = reach.condition(parameter, "issue", "i") or "true"
-    text = f"{ROWS.format(of_issues=of_issues)}{where} {visit_query.NEWEST}"
-    async for row in conn.cursor(text, *parameter.values, prefetch=READ_AHEAD):
-        yield VisitRow(**row)
+    return Selection(f"{ROWS.format(of_issues=of_issues)}{where} {visit_query.NEWEST}", tuple(parameter.values))
 
 
 async def count(conn: Connection, reader: Reader, filters: VisitFilters, zone: ZoneInfo, now: datetime) -> int:
-    """How many rows there are. Raises what `rows` raises."""
+    """How many rows there are. Raises what `selection` raises."""
     where, parameter = visit_query.where(await scopes.reach(conn, reader), filters, zone, now)
     counted: int = await conn.fetchval(f"select count(*) from visit v {where}", *parameter.values)
     return counted

@@ -89,7 +89,8 @@ async def issues_agree(conn: asyncpg.Connection, world: World, reader: Reader, f
         in_group = sum(item.group == group for item in listed)
         assert sum(getattr(area, group) for area in areas) == in_group
 
-    assert sorted([row.id async for row in issue_rows.rows(*asked)]) == sorted(expected)
+    rows = await (await issue_rows.selection(*asked)).fetch(conn)
+    assert sorted(row["id"] for row in rows) == sorted(expected)
     assert await issue_rows.count(*asked) == len(expected)
 
 
@@ -126,8 +127,8 @@ async def visits_agree(conn: asyncpg.Connection, world: World, reader: Reader) -
     assert {item.id: set(item.issues) for item in listed} == on
 
     numbers = {str(one.number): one.id for one in world.issues}
-    rows = [row async for row in visit_rows.rows(conn, reader, VisitFilters(), ZONE, NOW)]
-    assert {row.id: {numbers[number] for number in row.issues} for row in rows} == on
+    rows = await (await visit_rows.selection(conn, reader, VisitFilters(), ZONE, NOW)).fetch(conn)
+    assert {row["id"]: {numbers[number] for number in row["issues"]} for row in rows} == on
     assert len(rows) == await visit_rows.count(conn, reader, VisitFilters(), ZONE, NOW) == len(expected)
     for visit in world.visits:
         opened = await found(visit_query.one(conn, reader, visit.id))
