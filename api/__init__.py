@@ -33,8 +33,9 @@ Where does it go? `app` puts everything together; one file per noun answers for 
 - briefs: `reports` (their routes) `report_page` `report_making` (by schedule and when asked) `report_sheets` (figures
   in words) `report_files` `report_maker` (the process that sets them) `report_word` `report_template_rules`
 - tables that come in: `tables` `point_files` (GeoJSON) `category_lists` `holiday_lists` `member_files` `ledgers`
-  `premises_files` `premises_reports`; and go out: `exports` `figure_exports` (rates
-  and coverage) `figure_tables` `history_table` `export_tables` (what is asked for) `export_columns` `export_sql` (as
-  PostgreSQL writes them) `export_making` and `export_files` (the process that makes files)
+  `premises_files` `premises_reports`
+- and go out: `exports` `figure_exports` (rates and coverage) `export_tables` `figure_tables` `history_table` (what is
+  asked for) `export_columns` `export_sql` (as PostgreSQL writes them) `export_making` `export_files` (the process that
+  makes files); and later: `made_files` (by a job) `export_requests` `made_file_pages`
 - `cli/`: one file per command; `demo/`: the invented district; `templates/` and `web/`: pages, and what builds them
 """

@@ -21,8 +21,10 @@ WHY: Mapping[int, str] = {
     412: "The protocol is tus 1.0.0, and the header Tus-Resumable says so.",
     413: "The request is too large.",
     415: "The content does not come as its header says.",
+    416: "There are no such bytes.",
     422: "A value cannot be used; `field` names it.",
     429: "Too often; Retry-After says when to come again.",
+    507: "The disk has no room for the file.",
     503: "The system is busy or the database is away; Retry-After says when to come again.",
 }
 

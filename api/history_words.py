@@ -135,6 +135,8 @@ EVENTS: Mapping[str, Words] = {
     "reveal.searched": ("按电话查找", "Looked for by phone"),
     "reveal.resident_found": ("查找居民资料", "A resident's data found"),
     "export.exported": ("导出文件", "File exported"),
+    "export.asked": ("申请导出文件", "File asked for"),
+    "export.fetched": ("下载导出文件", "File fetched"),
     "export.resident": ("导出居民资料", "A resident's data exported"),
     "attachment.received": ("收到照片或文件", "Photo or file received"),
     "erasure.erased": ("删除", "Erased"),

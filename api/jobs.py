@@ -27,6 +27,7 @@ from api import (
     erasure_journal,
     errands,
     job_queue,
+    made_files,
     notice_sending,
     report_making,
     upload_parts,
@@ -234,6 +235,11 @@ async def sweep_uploads(conn: asyncpg.Connection, work: Work) -> Mapping[str, ob
     return {"files": upload_parts.sweep(work.settings, work.district, under_way, work.now)}
 
 
+async def forget_exports(conn: asyncpg.Connection, work: Work) -> Mapping[str, object]:
+    """Remove files that were made and whose time is over."""
+    return await made_files.forget(conn, work.settings, work.district, work.now)
+
+
 async def remove_attachments(conn: asyncpg.Connection, work: Work) -> Mapping[str, object]:
     """Remove photos and files that were forgotten from where they lie."""
     store = Store(work.settings)
@@ -259,6 +265,7 @@ JOBS: list[Job] = [
     Job(name="reseal", every=timedelta(minutes=1), run=reseal),
     Job(name="retention", every=timedelta(hours=1), run=retain),
     Job(name="sweep_uploads", every=timedelta(hours=1), run=sweep_uploads),
+    Job(name="forget_exports", every=timedelta(minutes=10), run=forget_exports),
     Job(name="remove_attachments", every=timedelta(minutes=1), run=remove_attachments),
     Job(name="forget_sign_ins", every=timedelta(hours=1), run=forget_sign_ins),
     Job(name="remind", every=timedelta(minutes=1), run=remind, steps=True),
@@ -270,7 +277,7 @@ JOBS: list[Job] = [
 ]
 
 
-ERRANDS: list[Errand] = [notice_sending.ERRAND, webhook_sending.ERRAND, report_making.ERRAND]
+ERRANDS: list[Errand] = [notice_sending.ERRAND, webhook_sending.ERRAND, report_making.ERRAND, made_files.ERRAND]
 
 
 def named(name: str) -> Job:

@@ -381,6 +381,27 @@ TEXTS: Mapping[str, Text] = {
         "照片有 {megapixels} 百万像素，最多 {most} 百万",
         "The picture has {megapixels} megapixels; at most {most}",
     ),
+    "no_space": Text(
+        507,
+        "服务器磁盘空间不足：约需 {needed} MB，剩 {free} MB。请缩小范围，或联系管理员",
+        "The disk has no room: the file may need {needed} MB, and {free} MB are left. Narrow it, or ask who runs this",
+    ),
+    "too_many_files": Text(
+        409, "已有 {most} 个文件在排队或生成，请等其中一个完成", "{most} files are waiting or being made; wait for one"
+    ),
+    "file_ended": Text(
+        409, "文件已生成、失败或取消，不能再取消", "The file is made, has failed or was cancelled already"
+    ),
+    "file_not_ready": Text(409, "文件还没有生成，或没有生成成功", "The file is not made yet, or came to nothing"),
+    "file_out_of_reach": Text(
+        403,
+        "您的权限在此之后有变化，不能再取这个文件；请按现在的范围重新导出",
+        "Your roles have changed since and reach less than the file shows; ask for it anew",
+    ),
+    "unknown_table": Text(
+        422, "没有这种表或格式，应为：{expected}", "There is no such table or form; expected: {expected}"
+    ),
+    "not_this_range": Text(416, "文件只有 {size} 字节", "The file has {size} bytes"),
     "storage_unavailable": Text(
         503, "照片存储暂时不可用，请稍后再试", "The place where photos lie is away; try again shortly"
     ),

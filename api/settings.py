@@ -122,8 +122,11 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         int, Meta(ge=1, le=10_000, description="problems that may be reported through one contact card a day")
     ] = 20
     exports: Annotated[
-        int, Meta(ge=1, le=16, description="files of issues or visits that one process makes at a time")
+        int, Meta(ge=1, le=16, description="files of what lists show that one process makes at a time")
     ] = 2
+    export_hours: Annotated[
+        int, Meta(ge=1, le=24 * 90, description="hours after which a file that was made by a job is removed")
+    ] = 72
     body_seconds: Annotated[
         int, Meta(ge=1, le=3_600, description="seconds that a request's body may take, and more for one that is large")
     ] = 30

@@ -2,7 +2,7 @@
 
 Where does it go? From low to high, by what it is about:
 
-- saying no, and carrying rows: `refusals` `cursors` `copying` (in) `selections` (out)
+- saying no, and carrying rows: `refusals` `cursors` `copying` (in) `selections` (out) `made_files` (out, later)
 - the history: `history` (events and their texts) `history_seals` (the chain over them) `audit` (as an auditor reads it)
   `job_runs` (what the program did by itself)
 - people: `people` (a reader, their grants, who is on duty) `organisations` `members` `roles` `member_changes`
