@@ -212,6 +212,7 @@ async def ask_on_page(
     clock: NamedDependency[Clock],
 ) -> Template:
     """Have a file made, by the button of a form."""
+    reader.require(*READING)
     form = await request.form()
     of, format_, query = (str(form.get(name) or "") for name in ("of", "format", "query"))
     if format_ not in FORMATS:
