@@ -67,7 +67,10 @@ async def reports_page(
         "first": "cursor" not in said,
         "filters": filters,
         "query": urlencode({**filters, **({"lang": "en"} if context["language"] == "en" else {})}),
-        "periods": [(period.name, in_words(period, context["language"])) for period in _offered(district.zone, clock)],
+        "periods": [
+            (period.name, report_sheets.in_words(period, context["language"]))
+            for period in _offered(district.zone, clock)
+        ],
         "templates": await _templates(conn, reader, context["language"]),
         **await _progress(conn, reader, district, clock, within),
     }
@@ -126,25 +129,13 @@ def _context(request: Request[Reader, Any, Any], reader: Reader, district: Distr
         "whole": any(scope.kind == "district" for scope in within.scopes),
         "kinds": KINDS,
         "states": STATES,
-        "in_words": lambda name: in_words(named(name), language),
+        "in_words": lambda name: report_sheets.in_words(named(name), language),
         "administrator": "administrator" in reader.roles(),
     }
 
 
 def _place(scope: Scope) -> str:
     return f"{scope.part_of} · {scope.name}" if scope.kind == "community" and scope.part_of else scope.name
-
-
-def in_words(period: Period, language: str) -> str:
-    """A period as people say it."""
-    say = texts.of(language).gettext
-    if period.kind == "month":
-        return say("%(year)s-%(month)s") % {"year": period.first.year, "month": f"{period.first.month:02}"}
-    year, week, _ = period.first.isocalendar()
-    first, last = texts.day(period.first, language), texts.day(period.last, language)
-    return say("Week %(week)s of %(year)s (%(first)s – %(last)s)") % {
-        "week": week, "year": year, "first": first, "last": last,
-    }  # fmt: skip
 
 
 def _offered(zone: ZoneInfo, clock: Clock) -> Sequence[Period]:

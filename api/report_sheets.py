@@ -6,11 +6,14 @@ from datetime import date, timedelta
 from typing import Any, get_args, get_origin, get_type_hints
 from zoneinfo import ZoneInfo
 
+from babel import dates
 from msgspec import Struct
 
 from api import texts
+from maps import printed_maps
 from surveys.rate_terms import Rate
 from surveys.report_archive import Report
+from surveys.report_periods import Period
 from surveys.reports import FEWEST, Case, Change, Count, OverdueLine, PlaceLine, RateLine, Share
 
 RATE_NAMES: Mapping[Rate, str] = {
@@ -19,6 +22,7 @@ RATE_NAMES: Mapping[Rate, str] = {
     "satisfaction": texts.marked("Satisfaction rate"),
 }
 NOTHING = "–"
+DAY_OF_YEAR = {"zh": "M月d日", "en": "d MMM"}
 MOST_OF_TITLE = 80  # characters
 
 
@@ -129,6 +133,27 @@ class Sheet(Struct, frozen=True, kw_only=True):
     digest: str
 
 
+def in_words(period: Period, language: str) -> str:
+    """A period as people say it: days of one year without it."""
+    say = texts.of(language).gettext
+    if period.kind == "month":
+        return say("%(year)s-%(month)s") % {"year": period.first.year, "month": period.first.month}
+    year, week, _ = period.first.isocalendar()
+    days = [_day(day, language, year) for day in (period.first, period.last)]
+    return say("Week %(week)s of %(year)s (%(first)s – %(last)s)") % {
+        "week": week,
+        "year": year,
+        "first": days[0],
+        "last": days[1],
+    }
+
+
+def _day(day: date, language: str, year: int) -> str:
+    if day.year != year:
+        return texts.day(day, language)
+    return dates.format_date(day, DAY_OF_YEAR[language], locale=texts.LOCALES[language])
+
+
 def headings(language: str) -> dict[str, str]:
     """What stands over the parts of a brief, and over the columns of its tables."""
     pgettext = texts.of(language).pgettext
@@ -226,7 +251,7 @@ class _Words:
             cases=[self.case_row(case) for case in figures.cases],
             cases_note=self.cases_note(),
             map_title=self.gettext("Open issues by community at the end of the period") if figures.map else "",
-            map_note=self.gettext("Shade: open issues; figures on the map: open / overdue") if figures.map else "",
+            map_note=self.map_note(),
             notes=self.notes(),
             digest=self.report_digest[:16],
         )
@@ -240,17 +265,7 @@ class _Words:
         return self.gettext("%(place)s: monthly brief on visits and issues", place=self.figures.scope.name)
 
     def period(self) -> str:
-        first, last = self.figures.first, self.figures.last
-        if self.figures.kind == "month":
-            return self.gettext("%(year)s-%(month)s", year=first.year, month=f"{first.month:02}")
-        year, week, _ = first.isocalendar()
-        return self.gettext(
-            "Week %(week)s of %(year)s (%(first)s – %(last)s)",
-            week=week,
-            year=year,
-            first=self.day(first),
-            last=self.day(last),
-        )
+        return in_words(Period(self.figures.first, self.figures.kind), self.language)
 
     def data_until(self) -> str:
         return self.gettext("%(day)s, 24:00", day=self.day(self.figures.last))
@@ -262,6 +277,13 @@ class _Words:
         if figures.chosen_by_hand:
             return self.gettext("Version %(version)s: good cases chosen by hand", version=figures.version)
         return self.gettext("Version %(version)s, made anew; it replaces the one before", version=figures.version)
+
+    def map_note(self) -> str:
+        if self.figures.map is None:
+            return ""
+        if len(self.figures.map.areas) > printed_maps.MOST_NAMED:
+            return self.gettext("The darker, the more issues are open.")
+        return self.gettext("The darker, the more issues are open; in figures: open / overdue.")
 
     # --- the overview
 

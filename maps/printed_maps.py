@@ -48,6 +48,13 @@ def svg(areas: Sequence[Area], shaded: Mapping[str, Shaded], font: str) -> str:
     return _Picture(drawing, shaded, font).svg()
 
 
+Box = tuple[float, float, float, float]  # left, top, right, bottom
+
+
+def _overlap(one: Box, other: Box) -> bool:
+    return one[0] < other[2] and other[0] < one[2] and one[1] < other[3] and other[1] < one[3]
+
+
 class _Picture:
     """The picture of a drawing."""
 
@@ -112,19 +119,30 @@ class _Picture:
         return SHADES[next(at for at, (_, high) in enumerate(self.classes) if one.value <= high)]
 
     def _labels(self) -> list[str]:
-        few = len(self.drawing.labels) <= MOST_NAMED
-        written = [text for label in self.drawing.labels for text in self._of_area(label, named=few)]
-        if not few:
-            for label in self.drawing.larger:
-                written += self._text(*self._at(label.x, label.y), label.name, LARGER_SIZE, bold=True)
+        if len(self.drawing.labels) <= MOST_NAMED:
+            return [text for label in self.drawing.labels for text in self._of_area(label)]
+        return self._of_larger()
+
+    def _of_larger(self) -> list[str]:
+        """The names of the larger places: where there is most room first, smaller where it is close, and none where it
+        would lie on another."""
+        written: list[str] = []
+        boxes: list[Box] = []
+        for label in sorted(self.drawing.larger, key=lambda one: (-one.room, one.code)):
+            x, y = self._at(label.x, label.y)
+            for size in (LARGER_SIZE, LARGER_SIZE * 0.8):
+                half = len(label.name) * size / 2
+                box = (x - half, y - size * 0.9, x + half, y + size * 0.2)
+                if not any(_overlap(box, other) for other in boxes):
+                    boxes.append(box)
+                    written += self._text(x, y, label.name, size, bold=True)
+                    break
         return written
 
-    def _of_area(self, label: Label, *, named: bool) -> list[str]:
+    def _of_area(self, label: Label) -> list[str]:
         one = self.shaded.get(label.code)
         room = label.room * self.scale
         x, y = self._at(label.x, label.y)
-        if not named:
-            return []
         if len(label.name) * NAME_SIZE / 2 * LEAST_SHARE <= room:
             name = self._text(x, y - 1, label.name, NAME_SIZE)
             return name + (self._text(x, y + FIGURE_SIZE, one.figures, FIGURE_SIZE, bold=True) if one else [])

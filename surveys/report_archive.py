@@ -89,7 +89,7 @@ class KeptPage(Struct, frozen=True, kw_only=True):
 class _Cursor(Struct, frozen=True, array_like=True):
     first_day: date
     period: str
-    scope_kind: str
+    rank: int
     scope: str
 
 
@@ -103,13 +103,16 @@ with wanted as (
   where r.district = $1 and ($4::text is null or r.period = $4)
 )
 """
+# From the largest place to the smallest, within each period.
+RANK = "array_position(array['district', 'street', 'community'], scope_kind)"
 PAGE = f"""
 {WANTED}
 select id, period, first_day, scope_kind, scope, name, version, versions, at, known_at, made_at,
-  encode(digest, 'hex') as digest
+  encode(digest, 'hex') as digest, {RANK} as rank
 from wanted
-where place = 1 and ($5::date is null or (first_day, period, scope_kind, scope) < ($5, $6, $7, $8))
-order by first_day desc, period desc, scope_kind desc, scope desc limit $9
+where place = 1 and ($5::date is null or (first_day, period) < ($5, $6)
+  or (first_day, period) = ($5, $6) and ({RANK}, scope) > ($7::int, $8))
+order by first_day desc, period desc, rank, scope limit $9
 """
 TOTAL = f"{WANTED} select count(*) from wanted where place = 1"
 
@@ -134,11 +137,11 @@ async def page(
     about = (reader.district, [kind for kind, _ in asked], [code for _, code in asked], period)
     since = msgspec.structs.astuple(after) if after else (None,) * 4
     rows = await conn.fetch(PAGE, *about, *since, limit + 1)
-    items = [Kept(**row) for row in rows[:limit]]
-    last = items[-1] if len(rows) > limit else None
+    items = [Kept(**{name: row[name] for name in Kept.__struct_fields__}) for row in rows[:limit]]
+    last = rows[limit - 1] if len(rows) > limit else None
     return KeptPage(
         items=items,
-        next=cursors.write(_Cursor(last.first_day, last.period, last.scope_kind, last.scope)) if last else None,
+        next=cursors.write(_Cursor(*(last[name] for name in _Cursor.__struct_fields__))) if last else None,
         total=await conn.fetchval(TOTAL, *about) if total else None,
     )
 

@@ -1,6 +1,6 @@
 """Good cases: issues that were solved in the period, of which the resident said so and was satisfied, and quickly for
 their category: in no more hours than half of it take. Which they are follows from rules, so that everybody finds the
-same ones."""
+same ones. What is solved on the spot is none: nobody had to do anything more for it."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
@@ -55,7 +55,7 @@ left join department d on d.district = $1 and d.code = f.department
 where f.place <= {most}
 order by f.took / nullif(f.usual, 0) nulls last, f.number
 """
-QUICK = "s.took_s / 3600.0 <= u.median"
+QUICK = "s.took_s / 3600.0 <= u.median and s.channel <> 'on_the_spot'"
 GOOD = "answer = 'solved' and state in ('resolved', 'closed') and resolved_at is not null"
 
 
