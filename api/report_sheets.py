@@ -135,12 +135,13 @@ class Sheet(Struct, frozen=True, kw_only=True):
 
 def in_words(period: Period, language: str) -> str:
     """A period as people say it: days of one year without it."""
-    say = texts.of(language).gettext
+    gettext = texts.of(language).gettext
+    gettext = texts.of(language).gettext
     if period.kind == "month":
-        return say("%(year)s-%(month)s") % {"year": period.first.year, "month": period.first.month}
+        return gettext("%(year)s-%(month)s") % {"year": period.first.year, "month": period.first.month}
     year, week, _ = period.first.isocalendar()
     days = [_day(day, language, year) for day in (period.first, period.last)]
-    return say("Week %(week)s of %(year)s (%(first)s – %(last)s)") % {
+    return gettext("Week %(week)s of %(year)s (%(first)s – %(last)s)") % {
         "week": week,
         "year": year,
         "first": days[0],

@@ -156,7 +156,7 @@ class _Default:
         self._line(f"{names['digest']} {{{{ digest }}}}", size=9, color=SOFT)
         content = io.BytesIO()
         self.document.save(content)
-        return content.getvalue()
+        return _repacked(content.getvalue())
 
     # --- its parts
 
