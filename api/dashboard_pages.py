@@ -14,8 +14,8 @@ from litestar.response import Template
 from msgspec import Struct
 
 from api import dashboards as told
+from api import issues, shell, texts
 from api import rates as api_rates
-from api import shell, texts
 from api.auth import Clock
 from api.dashboards import ASKED
 from api.issues import refuse_unfit
@@ -101,10 +101,21 @@ async def dashboard_page(
         "three": THREE,
         "opens": opening(around["language"]),
         "here": _here(request, around["lang"]),
+        "broken_down": _broken_down(found, around["language"]),
         "most": {"categories": MOST_CATEGORIES, "departments": MOST_DEPARTMENTS},
         "reads_history": bool(reader.roles() & {"administrator", "auditor"}),
     }
     return Template("dashboards.html", context=context, headers=dict(NOT_KEPT))
+
+
+def _broken_down(found: Dashboard, language: str) -> Callable[[str], str]:
+    """Where all rates of the same period and place are, broken down."""
+    _, _, asked = issues.address(found.filters).partition("?")
+
+    def broken_down(by: str) -> str:
+        return f"/dashboards/rates?by={by}&{asked}{'&lang=en' if language == 'en' else ''}"
+
+    return broken_down
 
 
 def _ranked(found: Dashboard, level: Level, rate: Rate) -> Ranked:

@@ -117,7 +117,7 @@ function trend(drawing: HTMLElement): [EChartsCoreOption, Mark[][]] {
 }
 
 /** Two bars for each row, the longest rows first from the top. */
-function pairs(drawing: HTMLElement, said: (value: number) => string): [EChartsCoreOption, Mark[][]] {
+function pairs(drawing: HTMLElement, said: (value: number) => string, labelled: boolean): [EChartsCoreOption, Mark[][]] {
   const both = [1, 2].map((column) => marks(drawing.dataset.of ?? '', column).slice(0, 8))
   const labels = both[0]?.map(({ label }) => label) ?? []
   const colours = [token('--tea'), token('--open-3')]
@@ -139,7 +139,7 @@ function pairs(drawing: HTMLElement, said: (value: number) => string): [EChartsC
         barGap: '10%',
         barMaxWidth: 18,
         label:
-          at === 0
+          at === 0 && labelled
             ? { show: true, position: 'right', color: token('--ink'), fontSize: textSize(), formatter: ({ value }: { value: unknown }) => (typeof value === 'number' ? said(value) : '') }
             : { show: false },
       })),
@@ -166,8 +166,8 @@ function days(drawing: HTMLElement): [EChartsCoreOption, Mark[][]] {
 const KINDS: Record<string, (drawing: HTMLElement) => [EChartsCoreOption, Mark[][]]> = {
   trend,
   days,
-  pairs: (drawing) => pairs(drawing, String),
-  hours: (drawing) => pairs(drawing, (value) => `${Math.round(value * 10) / 10} h`),
+  pairs: (drawing) => pairs(drawing, String, true),
+  hours: (drawing) => pairs(drawing, (value) => `${Math.round(value * 10) / 10} h`, false), // the other bar is longer
 }
 
 /** Draw what the table says that the element names. */
