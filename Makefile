@@ -9,7 +9,7 @@ COMPILE := $(UV) pip compile --quiet --universal --generate-hashes --no-header -
 WEB := $(shell find api/web api/phone -name node_modules -prune -o -name generated -prune -o -type f -print 2>/dev/null)
 FAST := not long and not field_data
 
-.PHONY: help demo test test-long bench bench-large check-data lock phone-types format clean
+.PHONY: help demo test test-long bench bench-large check-data lock phone-types examples format clean
 .DELETE_ON_ERROR:
 
 help:
@@ -18,6 +18,7 @@ help:
 	@echo "make test-long    what takes longer, and the stories once more on Debian's PostgreSQL 15"
 	@echo "make bench        each figure beside its ceiling, at most 15 minutes; make bench-large: the rest"
 	@echo "make check-data DATA=FOLDER   checks against real files"
+	@echo "make examples     write the examples of the API's document anew, as the program answers now"
 	@echo "make format       put the code into the one form"
 	@echo "make lock         write the lock files anew (needs uv); UPGRADE=1 takes newer versions"
 	@echo "make phone-types  take over into the phone client what has changed in the paths that it uses"
@@ -51,6 +52,9 @@ bench-large: .venv/.development
 check-data: .venv/.development
 	@test -d "$(DATA)" || { echo "make check-data DATA=FOLDER: the folder with the files to check against"; exit 2; }
 	ZOUFANG_FIELD_DATA="$(abspath $(DATA))" $(BIN)/pytest -m field_data --timeout=1800
+
+examples: .venv/.development
+	ZOUFANG_TEST_WRITE_EXAMPLES=1 $(BIN)/pytest tests/api/test_openapi_examples.py
 
 format: .venv/.development
 	$(BIN)/ruff format .

@@ -85,12 +85,14 @@ from api import settings as settings_
 from api.attachments import Attachments
 from api.auth import Authentication, Clock, Readers
 from api.documented_problems import Problems
+from api.documented_types import Tuples
 from api.entrance import Entrance, PasswordChecks
 from api.exports import Exports
 from api.filing import FilingQueue, Numbers
 from api.key_ring import Followed
 from api.limits import USUAL_BODY, Limits, Patience
 from api.logs import RequestLog
+from api.openapi_examples import Examples
 from api.route_plans import RoutePlans
 from api.settings import Settings
 from maps.locator import Atlas
@@ -200,7 +202,7 @@ def create_app(
             exclude_opt_key=exports.ITSELF_COMPRESSED,
         ),
         openapi_config=pages.OPENAPI,
-        plugins=[Problems()],
+        plugins=[Problems(), Examples(), Tuples()],
         template_config=pages.TEMPLATES,
         before_send=[pages.add_security_headers, uploads.add_headers, openrosa_answers.add_headers],
         request_max_body_size=USUAL_BODY,

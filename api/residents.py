@@ -1,12 +1,13 @@
 """Residents' rights and retention over HTTP: for the administrator, for a purpose, and never in an address."""
 
-from typing import Literal
+from typing import Any, Literal
 from uuid import UUID
 
 import asyncpg
 import msgspec
 from litestar import Response, get, post
 from litestar.di import NamedDependency
+from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import FromPath, JSONBody
 from msgspec import Struct
 
@@ -76,6 +77,9 @@ async def find_resident(
     return_dto=None,
     status_code=200,
     summary="Hand out what is kept about a resident",
+    responses={
+        200: ResponseSpec(dict[str, Any], generate_examples=False, description="As JSON, unless text is wanted")
+    },
     opt={REFUSES: (404, 409)},
 )
 async def export_resident(
