@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Annotated, Any, get_args
 from urllib.parse import urlencode
+from uuid import uuid4
 
 import asyncpg
 import msgspec
@@ -15,7 +16,7 @@ from msgspec import Struct
 from api.auth import Clock
 from api.desk import narrowing, ways, words
 from api.sign_in import NOT_KEPT
-from surveys import boards, choices, issue_counts, issue_lists, issue_query
+from surveys import boards, candidates, choices, issue_counts, issue_lists, issue_query
 from surveys.boards import Queue, QueueName
 from surveys.categories import Urgency
 from surveys.issue_lists import Order, Page
@@ -148,6 +149,9 @@ async def _around(
         "exports": narrowing.query(filters, None, language),
         "everything": f"/desk/?sort=newest{'&lang=en' if language == 'en' else ''}",
         "most": MOST_AT_ONCE,
+        "people": await candidates.near(conn, reader, None, None, "take_on"),
+        "departments": {one.code: one.name for one in names.narrowings.departments},
+        "new_id": uuid4(),
     }
 
 

@@ -76,6 +76,12 @@ MOVES: Mapping[Move, str] = {
     "opine": marked("Give an opinion"),
     "meet": marked("Record a meeting"),
 }
+BULK: Mapping[str, str] = {
+    "accept": marked("Take on"),
+    "assign": marked("Assign to a department"),
+    "offer": marked("Ask somebody to take it on"),
+    "merge": marked("Merge"),
+}
 # What was done, as it is told right after it.
 DONE: Mapping[Move, str] = {
     "accept": marked("Accepted."),

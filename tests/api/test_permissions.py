@@ -595,6 +595,8 @@ ROUTES: dict[str, Row] = {
     "POST /desk/issues/{issue:uuid}/moves": Row(ok=422, body=lambda _: {}),
     "POST /desk/issues/{issue:uuid}/contact": Row(ok=422, body=lambda _: {}),
     "POST /desk/issues/{issue:uuid}/twins/{other:uuid}/dismiss": Row(ok=404, body=lambda _: {}),
+    "GET /desk/bulk/all": Row(),
+    "POST /desk/bulk": Row(ok=422, body=lambda _: {}),
     "GET /desk/people": Row(query="?find=王"),
     "GET /desk/issues": Row(ok=303, query="?number=10001"),
     "GET /maps/issues/clusters": Row(query="?zoom=12", shown=_clusters),

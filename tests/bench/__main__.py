@@ -13,6 +13,7 @@ from tests.bench import (
     cards,
     counting,
     dashboards,
+    desk,
     doors,
     figures,
     filing,
@@ -49,6 +50,7 @@ MEASURES = {
     "reports": reports.measure,
     "dashboards": dashboards.measure,
     "counting": counting.measure,
+    "desk": desk.measure,
     "doors": doors.measure,
     "walking": walking.measure,
 }

@@ -18,6 +18,7 @@ from maps import tiles
 from maps.locator import Atlas
 from surveys import (
     audit,
+    boards,
     card_doors,
     contacts,
     dashboard_trust,
@@ -42,6 +43,7 @@ from surveys import (
 )
 from surveys.contacts import Contact
 from surveys.history import Actor
+from surveys.issue_lists import Page
 from surveys.issue_query import Filters
 from surveys.issues import IssueRow
 from surveys.people import Grant, Reader
@@ -231,6 +233,45 @@ async def test_a_list_comes_from_an_index(conn: asyncpg.Connection, filters: Fil
     who = await reader(conn, LEADER)
     used = await indexes(conn, lambda conn: issue_lists.page(conn, who, filters, ZONE, NOW, total=False))
     assert index in used, used
+
+
+# Queues of the board that hold much of a district, and the way in which they are read.
+BY_DUE = {
+    "all that is unfinished": Filters(state=boards.UNFINISHED),
+    "what is overdue": Filters(state=boards.UNFINISHED, overdue=True),
+    "what is new": Filters(state=("reported",)),
+}
+
+
+@pytest.mark.parametrize("filters", BY_DUE.values(), ids=BY_DUE.keys())
+async def test_a_board_goes_by_due_time_without_sorting(conn: asyncpg.Connection, filters: Filters) -> None:
+    who, late = await reader(conn, LEADER), NOW + timedelta(days=30)
+
+    async def ask(conn: asyncpg.Connection) -> Page:
+        return await issue_lists.page(conn, who, filters, ZONE, late, total=False, order="due")
+
+    first = await ask(conn)
+    following = await issue_lists.page(conn, who, filters, ZONE, late, total=False, order="due", cursor=first.next)
+    assert following.items[0].due_at >= first.items[-1].due_at
+    for plan in await plans(conn, ask):
+        assert "Sort" not in {node["Node Type"] for node in nodes(plan)}
+    assert "issue_running_by_due" in await indexes(conn, ask)
+
+
+async def test_what_stands_beside_a_board_and_an_issue_comes_from_indexes(conn: asyncpg.Connection) -> None:
+    who = await reader(conn, LEADER)
+    unfinished = Filters(state=boards.UNFINISHED)
+    page = await issue_lists.page(conn, who, unfinished, ZONE, NOW, total=False, order="due")
+    item = page.items[20]
+    assert await boards.beside(conn, who, unfinished, ZONE, NOW, item, "due") == (page.items[19].id, page.items[21].id)
+    for ask in (
+        lambda conn: boards.left(conn, who, page.items, NOW),
+        lambda conn: boards.beside(conn, who, unfinished, ZONE, NOW, item, "due"),
+        lambda conn: issue_lists.numbered(conn, who, item.number, ZONE, NOW),
+        lambda conn: issue_lists.one(conn, who, item.id, ZONE, NOW, RING),
+        lambda conn: issue_lists.of_ids(conn, who, [one.id for one in page.items], ZONE, NOW),
+    ):
+        assert await indexes(conn, ask)
 
 
 @pytest.mark.parametrize("person", [LEADER, WORKER], ids=["leader", "worker"])
