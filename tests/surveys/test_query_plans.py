@@ -17,6 +17,8 @@ from api.settings import Settings
 from maps import tiles
 from maps.locator import Atlas
 from surveys import (
+    app_reports,
+    app_requests,
     audit,
     boards,
     card_doors,
@@ -24,6 +26,7 @@ from surveys import (
     dashboard_trust,
     history,
     history_seals,
+    integrations,
     issue_counts,
     issue_lists,
     issue_moves,
@@ -43,7 +46,8 @@ from surveys import (
 )
 from surveys.contacts import Contact
 from surveys.history import Actor
-from surveys.issue_lists import Page
+from surveys.integrations import IntegrationDraft
+from surveys.issue_lists import Narrowed, Page
 from surveys.issue_query import Filters
 from surveys.issues import IssueRow
 from surveys.people import Grant, Reader
@@ -288,6 +292,39 @@ async def test_a_later_page_reads_no_more_than_the_first(conn: asyncpg.Connectio
         conn, lambda conn: issue_lists.page(conn, who, Filters(), ZONE, NOW, cursor=first.next, total=False)
     )
     assert {"issue_newest", "issue_spans_pkey"} <= used, used
+
+
+async def test_what_another_program_narrows_is_read_on_from_the_index(conn: asyncpg.Connection) -> None:
+    """Page by page, in a stretch of time that begins in the midst of twenty thousand."""
+    who = await reader(conn, LEADER)
+    within = Narrowed(since=NOW - timedelta(days=10), until=NOW - timedelta(days=1))
+    first = await issue_lists.page(conn, who, Filters(), ZONE, NOW, limit=100, total=False, narrowed=within)
+    for cursor in (None, first.next):
+        used = await indexes(
+            conn,
+            lambda conn, cursor=cursor: issue_lists.page(  # type: ignore[misc]
+                conn, who, Filters(), ZONE, NOW, limit=100, cursor=cursor, total=False, narrowed=within
+            ),
+        )
+        assert "issue_newest" in used, used
+
+
+async def test_what_a_city_app_filed_is_found_among_all(conn: asyncpg.Connection) -> None:
+    transaction = conn.transaction()
+    await transaction.start()
+    try:
+        draft = IntegrationDraft(id=UUID(int=0xA), name="城市通")
+        made, key = await integrations.register(conn, await reader(conn, ADMINISTRATOR), draft, NOW)
+        await conn.execute("update issue set integration = $1, source = 'app' where number % 500 = 7", made.id)
+        app = await integrations.of_key(conn, sessions.credential(key))
+        assert app is not None
+        asked = app_requests.Asked(since=NOW - timedelta(days=90), until=NOW)
+        used = await indexes(conn, lambda conn: app_requests.requests(conn, app, asked))
+        assert {"issue_by_integration", "issue_pkey", "text_version_pkey"} <= used, used
+        plan = await conn.fetchval(f"explain (format json) {app_reports.FILED}", DISTRICT, made.id, NOW)
+        assert "issue_by_integration" in {node.get("Index Name") for node in nodes(plan[0]["Plan"])}, plan
+    finally:
+        await transaction.rollback()
 
 
 @pytest.mark.parametrize("by", get_args(rates.By))
