@@ -16,13 +16,14 @@ Where does it go? `app` puts everything together; one file per noun answers for 
   `phone_client` (the app) `campaign_pages` `assignments` `route_plans` (proposals under way) `route_planner` (the
   process that divides doors)
 - `desk/`: the pages of those who work through issues
-- people: `office_hours` `organisations` `members` `colleagues` (whom a visit may name)
-  `people_pages` `invitation_slips` `printed_pages`
+- people: `office_hours` `categories` (and the bounds of handling) `organisations` `members`
+  `colleagues` (whom a visit may name) `people_pages` `invitation_slips` `printed_pages`
 - for other programs: `ogc` (OGC API Features) `ogc_questions` `ogc_documents` `ogc_definition` `ogc_features`
   `open311` (GeoReport, for city apps) `open311_questions` `open311_answers` `integrations` (their keys)
 - ODK Collect: `openrosa` (its routes) `openrosa_access` `openrosa_bodies` `openrosa_filing` `openrosa_forms`
   `openrosa_answers`
-- contact cards: `cards` (for those who give them out) `card_sheets` `resident_page` `card_sessions` `card_words`
+- contact cards: `cards` (for those who give them out) `card_making` `card_sheets` `resident_page` `card_sessions`
+  `card_words`
 - being told: `notices` `notice_words` `notice_sending` `webhooks` `webhook_sending` `outgoing` (where messages may go)
 - photos and files: `photos` `uploads` (in parts) `attachments` (taking in) `upload_parts` (the parts' files)
   `attachment_store` (where they lie) `pictures` and `picture_maker` (the processes that decode)
@@ -33,8 +34,8 @@ Where does it go? `app` puts everything together; one file per noun answers for 
   `xlsform_maker` (the process that opens them) `answer_exports` `answer_tables` `answer_columns`
 - briefs: `reports` (their routes) `report_page` `report_making` (by schedule and when asked) `report_sheets` (figures
   in words) `report_files` `report_maker` (the process that sets them) `report_word` `report_template_rules`
-- tables that come in: `tables` `point_files` (GeoJSON) `category_lists` `holiday_lists` `member_files` `ledgers`
-  `premises_files` `premises_reports`
+- tables that come in: `imports` (through a page) `list_imports` `tables` `point_files` (GeoJSON) `category_lists`
+  `holiday_lists` `member_files` `ledgers` `premises_files` `premises_reports`
 - and go out: `exports` `figure_exports` (rates and coverage) `export_tables` `figure_tables` `history_table` (what is
   asked for) `export_columns` `export_sql` (as PostgreSQL writes them) `export_making` `export_files` (the process that
   makes files); and later: `made_files` (by a job) `export_requests` `made_file_pages`

@@ -39,6 +39,18 @@ KINDS: Mapping[str, DayKind] = {
     "调休上班": "working_day",
     "工作日": "working_day",
 }
+# What is wrong with a row; the value at fault fills the braces.
+REASONS: Mapping[str, str] = {
+    "too_many_cells": "has more cells than the header 比表头多出单元格",
+    "date_unusable": "is not a date such as 2027-02-06 不是日期: {value}",
+    "date_repeated": "tells a day twice 日期重复: {value}",
+    "kind_unknown": "is neither holiday nor working_day 须为 休 或 班: {value}",
+    "works_anyway": "is a weekday, on which people work anyway 不是周末，本来就上班: {value}",
+    "name_unusable": "is too long, or has a character that no text has 名称过长或含有非法字符: {value}",
+    "year_unknown": "{value} is not known yet, and the list has days of December alone; name it with --year "
+    "尚无该年安排，请用 --year 指明",
+    "year_incomplete": "The list of the year has no {value}; is it the whole year's? 该年缺少这一天，是否完整？",
+}
 _DATE = re.compile(r"(\d{4})[-/.年](\d{1,2})[-/.月](\d{1,2})日?(?: 00:00:00)?")
 FIRST_YEAR, LAST_YEAR = 1990, 2100
 LONGEST_NAME = 100

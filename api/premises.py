@@ -172,11 +172,12 @@ async def import_premises(
     mapping = PremisesMapping(table=Table(sheet=sheet), defaults=Defaults(kind=kind, system=system))
     with tempfile.TemporaryDirectory(prefix="zoufang-list-") as folder:
         file = Path(folder) / "list"
-        await _receive(request, file)
+        await receive(request, file)
         return await _taken(request, conn, atlas, file, mapping, clock, dry_run=dry_run)
 
 
-async def _receive(request: Request[Reader, Any, Any], file: Path) -> None:
+async def receive(request: Request[Reader, Any, Any], file: Path) -> None:
+    """The body of a request as a file, at most as large as lists may be."""
     size = 0
     with file.open("wb") as opened:
         async for chunk in request.stream():

@@ -90,6 +90,20 @@ TEXTS: Mapping[str, Text] = {
     "too_many_views": Text(
         409, "最多保存 {most} 个视图，请先删除不用的", "At most {most} views; delete those that you do not use first"
     ),
+    "public_url_missing": Text(
+        422,
+        "尚未设置 ZOUFANG_PUBLIC_URL：二维码里要写手机打开的地址，请联系运维人员",
+        "ZOUFANG_PUBLIC_URL is not set: it stands in every QR code; ask the system operator",
+    ),
+    "unprintable": Text(422, "无法排印：{reason}", "It cannot be printed: {reason}"),
+    "category_exists": Text(409, "已有这个编码的类别", "There is a category of this code already"),
+    "category_unusable": Text(422, "类别不能这样保存（{reason}）", "The category cannot be stored so ({reason})"),
+    "unknown_column": Text(422, "没有这一列或这个字段：{given}", "There is no such column or field: {given}"),
+    "holidays_of_all": Text(
+        403,
+        "节假日对本系统所有区生效，请由运维人员用命令导入",
+        "Holidays hold for every district of this installation; its operator imports them by command",
+    ),
     "place_unknown": Text(
         409,
         "历史中没有此前的位置，不能撤销；请在地图上重新标注",

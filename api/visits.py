@@ -23,7 +23,7 @@ from api.json_bodies import JsonBody, TooMany, decode, parse
 from api.limits import LARGEST_BODY, LARGEST_VISIT, Limits
 from api.problem_details import Problem
 from maps.locator import Atlas
-from surveys import issue_query, receipts, visit_corrections, visit_drafts, visit_query
+from surveys import issue_query, receipts, visit_corrections, visit_drafts, visit_flags, visit_query
 from surveys.people import District, Reader
 from surveys.placing import Certainty
 from surveys.premises import PremisesKind
@@ -32,6 +32,7 @@ from surveys.refusals import Invalid, Refusal
 from surveys.sealing import KeyRing
 from surveys.visit_corrections import Corrected, Correction
 from surveys.visit_drafts import Filing, Moment, Outcome, VisitDraft
+from surveys.visit_flags import FlagsSettled, FlagTold
 from surveys.visit_query import VisitDetail, VisitFilters, VisitPage
 
 MOST_IN_BATCH = 500
@@ -310,4 +311,28 @@ async def correct_visit(
     return await visit_corrections.correct(conn, atlas, reader, visit, data, clock())
 
 
-ROUTES = [file_visit, file_batch, find_receipts, list_visits, one_visit, correct_visit]
+class FlagsNow(Struct, frozen=True):
+    """The flags of a visit as they stand."""
+
+    flags: list[FlagTold]
+
+
+@post(
+    "/api/visits/{visit:uuid}/flags",
+    dto=JsonBody[FlagsSettled],
+    return_dto=None,
+    status_code=200,
+    summary="Settle flags of a visit",
+)
+async def settle_flags(
+    data: JSONBody[FlagsSettled],
+    conn: NamedDependency[asyncpg.Connection],
+    reader: NamedDependency[Reader],
+    clock: NamedDependency[Clock],
+    visit: FromPath[UUID],
+) -> FlagsNow:
+    """Say that what was not in order about a visit was looked at, with what was found; a retry changes nothing more."""
+    return FlagsNow(await visit_flags.settle(conn, reader, visit, data, clock()))
+
+
+ROUTES = [settle_flags, file_visit, file_batch, find_receipts, list_visits, one_visit, correct_visit]

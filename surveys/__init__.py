@@ -15,7 +15,8 @@ Where does it go? From low to high, by what it is about:
   `residents` (a resident's rights)
 - time that counts: `clock` (working time; pure) `calendars` (a district's office hours and holidays)
   `office_hours` `deadlines` (an issue's) `reckonings` (once a year is published)
-- issues: `categories` `placing` `workflow` (the table of moves) `standings` (who is what to one) `measures` (what the
+- issues: `categories` `category_lists` (as the desk shows them)
+  `placing` `workflow` (the table of moves) `standings` (who is what to one) `measures` (what the
   rates are counted from) `issues` (how they come to be) `issue_changes` (how they are written)
 - moving them: `moves` (as they are asked for) `issue_moves` `offers` (who takes one on) `candidates` (who
   could) `judgements` (giving back, pausing, extending) `corrections` `channels` (changed, and followed by a leader)
@@ -46,7 +47,7 @@ Where does it go? From low to high, by what it is about:
 - who visits which door: `assignments` `assignment_lists` `proposals` `proposal_changes` `walking_routes`
   `route_tasks` `route_solver` (in a process of its own)
 - visits: `visit_drafts` `visit_rules` (what must be right) `visits` (filing) `colleagues` (whom one may name)
-  `receipts` `visit_corrections` `visit_query` `visit_rows`
+  `receipts` `visit_corrections` `visit_flags` `visit_query` `visit_rows`
 - ODK Collect: `visit_form` (its rows) `collect_forms` (what is given out) `submissions` (read out of XML; pure)
   `submitted_visits` `submitted_media`
 - questionnaires: `questionnaire_fields` (questions, and answers held to them; pure) `questionnaires` (published in

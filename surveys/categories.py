@@ -213,6 +213,7 @@ select $1, category, urgency, version, amount, unit, response_amount, response_u
 from jsonb_populate_recordset(null::category_limit, $3)
 """
 
+IMPORT = Actor("import", "categories")
 EARLIER_LISTS = "select count(*) from history where district = $1 and thing = $2"
 
 
@@ -224,6 +225,7 @@ async def store(
     *,
     defaults: Defaults = DEFAULTS,
     retire_missing: bool = False,
+    actor: Actor = IMPORT,
 ) -> Stored:
     """Bring a district's categories in line with a list; a limit that changes is a new version, valid from now.
 
@@ -249,7 +251,7 @@ async def store(
         await conn.execute(STORE_DEPARTMENTS, district, list(renamed.keys()), list(renamed.values()))
         await conn.execute(STORE, list(rows.values()))
         await conn.execute(STORE_LIMITS, district, now, limits)
-        await _tell(conn, district, stored, sorted(renamed), limits, now)
+        await _tell(conn, district, stored, sorted(renamed), limits, actor, now)
     return stored
 
 
@@ -392,6 +394,7 @@ async def _tell(
     stored: Stored,
     departments: Sequence[str],
     limits: Sequence[Mapping[str, Any]],
+    actor: Actor,
     now: datetime,
 ) -> None:
     thing = uuid5(_NAMESPACE, str(district))
@@ -402,8 +405,8 @@ async def _tell(
         kind="category",
         thing=thing,
         version=version,
-        event="imported",
-        actor=Actor("import", "categories"),
+        event="imported" if actor.kind == "import" else "changed",
+        actor=actor,
         happened_at=now,
         recorded_at=now,
         facts=msgspec.structs.asdict(stored) | {"departments": departments, "limits": limits},

@@ -243,14 +243,29 @@ async def of_thing(conn: Connection, district: int, thing: UUID) -> list[Entry]:
 
 # Events that stand for themselves, newest first.
 ABOUT = """
-select id, version, event, actor_kind, actor, happened_at, recorded_at, facts, null::jsonb as texts from history
-where district = $1 and facts->>'about' = $3::uuid::text and kind = $2 order by recorded_at desc, id desc limit $4
+select h.id, h.version, h.event, h.actor_kind, h.actor, h.happened_at, h.recorded_at, h.facts,
+  (select t.body from text_version t where t.district = $1 and t.subject = h.id and t.version = 1) as texts
+from history h
+where h.district = $1 and h.facts->>'about' = $3::uuid::text and h.kind = $2
+order by h.recorded_at desc, h.id desc limit $4
 """
 
 
 async def about(conn: Connection, district: int, kind: Kind, thing: UUID, limit: int) -> list[Entry]:
     """The newest events of a kind that are about a thing that the caller has made sure the reader may see."""
     return [_entry(row) for row in await conn.fetch(ABOUT, district, kind, thing, limit)]
+
+
+CHANGES = """
+select h.id, h.version, h.event, h.actor_kind, h.actor, h.happened_at, h.recorded_at, h.facts, null::jsonb as texts
+from history h
+where h.district = $1 and h.kind = $2 and h.event = any($3::text[]) order by h.recorded_at desc, h.id desc limit $4
+"""
+
+
+async def changes(conn: Connection, district: int, kind: Kind, events: Sequence[str], limit: int) -> list[Entry]:
+    """The newest events of these names, as of rules that were changed; without texts."""
+    return [_entry(row) for row in await conn.fetch(CHANGES, district, kind, list(events), limit)]
 
 
 def _entry(row: Record) -> Entry:

@@ -3,18 +3,20 @@ limit. While it waits the clock runs on."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from typing import Annotated
 from uuid import UUID
 
 import msgspec
 from asyncpg import Connection
-from msgspec import Struct
+from msgspec import Meta, Struct
 
-from surveys import calendars, clock, issue_changes, moves
+from surveys import calendars, clock, history, issue_changes, moves
 from surveys.clock import Unit
 from surveys.history import Actor
 from surveys.issue_changes import Change
 from surveys.issues import ROW, IssueRow, event_id
 from surveys.moves import Making, Outcome
+from surveys.people import Reader
 from surveys.refusals import ExtensionTooLong, LimitPassed, PauseTooLong, TimeInPast
 from surveys.workflow import State
 
@@ -38,6 +40,45 @@ async def bounds(conn: Connection, district: int) -> Bounds:
     """A district's own bounds, or the program's."""
     row = await conn.fetchrow(BOUNDS, district)
     return Bounds(*row.values()) if row else Bounds()
+
+
+class BoundsDraft(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Other bounds, as they are asked for."""
+
+    extensions_most: Annotated[int, Meta(ge=0, le=100)]
+    extension_percent: Annotated[int, Meta(ge=0, le=1_000)]
+    longest_pause_days: Annotated[int, Meta(ge=1, le=3_650)]
+    review_amount: Annotated[int, Meta(ge=1, le=1_000)]
+    review_unit: Unit
+
+
+CHANGE = f"""
+insert into handling_rule (district, {", ".join(Bounds.__struct_fields__)}, recorded_at)
+values ($1, $2, $3, $4, $5, $6, $7)
+on conflict (district) do update set {", ".join(f"{name} = excluded.{name}" for name in Bounds.__struct_fields__)},
+  recorded_at = excluded.recorded_at
+"""
+BOUNDS_CHANGED = "handling_rules_changed"
+
+
+async def change_bounds(conn: Connection, reader: Reader, draft: BoundsDraft, now: datetime) -> Bounds:
+    """Let a district move limits so far from now on; what was granted stays. The same bounds change nothing. Raises
+    NotAllowed."""
+    reader.require("administrator")
+    asked = Bounds(*msgspec.structs.astuple(draft))
+    if asked == await bounds(conn, reader.district):
+        return asked
+    await conn.execute(CHANGE, reader.district, *msgspec.structs.astuple(asked), now)
+    event = history.occurrence(
+        district=reader.district,
+        kind="installation",
+        event=BOUNDS_CHANGED,
+        actor=Actor("member", str(reader.member)),
+        now=now,
+        facts=msgspec.structs.asdict(asked),
+    )
+    await history.append(conn, [event], [])
+    return asked
 
 
 # --- asking

@@ -375,3 +375,41 @@ async def count(conn: Connection, reader: Reader, filters: DoorFilters, now: dat
     where, parameter = await _where(conn, reader, filters, now)
     counted: int = await conn.fetchval(f"select count(*) from premises p {where}", *parameter.values)
     return counted
+
+
+# --- what else there is at a door
+
+
+class CardLeft(Struct, frozen=True, kw_only=True):
+    """A contact card that was left at a door, with the visit that left it."""
+
+    number: str
+    visit: UUID
+    bound_at: datetime
+    revoked_at: datetime | None
+
+
+CARDS_LEFT = """
+select b.card as number, b.visit, b.bound_at, k.revoked_at
+from visit v
+join card_binding b on b.district = $1 and b.visit = v.id
+join contact_card k on k.district = $1 and k.number = b.card
+where v.district = $1 and v.withdrawn_at is null and v.premises = {doors}
+order by b.bound_at desc, b.card
+"""
+ISSUES_AT = """
+select i.id from issue i where i.district = $1 and i.premises = {doors} order by i.reported_at desc, i.id desc limit $3
+"""
+
+
+async def cards_left(conn: Connection, district: int, door: UUID) -> list[CardLeft]:
+    """The cards left at a door, or at what was merged into it, the newest first; the caller has made sure that the
+    reader may see it."""
+    question = CARDS_LEFT.format(doors=premises.DOORS_OF.format(district="$1", premises="$2::uuid"))
+    return [CardLeft(**row) for row in await conn.fetch(question, district, door)]
+
+
+async def issues_at(conn: Connection, district: int, door: UUID) -> list[UUID]:
+    """The newest issues at a door; which of them a reader sees is not asked here."""
+    question = ISSUES_AT.format(doors=premises.DOORS_OF.format(district="$1", premises="$2::uuid"))
+    return [row["id"] for row in await conn.fetch(question, district, door, MOST_VISITS)]

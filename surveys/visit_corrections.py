@@ -127,12 +127,7 @@ def _refuse(reader: Reader, row: VisitRow, street: str | None, draft: Correction
         raise AlreadyWithdrawn("id", version=row.version)
     if draft.expected_version != row.version:
         raise StaleVersion("expected_version", version=row.version)
-    if reader.member not in (row.member, row.entered_by) and not any(
-        grant.role == "administrator"
-        or (grant.role == "community_worker" and grant.scope == row.community)
-        or (grant.role == "dispatcher" and (grant.scope_kind == "district" or grant.scope == street))
-        for grant in reader.grants
-    ):
+    if reader.member not in (row.member, row.entered_by) and not answers_for(reader, row.community, street):
         raise NotAllowed
     if not draft.reason.strip():
         raise TextUnusable("reason")
@@ -141,6 +136,16 @@ def _refuse(reader: Reader, row: VisitRow, street: str | None, draft: Correction
     nothing = Correction(id=draft.id, expected_version=draft.expected_version, reason=draft.reason)
     if draft == nothing:
         raise Missing("withdraw")
+
+
+def answers_for(reader: Reader, community: str | None, street: str | None) -> bool:
+    """Whether what is filed in a community of a street is looked after by this reader."""
+    return any(
+        grant.role == "administrator"
+        or (grant.role == "community_worker" and grant.scope == community)
+        or (grant.role == "dispatcher" and (grant.scope_kind == "district" or grant.scope == street))
+        for grant in reader.grants
+    )
 
 
 async def _apply(

@@ -17,6 +17,7 @@ from surveys.issue_query import NONE, YEARS, Box
 from surveys.people import Handler, Reader
 from surveys.placing import Certainty, CommunityName, Point
 from surveys.premises import PremisesKind
+from surveys.questionnaire_fields import Field, said
 from surveys.receipts import Flag
 from surveys.refusals import InvalidCursor, InvalidFilter, NotFound
 from surveys.scopes import Parameters, Reach
@@ -291,3 +292,61 @@ def _item(row: Any) -> VisitItem:
         flags=row["flags"],
         issues=row["issues"],
     )
+
+
+# --- one visit's page
+
+
+class Beside(Struct, frozen=True, kw_only=True):
+    """What the page of a visit shows beside it: who came along, its door on the register, how it was filed, and the
+    answers with the questions that they were given to."""
+
+    companions: list[str]
+    premises: UUID | None
+    accuracy_m: float | None
+    via: str
+    entered_by: str | None
+    campaign_name: str | None
+    place_settled_at: datetime | None
+    answers: list[tuple[str, str]]  # what was asked, and what was said, in words
+
+
+BESIDE = """
+select v.premises, v.accuracy_m, v.via, v.place_settled_at, e.name as entered_by, g.name as campaign_name,
+       array(select n.name from member n
+             where n.district = $1 and n.id = any(v.companions) order by n.number) as companions,
+       t.body->>'answers' as answers, q.fields
+from visit v
+left join member e on e.district = $1 and e.id = v.entered_by
+left join campaign g on g.district = $1 and g.id = v.campaign
+left join text_version t on t.district = $1 and t.subject = v.id and t.version = v.text_version
+left join questionnaire_version q
+  on q.district = $1 and q.questionnaire = v.questionnaire and q.version = v.questionnaire_version
+where v.district = $1 and v.id = $2
+"""
+
+
+async def beside(conn: Connection, district: int, visit: UUID, language: str) -> Beside:
+    """What else there is of a visit that the caller has made sure the reader may see. Raises NotFound."""
+    row = await conn.fetchrow(BESIDE, district, visit)
+    if row is None:
+        raise NotFound
+    columns = dict(row)
+    fields = msgspec.convert(columns.pop("fields") or [], list[Field])
+    given = msgspec.json.decode(columns.pop("answers") or "{}").get("values", {})
+    return Beside(**columns, answers=[*_in_words(given, {field.name: field for field in fields}, language)])
+
+
+def _in_words(given: dict[str, Any], fields: dict[str, Field], language: str) -> Iterator[tuple[str, str]]:
+    for name, value in given.items():
+        field = fields.get(name)
+        question = (said(field.label, language) if field else "") or name
+        if isinstance(value, list):
+            several = [one for one in value if not isinstance(one, dict)]
+            yield question, ", ".join(field.called(one, language) if field else str(one) for one in several)
+            for one in value:
+                if isinstance(one, dict):
+                    inner = {each.name: each for each in field.fields} if field else {}
+                    yield from _in_words(one, inner, language)
+        else:
+            yield question, field.called(value, language) if field else str(value)

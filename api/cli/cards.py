@@ -12,9 +12,8 @@ from msgspec import Struct
 from rich.console import Console
 from rich.table import Table
 
-from api import card_sheets, printed_pages, problem_details
+from api import card_making, card_sheets, printed_pages, problem_details
 from api.backup_files import BackupError, written
-from api.card_sheets import Sheet
 from api.cli.database import with_connection
 from api.cli.invitations import file_names, keep, page_address
 from api.cli.progress import bars
@@ -25,7 +24,7 @@ from surveys.card_terms import HotlineChange, TermsChange
 from surveys.contact_cards import CardItem, Filters, Giver, Revocation, State
 from surveys.history import Actor
 from surveys.people import District
-from surveys.refusals import Refusal
+from surveys.refusals import Refusal, UnknownMember
 
 ACTOR = Actor("program", "cards")
 STATES = {"free": "未发出 free", "bound": "已留在门上 at a door", "revoked": "已停用 revoked"}
@@ -108,19 +107,7 @@ async def carry_out(conn: asyncpg.Connection, order: Order, files: ExitStack, pr
     now = datetime.now(UTC)
     district = await district_of(conn, order.district)
     giver = await giver_of(conn, order)
-    terms = await card_terms.of_district(conn, order.district)
-    sheet = Sheet(
-        address=order.address,
-        district=order.district,
-        district_name=district.name,
-        service_name=giver.service_name,
-        hotline=await card_terms.hotline(conn, order.district, giver.organisation),
-        promise=terms.lines(),
-        made=now.astimezone(district.zone),
-    )
-    card_sheets.refuse_missing_glyphs(printed_pages.font(order.settings.font), sheet)
-    made = await contact_cards.make(conn, order.district, [giver] * order.count, terms.series, ACTOR, now)
-    parts = card_sheets.parts(made)
+    sheet, parts = await card_making.make(conn, order.settings, order.address, district, giver, order.count, ACTOR, now)
     paths = file_names(order.output, len(parts))
     begins = [files.enter_context(written(path)) for path in paths]
     pages = printed_pages.printed("Cards 联系卡", card_sheets.jobs(order.settings.font, sheet, parts), progress)
@@ -133,25 +120,13 @@ async def carry_out(conn: asyncpg.Connection, order: Order, files: ExitStack, pr
     }
 
 
-OPEN_MEMBER = "select id, name, organisation from member where district = $1 and number = $2 and closed_at is null"
-
-
 async def giver_of(conn: asyncpg.Connection, order: Order) -> Giver:
     """In whose name the cards are given out. Raises ClickException for nobody."""
     organisation, path = await organisation_of(conn, order.district, order.organisation)
-    name = path.rpartition(organisations.SEPARATOR)[2]
-    member = None
-    if order.member is not None:
-        member = await conn.fetchrow(OPEN_MEMBER, order.district, order.member)
-        below = await organisations.below(conn, order.district, [organisation])
-        if member is None or member["organisation"] not in below:
-            raise click.ClickException(f"There is no member {order.member} in {path}. 该组织没有这名党员。")
-        name = member["name"]
-    return Giver(
-        organisation=organisation,
-        member=member["id"] if member else None,
-        service_name=" ".join((order.service_name or name).split()),
-    )
+    try:
+        return await card_making.giver(conn, order.district, organisation, path, order.member, order.service_name)
+    except UnknownMember:
+        raise click.ClickException(f"There is no member {order.member} in {path}. 该组织没有这名党员。") from None
 
 
 async def district_of(conn: asyncpg.Connection, number: int) -> District:

@@ -1,6 +1,6 @@
 """`zoufang import categories`: the district's own list of what an issue can be about."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import get_args
@@ -8,7 +8,7 @@ from typing import get_args
 import asyncpg
 import click
 
-from api.category_lists import limit, read_drafts
+from api.category_lists import REASONS, limit, read_drafts
 from api.cli.database import with_connection
 from api.settings import Settings
 from api.tables import UnusableTable
@@ -24,28 +24,6 @@ from surveys.categories import (
 )
 from surveys.clock import Span
 from surveys.refusals import NotFound
-
-REASONS: Mapping[str, str] = {
-    "too_many_cells": "has more cells than the header 比表头多出单元格",
-    "code_missing": "has no code 缺编码",
-    "code_too_long": "has a code of more than 20 characters 编码超过 20 个字: {value}",
-    "name_missing": "has no name 缺名称: {value}",
-    "text_unusable": "has a character that no text has 含有非法字符: {value}",
-    "channel_unknown": "has an unknown channel 办理方式不明: {value}",
-    "limit_unusable": "has a limit that is none, as 5 working days or 72 (hours) are "
-    "时限无效，应如 5个工作日、8工作时、72（小时）: {value}",
-    "limit_not_positive": "has a limit that is not above 0 时限须大于 0: {value}",
-    "limit_missing": "has a unit and no limit 有单位而缺时限: {value}",
-    "unit_unknown": "has an unknown unit; there are 工作日 working days, 工作时 working hours, 小时 hours "
-    "单位不明: {value}",
-    "retired_unusable": "says neither yes nor no to retired 停用须填是或否: {value}",
-    "code_repeated": "repeats the code 编码重复: {value}",
-    "parent_unknown": "names a parent that does not exist 上级不存在: {value}",
-    "parent_in_circle": "is its own ancestor by the parent 上级成环: {value}",
-    "department_unknown": "names a department that does not exist; give its department_name 部门不存在: {value}",
-    "department_name_differs": "names a department otherwise than an earlier row 部门名称前后不一: {value}",
-    "department_missing": "has a department_name and no department (code) 缺部门编码: {value}",
-}
 
 
 class Limit(click.ParamType[Span]):

@@ -11,23 +11,12 @@ import click
 
 from api import holiday_lists
 from api.cli.database import Addresses, connect, opened, refuse_unready
-from api.holiday_lists import ACTOR, SOURCE, BadHoliday, UnusableHolidays
+from api.holiday_lists import ACTOR, REASONS, SOURCE, BadHoliday, UnusableHolidays
 from api.settings import Settings
 from api.tables import UnusableTable
 from surveys import calendars, reckonings
 from surveys.calendars import CHINA, Day, PublishedAlready, Year, YearChange
 
-REASONS: Mapping[str, str] = {
-    "too_many_cells": "has more cells than the header 比表头多出单元格",
-    "date_unusable": "is not a date such as 2027-02-06 不是日期: {value}",
-    "date_repeated": "tells a day twice 日期重复: {value}",
-    "kind_unknown": "is neither holiday nor working_day 须为 休 或 班: {value}",
-    "works_anyway": "is a weekday, on which people work anyway 不是周末，本来就上班: {value}",
-    "name_unusable": "is too long, or has a character that no text has 名称过长或含有非法字符: {value}",
-    "year_unknown": "{value} is not known yet, and the list has days of December alone; name it with --year "
-    "尚无该年安排，请用 --year 指明",
-    "year_incomplete": "The list of the year has no {value}; is it the whole year's? 该年缺少这一天，是否完整？",
-}
 KINDS: Mapping[str, str] = {"holiday": "holiday 休", "working_day": "working day 班"}
 
 

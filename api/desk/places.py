@@ -11,7 +11,7 @@ from litestar.response import Template
 
 from api import texts
 from api.auth import Clock
-from api.desk import ways
+from api.desk import blank_fields, ways
 from api.desk.views import context as views_context
 from api.issues import refuse_unfit
 from api.pages import content_policy
@@ -41,7 +41,7 @@ CERTAINTIES = {
 OPENS = {"issue": "/desk/issues/", "visit": "/desk/visits/", "premises": "/premises/"}
 
 
-@get("/desk/places", include_in_schema=False)
+@get("/desk/places", include_in_schema=False, before_request=blank_fields.left_out)
 async def places_page(
     request: Request[Reader, Any, Any],
     conn: NamedDependency[asyncpg.Connection],

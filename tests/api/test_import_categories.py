@@ -9,8 +9,8 @@ import pytest
 import xlsxwriter
 from click.testing import CliRunner, Result
 
-from api.category_lists import read_drafts
-from api.cli.categories import REASONS, categories
+from api.category_lists import REASONS, read_drafts
+from api.cli.categories import categories
 from api.settings import Settings
 from api.tables import UnusableTable
 from surveys.categories import LimitDraft, UnusableCategories, in_hours

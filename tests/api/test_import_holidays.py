@@ -13,8 +13,8 @@ from chinese_calendar import constants
 from click.testing import CliRunner, Result
 
 from api import holiday_lists
-from api.cli.holidays import REASONS, holidays
-from api.holiday_lists import ACTOR
+from api.cli.holidays import holidays
+from api.holiday_lists import ACTOR, REASONS
 from api.settings import Settings
 from surveys import calendars, reckonings
 from surveys.calendars import Day, Year

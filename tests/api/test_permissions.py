@@ -130,6 +130,7 @@ VALUES: dict[str, Callable[[Things], str]] = {
     "webhook:uuid": lambda _: str(uuid4()),
     "job:str": lambda _: "seal_history",
     "upload:uuid": lambda _: str(uuid4()),
+    "kind:str": lambda _: "nothing",
     "view:uuid": lambda _: str(uuid4()),
     "file:uuid": lambda _: str(uuid4()),
     "sha256:str": lambda _: PHOTO["sha256"],
@@ -221,6 +222,10 @@ def _areas(answer: httpx.Response) -> int:
     return sum(area["total"] for area in answer.json()["areas"])
 
 
+def _shown_visits(answer: httpx.Response) -> int:
+    return answer.text.count("visit-line")
+
+
 def _issues(answer: httpx.Response) -> int:
     return len(answer.json()["issues"])
 
@@ -273,6 +278,20 @@ def _points(answer: httpx.Response) -> int:
 
 def _move(_: Things) -> Any:
     return drafts.move("correct", 1, reason="写错了", correction={"title": "门口垃圾"})
+
+
+def _flags(_: Things) -> Any:
+    return {"id": str(uuid4()), "flags": ["card_unknown"], "reason": "已核对"}
+
+
+def _bounds(_: Things) -> Any:
+    return {
+        "extensions_most": 2,
+        "extension_percent": 100,
+        "longest_pause_days": 90,
+        "review_amount": 3,
+        "review_unit": "working_days",
+    }
 
 
 def _settlement(_: Things) -> Any:
@@ -407,6 +426,9 @@ ROUTES: dict[str, Row] = {
     "GET /api/day": Row(),  # everybody's own
     "GET /api/colleagues": Row(query="?text=nobody"),
     # the register of doors; nobody has the one that is asked for, and the empty list cannot be read
+    "GET /premises/{door:uuid}": Row(ok=404),
+    "GET /desk/visits": Row(may=READERS - DEPARTMENT, blind=DEPARTMENT, shown=_shown_visits),
+    "GET /desk/visits/{visit:uuid}": Row(may=READERS - DEPARTMENT, blind=DEPARTMENT, other=404),
     "GET /premises": Row(may=DESK | {"organiser"}),
     "GET /api/premises": Row(),
     "GET /api/premises.csv": Row(),
@@ -459,6 +481,9 @@ ROUTES: dict[str, Row] = {
     "GET /campaigns/{campaign:str}/assignment": Row(may=ASSIGNERS, ok=404),
     "GET /api/visits": Row(may=READERS - DEPARTMENT, blind=DEPARTMENT, shown=_total),
     "GET /api/visits/{visit:uuid}": Row(may=READERS - DEPARTMENT, blind=DEPARTMENT, other=404),
+    "POST /api/visits/{visit:uuid}/flags": Row(
+        may=DESK, ok=409, sees=LOOKERS | {"member"}, blind=DEPARTMENT, other=404, body=_flags
+    ),
     "POST /api/visits/{visit:uuid}/corrections": Row(
         may=DESK | {"member"}, sees=LOOKERS, blind=DEPARTMENT, other=404, body=_correction
     ),
@@ -563,6 +588,8 @@ ROUTES: dict[str, Row] = {
     "POST /api/retention": Row(may=ADMINISTRATION, body=lambda _: {"kind": "contacts", "days": 365}),
     # contact cards, by those who look after the organisations that give them out
     "GET /api/cards": Row(may=KEEPERS, shown=_total),
+    "POST /api/cards": Row(may=KEEPERS, ok=422, body=lambda _: {"organisation": str(uuid4())}),
+    "GET /desk/cards": Row(may=KEEPERS),
     "POST /api/cards/{number:str}/revoke": Row(
         may=KEEPERS, ok=422, other=404, body=lambda _: {"id": str(uuid4()), "reason": " "}
     ),
@@ -577,6 +604,16 @@ ROUTES: dict[str, Row] = {
     "POST /card/issues/{issue:uuid}/answer": public(400),
     "POST /card/issues/{issue:uuid}/photos/{sha256:str}": public(401),
     "POST /card/leave": public(401),
+    # lists that come in; a list of one heading lacks what is needed, and that is told
+    "POST /api/imports/{kind:str}": Row(may=ADMINISTRATION, ok=404, body=lambda _: "名称"),
+    "GET /desk/imports": Row(may=ADMINISTRATION),
+    # categories and the rules of handling
+    "GET /api/categories": Row(),
+    "POST /api/categories": Row(may=ADMINISTRATION, ok=422, body=lambda _: {"code": "9999"}),
+    "GET /api/handling-rules": Row(),
+    "PUT /api/handling-rules": Row(may=ADMINISTRATION, body=_bounds),
+    "GET /desk/categories": Row(),
+    "GET /desk/limits": Row(),
     # the rates, over what each reaches
     "GET /api/rates": Row(query="?by=district", shown=_counted),
     "GET /api/rates/weights": Row(),

@@ -34,6 +34,7 @@ type Move = (lon: number, lat: number) => [number, number]
 const page = JSON.parse(document.getElementById('data')?.textContent ?? '{}') as Page
 const places = new Map(page.places.map((place) => [place.id, place]))
 const chosen = new Set<string>()
+const beside = new Set(page.places.flatMap((place) => place.near))
 const dots = new Map<string, L.Layer>()
 const INK = '#2c2621'
 const TEA = '#7a4a28'
@@ -76,6 +77,15 @@ async function begin(): Promise<void> {
   await outlines()
 }
 
+/** The names of those communities that a place is beside. */
+function called(feature: GeoJSON.Feature, layer: L.Layer): void {
+  const properties = feature.properties as { code?: string; name?: string } | null
+  if (!properties?.code || !beside.has(properties.code)) return
+  const name = document.createElement('span')
+  name.textContent = properties.name ?? ''
+  layer.bindTooltip(name, { permanent: true, direction: 'center', className: 'place-community', interactive: false })
+}
+
 async function outlines(): Promise<void> {
   try {
     const answer = await fetch('/api/communities.geojson?tolerance_m=5', { credentials: 'same-origin' })
@@ -84,6 +94,7 @@ async function outlines(): Promise<void> {
       style: { color: '#8f8271', weight: 1.5, fillColor: '#f7f1e4', fillOpacity: page.base.layers.length ? 0 : 0.6 },
       coordsToLatLng: ([lon = 0, lat = 0]) => L.latLng(...(drawn(lon, lat).reverse() as [number, number])),
       interactive: false,
+      onEachFeature: called,
     })
       .addTo(map)
       .bringToBack()
@@ -189,7 +200,9 @@ function suggest(): void {
   const near = new Set([...chosen].flatMap((id) => places.get(id)?.near ?? []))
   const first = select.options[0]
   const ordered = [...select.options].slice(1).sort((one, other) => Number(near.has(other.value)) - Number(near.has(one.value)))
+  const said = select.value
   if (first) select.replaceChildren(first, ...ordered)
+  select.value = said
 }
 
 // --- settling
