@@ -41,6 +41,7 @@ from surveys import (
     sessions,
     twin_proposals,
     twins,
+    uncertain_places,
     visit_days,
     visit_query,
 )
@@ -52,6 +53,7 @@ from surveys.issue_query import Filters
 from surveys.issues import IssueRow
 from surveys.people import Grant, Reader
 from surveys.twins import TwinDraft
+from surveys.uncertain_places import PlaceFilters
 from surveys.visit_query import VisitFilters
 from tests import cards, doors, drafts
 from tests.conftest import (
@@ -400,6 +402,31 @@ async def test_receipts_and_visits_are_looked_up(conn: asyncpg.Connection) -> No
     used = await indexes(conn, lambda conn: receipts.of_visits(conn, DISTRICT, [visit]))
     assert {"visit_pkey", "issue_by_visit"} <= used, used
     assert "visit_pkey" in await indexes(conn, lambda conn: visit_query.one(conn, who, visit))
+
+
+def waiting_of(who: Reader, asked: PlaceFilters) -> Callable[[asyncpg.Connection], Awaitable[Any]]:
+    return lambda conn: uncertain_places.page(conn, Atlas(), who, asked, NOW)
+
+
+UNCERTAIN = """
+update {table} set certainty = 'near_line' where district = $1 and id in (select id from {table} order by id limit 1000)
+"""
+
+
+@pytest.mark.parametrize("kind", ["issue", "visit"])
+async def test_what_waits_to_be_settled_comes_from_an_index_of_its_own(conn: asyncpg.Connection, kind: Any) -> None:
+    """For who reads the district, and for who reads a community of it."""
+    transaction = conn.transaction()
+    await transaction.start()
+    try:
+        await conn.execute(UNCERTAIN.format(table=kind), DISTRICT)
+        for one in (LEADER, WORKER):
+            who = await reader(conn, one)
+            used = await indexes(conn, waiting_of(who, PlaceFilters(kind=kind)))
+            assert f"{kind}_uncertain" in used, used
+            assert f"{kind}_newest" not in used
+    finally:
+        await transaction.rollback()
 
 
 async def test_twins_are_looked_for_near_by_and_nowhere_else(conn: asyncpg.Connection) -> None:
