@@ -113,7 +113,7 @@ async def look(
     try:
         table = await asyncio.to_thread(read_table, file, asked.sheet)
         fields = _fields(asked, table.columns)
-        read = await asyncio.to_thread(_rewritten, file, table, fields)
+        read = await asyncio.to_thread(_rewritten, file, table, fields, FIELDS[asked.kind])
         if missing := [name for name in NEEDED[asked.kind] if fields[name] is None]:
             outcome = _Outcome(
                 counts={}, faults=[Fault(row=0, reason=_lacking(missing, asked.kind, language))], stored=False
@@ -154,16 +154,18 @@ def _fields(asked: Asked, present: Sequence[str]) -> dict[str, str | None]:
     return found
 
 
-def _rewritten(file: Path, table: Table, fields: Mapping[str, str | None]) -> list[list[str]]:
-    """Write the list anew with the fields' own names as its headings, each row at its number, and return its first
-    rows by field. Raises TooMany."""
+def _rewritten(
+    file: Path, table: Table, fields: Mapping[str, str | None], usual: Mapping[str, tuple[str, ...]]
+) -> list[list[str]]:
+    """Write the list anew with the usual headings of its fields, each row at its number, and return its first rows by
+    field. Raises TooMany."""
     told = [(field, heading) for field, heading in fields.items() if heading is not None]
     sample: list[list[str]] = []
     with (again := file.with_suffix(".again")).open("w", encoding="utf-8", newline="") as opened:
         writer = csv.writer(opened)
         for _ in range(table.header_row - 1):
             writer.writerow([])
-        writer.writerow([field for field, _ in told])
+        writer.writerow([usual[field][0] for field, _ in told])
         at = table.header_row + 1
         for count, row in enumerate(table, start=1):
             if count > MOST_ROWS:

@@ -9,7 +9,7 @@ import pytest
 import xlsxwriter
 
 from tests import doors
-from tests.conftest import ADMINISTRATOR, DISTRICT, Client
+from tests.conftest import ADMINISTRATOR, DISTRICT, Client, found_district
 
 pytestmark = pytest.mark.anyio
 
@@ -45,8 +45,8 @@ async def test_columns_are_guessed_named_anew_and_looked_at(client: Client, conn
     assert [row[at] for row in looked["sample"]] == ["N1", "N2", "N3", "N4"]
     assert (looked["counts"]["new"], looked["counts"]["rejected"], looked["stored"]) == (2, 2, False)
     assert [(one["row"], one["reason"]) for one in looked["faults"]] == [
-        (3, "name：为空"),
-        (4, "phone：手机号写法有误"),
+        (3, "姓名：为空"),
+        (4, "手机：手机号写法有误"),
     ]
     assert "'=1+1<img" in looked["report"]  # no spreadsheet program runs it
     assert await doors.written(conn) == before
@@ -80,10 +80,7 @@ async def test_holidays_come_where_there_is_one_district(client: Client, conn: a
     assert (short["stored"], len(short["faults"])) == (False, 2)  # no list of a year lacks May and October
     assert (await look(client, "holidays", HOLIDAYS, take=True))["stored"]
     assert (await look(client, "holidays", HOLIDAYS, take=True))["counts"]["new"] == 0
-    await conn.execute(
-        "insert into district (district, code, name, time_zone, dispatcher, created_at)"
-        " select 110101, '110101', '别区', time_zone, dispatcher, created_at from district"
-    )
+    await found_district(conn, 110101)
     headers = ADMINISTRATOR.headers
     doors.refused(await client.post("/api/imports/holidays", content=b"x", headers=headers), 403, "holidays_of_all")
 
