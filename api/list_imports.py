@@ -95,6 +95,9 @@ class Asked(Struct, frozen=True, kw_only=True):
     dry_run: bool = True
 
 
+DISTRICTS = "select count(*) from district"
+
+
 class _OnlyLooked(Exception):
     """A dry run is over, and what it wrote is undone."""
 
@@ -110,6 +113,8 @@ async def look(
 ) -> Looked:
     """Look at a list, or take it over, in a transaction that is open. Raises ListUnusable, UnknownColumn, TooMany,
     HolidaysOfAll, and what keeps the last administrator or the district's dispatcher."""
+    if asked.kind == "holidays" and await conn.fetchval(DISTRICTS) > 1:
+        raise HolidaysOfAll
     try:
         table = await asyncio.to_thread(read_table, file, asked.sheet)
         fields = _fields(asked, table.columns)
@@ -182,7 +187,8 @@ def _rewritten(
 
 
 def _lacking(missing: Sequence[str], kind: Kind, language: str) -> str:
-    names = [FIELDS[kind][name][0] for name in missing]
+    chinese = [next(one for one in FIELDS[kind][name] if not one.isascii()) for name in missing]
+    names = list(missing) if language == "en" else chinese
     return f"No column tells: {', '.join(names)}" if language == "en" else f"没有对应的列：{'、'.join(names)}"
 
 
@@ -251,13 +257,8 @@ async def _categories(conn: asyncpg.Connection, district: int, file: Path, now: 
     return _Outcome(counts={"rows": len(drafts), **counts, "unchanged": same}, faults=[], stored=True)
 
 
-DISTRICTS = "select count(*) from district"
-
-
 async def _holidays(conn: asyncpg.Connection, file: Path, now: datetime) -> _Outcome:
     """All of the list, or nothing; due times that waited for it are counted anew."""
-    if await conn.fetchval(DISTRICTS) > 1:
-        raise HolidaysOfAll
     try:
         days = await asyncio.to_thread(holiday_lists.read_days, file)
         known = await calendars.years(conn)
