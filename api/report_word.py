@@ -285,6 +285,7 @@ class _Default:
     def _repeated(self, loop: str, text: str, size: float = 10.5) -> None:
         self._only(f"for {loop}")
         self._line(text, size=size)
+        self.document.paragraphs[-1].paragraph_format.space_after = Pt(1)
         self._only("endfor")
 
     def _line(self, text: str, *, center: bool = False, **looks: Any) -> None:

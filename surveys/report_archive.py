@@ -96,7 +96,7 @@ class _Cursor(Struct, frozen=True, array_like=True):
 # The newest version of each, within reach: $2 and $3 are the places.
 WANTED = """
 with wanted as (
-  select r.*, r.figures::json->'scope'->>'name' as name,
+  select r.*,
     row_number() over (partition by r.period, r.scope_kind, r.scope order by r.version desc) as place,
     count(*) over (partition by r.period, r.scope_kind, r.scope)::int as versions
   from report r join unnest($2::text[], $3::text[]) as w(kind, code) on w.kind = r.scope_kind and w.code = r.scope
@@ -107,12 +107,13 @@ with wanted as (
 RANK = "array_position(array['district', 'street', 'community'], scope_kind)"
 PAGE = f"""
 {WANTED}
-select id, period, first_day, scope_kind, scope, name, version, versions, at, known_at, made_at,
-  encode(digest, 'hex') as digest, {RANK} as rank
-from wanted
+select id, period, first_day, scope_kind, scope, figures::json->'scope'->>'name' as name, version, versions, at,
+  known_at, made_at, encode(digest, 'hex') as digest, rank
+from (select *, {RANK} as rank from wanted
 where place = 1 and ($5::date is null or (first_day, period) < ($5, $6)
   or (first_day, period) = ($5, $6) and ({RANK}, scope) > ($7::int, $8))
-order by first_day desc, period desc, rank, scope limit $9
+order by first_day desc, period desc, rank, scope limit $9) page
+order by first_day desc, period desc, rank, scope
 """
 TOTAL = f"{WANTED} select count(*) from wanted where place = 1"
 
