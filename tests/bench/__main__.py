@@ -15,6 +15,7 @@ from tests.bench import (
     dashboards,
     desk,
     doors,
+    exports,
     figures,
     filing,
     late,
@@ -53,6 +54,7 @@ MEASURES = {
     "desk": desk.measure,
     "doors": doors.measure,
     "walking": walking.measure,
+    "exports": exports.measure,
 }
 LARGE = {
     "counting": counting.measure_large,
