@@ -89,7 +89,7 @@ async def dashboard_page(
     shown = change if change in THREE else "response"
     context = {
         **around,
-        "found": told.told(found),
+        "found": told.told(found, places=False),
         "asked": asked,
         "present": present,
         "change": shown,

@@ -247,9 +247,12 @@ async def tell_dashboard(
     return told(await dashboards.gathered(conn, reader, asked, district.zone, clock()))
 
 
-def told(found: Dashboard) -> DashboardTold:
-    """A dashboard as it is sent."""
-    places = {level: [place(part) for part in found.places[level]] for level in LEVELS}
+def told(found: Dashboard, *, places: bool = True) -> DashboardTold:
+    """A dashboard as it is sent; a page has no room for all places, of which there may be hundreds."""
+    streets, communities = ([place(part) for part in found.places[level]] if places else [] for level in LEVELS)
+    not_ranked = sum(
+        dashboards.few(part.shares[rate]) for level in LEVELS for part in found.places[level] for rate in THREE
+    )
     rates = {
         rate: compared(found.rates[rate], rate, found.filters, found.filters_before)
         for rate in (*THREE, *dashboards.BESIDE)
@@ -267,25 +270,31 @@ def told(found: Dashboard) -> DashboardTold:
         standing=_standing(found.standing, found.asked),
         categories=[_category(part) for part in found.categories],
         departments=[_department(one) for one in found.departments],
-        streets=places["street"],
-        communities=places["community"],
+        streets=streets,
+        communities=communities,
         campaigns=[_campaign(one) for one in found.campaigns],
         visits=[
             DayTold(day=day, count=count, href=_visits(found.visits.filters, day))
             for day, count in found.visits.days.items()
         ],
-        trust=_trust(found.trust, sum(len(place.few) for level in LEVELS for place in places[level])),
+        trust=_trust(found.trust, not_ranked),
     )
 
 
 def figure(share: Share, rate: Rate, filters: Filters) -> Figure:
     """A share with its lists."""
+    return _figure_at(issues.address(filters), share, rate)
+
+
+def _figure_at(here: str, share: Share, rate: Rate) -> Figure:
+    """A share of what a list at an address shows: one address serves all rates of a place."""
+    href = f"{here}{'' if here.endswith('?') else '&'}rate={rate}"
     return Figure(
         numerator=share.numerator,
         denominator=share.denominator,
         rate=share.rate,
-        href=issues.address(filters, rate=rate),
-        numerator_href=issues.address(filters, rate=rate, met=True),
+        href=href,
+        numerator_href=f"{href}&met=yes",
     )
 
 
@@ -352,12 +361,19 @@ def _department(one: Department) -> DepartmentTold:
 
 def place(part: Part) -> PlaceTold:
     """A street or a community, with its rates in both periods."""
+    here, here_before = issues.address(part.filters), issues.address(part.filters_before)
     return PlaceTold(
         key=part.key or NONE,
         name=part.name,
         part_of=part.part_of,
         few=[rate for rate in THREE if dashboards.few(part.shares[rate])],
-        **{rate: compared(part.shares[rate], rate, part.filters, part.filters_before) for rate in THREE},
+        **{
+            rate: FigureCompared(
+                now=_figure_at(here, one.now, rate), before=_figure_at(here_before, one.before, rate), change=one.change
+            )
+            for rate in THREE
+            for one in (part.shares[rate],)
+        },
     )
 
 

@@ -4,7 +4,7 @@ can these numbers be trusted. surveys/dashboards.md says what each figure counts
 It counts nothing by itself: each figure is asked of the questions that lists, rates and coverage ask as well, under
 filters that open the list of what it counts."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime
 from typing import Literal
 from uuid import UUID
@@ -16,6 +16,7 @@ from msgspec import Struct
 
 from surveys import (
     campaigns,
+    choices,
     coverage,
     coverage_query,
     dashboard_periods,
@@ -208,6 +209,7 @@ async def gathered(conn: Connection, reader: Reader, asked: Asked, zone: ZoneInf
         conn=conn, reader=reader, zone=zone, now=now, asked=asked, scope=scope, at=about.at, today=today
     )
     filters, filters_before = question.within(period), question.within(before)
+    communities = await _parts(question, filters, filters_before, "community")
     return Dashboard(
         asked=asked,
         at=about.at,
@@ -217,13 +219,13 @@ async def gathered(conn: Connection, reader: Reader, asked: Asked, zone: ZoneInf
         before=before,
         filters=filters,
         filters_before=filters_before,
-        rates=await _rates(question, filters, filters_before),
+        rates=_summed(communities),
         trend=await question.rates(question.within(trend), "month"),
         trend_period=trend,
         standing=await _standing(question),
         categories=await _categories(question, filters, filters_before),
         departments=await _departments(question, filters),
-        places={level: await _parts(question, filters, filters_before, level) for level in LEVELS},
+        places={"street": await _streets(question, filters, filters_before, communities), "community": communities},
         campaigns=await _campaigns(question),
         visits=await _visits(question, period),
         trust=await dashboard_trust.of(conn, reader, filters, scope, zone, now),
@@ -243,9 +245,41 @@ def _scope(asked: Asked) -> Filters:
 NOTHING = Share(0, 0)
 
 
-async def _rates(question: _Question, filters: Filters, filters_before: Filters) -> Mapping[Rate, Compared]:
-    whole = await _parts(question, filters, filters_before, "district")
-    return whole[0].shares if whole else dict.fromkeys(COMPARED, Compared(now=NOTHING, before=NOTHING))
+def _summed(parts: Sequence[Part]) -> Mapping[Rate, Compared]:
+    """The shares of parts together, of which each issue is in one."""
+    return {
+        rate: Compared(
+            now=_sum(part.shares[rate].now for part in parts), before=_sum(part.shares[rate].before for part in parts)
+        )
+        for rate in COMPARED
+    }
+
+
+def _sum(shares: Iterable[Share]) -> Share:
+    every = list(shares)
+    return Share(sum(share.numerator for share in every), sum(share.denominator for share in every))
+
+
+async def _streets(
+    question: _Question, filters: Filters, filters_before: Filters, communities: Sequence[Part]
+) -> list[Part]:
+    """Streets are their communities together; what is in no community is in no street."""
+    names = {street.code: street.name for street in await choices.streets(question.conn, question.reader)}
+    parts: dict[str | None, list[Part]] = {}
+    for part in communities:
+        parts.setdefault(part.part_of, []).append(part)
+    narrow = rates.BREAKDOWNS["street"].narrow
+    return [
+        Part(
+            key=key,
+            name=names.get(key or ""),
+            part_of=None,
+            filters=narrow(filters, key),
+            filters_before=narrow(filters_before, key),
+            shares=_summed(parts[key]),
+        )
+        for key in sorted(parts, key=lambda key: (key is None, key or ""))
+    ]
 
 
 async def _parts(question: _Question, filters: Filters, filters_before: Filters, by: By) -> list[Part]:
