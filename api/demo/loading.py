@@ -35,6 +35,7 @@ from surveys import (
     contact_cards,
     contacts,
     issues,
+    organisations,
     placing,
     return_visits,
     sessions,
@@ -164,6 +165,9 @@ async def _found_district(conn: Connection, invented: Invented, days: Workdays, 
     await people.write(conn, DISTRICT, invented.everybody, founded_at)
     report(PEOPLE, count, count)
     await boundaries.store(conn, DISTRICT, invented.areas, valid_from=founded_at, source="demo", now=founded_at)
+    streets = {area.street for area in invented.areas if area.street}
+    wanted = people.answered_for(invented.everybody, list(streets))
+    await organisations.answer_for(conn, DISTRICT, wanted, Actor("program", "demo"), founded_at)
     for drafts in invented.lists:
         await categories.store(conn, DISTRICT, drafts, founded_at, defaults=Defaults(limits={}))
     ends_at = days.first + timedelta(days=365)

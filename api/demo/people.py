@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import islice
+from itertools import cycle, islice
 from random import Random
 from uuid import UUID
 
@@ -11,6 +11,7 @@ from asyncpg import Connection
 
 from api.demo.places import Place
 from api.demo.words import enterprise_name, new_id, person_name
+from surveys.organisations import Area
 from surveys.people import Grant, Reader
 
 ORGANISATIONS = 586
@@ -114,6 +115,15 @@ def _organisations(
     for (code, committee), count in zip(committees.items(), shares(sizes, ENTERPRISE_BRANCHES), strict=True):
         for name in islice(names, count):
             yield Organisation(new_id(rng), committee.id, f"{name}支部", "enterprise", code)
+
+
+def answered_for(everybody: Population, streets: Sequence[str]) -> dict[UUID, list[Area]]:
+    """The streets that each organ of the district answers for: one, or two, in turn."""
+    organs = [one.id for one in everybody.organisations if one.kind == "organ"]
+    wanted: dict[UUID, list[Area]] = {organ: [] for organ in organs}
+    for organ, street in zip(cycle(organs), sorted(streets), strict=False):
+        wanted[organ].append(Area("street", street))
+    return wanted
 
 
 def _distinct_enterprises(rng: Random) -> Iterator[str]:

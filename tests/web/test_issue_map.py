@@ -10,6 +10,7 @@ from api.settings import Settings
 from maps import coordinates
 from tests import doors, drafts
 from tests.conftest import AREAS, FAR, NEAR, NEXT, STRANGER, WORKER
+from tests.web import town
 from tests.web.conftest import DESK, PHONE, Visitor, served, visiting
 from tests.web.town import MARKUP, STOCK, stock
 
@@ -261,6 +262,40 @@ async def test_on_a_base_map_of_another_system_all_is_moved_alike(browser: Brows
         tiles = [address for address in visitor.left if "autonavi" in address]
         assert tiles
         visitor.left = [address for address in visitor.left if address not in tiles]
+
+
+# Where the canvas is warmest, as a longitude and a latitude of the base map.
+WARMEST = """() => {
+  const canvas = document.querySelector('canvas.heat'), { width, height } = canvas
+  const { data } = canvas.getContext('2d').getImageData(0, 0, width, height)
+  let [x, y, of] = [0, 0, 0]
+  for (let at = 0; at < width * height; at += 1)
+    if (data[at * 4] === 90 && data[at * 4 + 3]) [x, y, of] = [x + at % width, y + Math.floor(at / width), of + 1]
+  const { lng, lat } = map_issues.containerPointToLatLng([x / of * 6, y / of * 6])
+  return [lng, lat]
+}"""
+
+
+async def test_heat_and_what_is_pointed_at_are_moved_like_the_marks(browser: Browser, town_dsn: str) -> None:
+    true_lon, true_lat = (town._place(10059, FAR)[axis] for axis in ("lon", "lat"))  # the only issue there
+    lon, lat = coordinates.from_wgs84(true_lon, true_lat, "gcj02")
+    async with (
+        served(Settings(database_url=town_dsn, base_map="amap")) as site,
+        visiting(browser, site, **DESK) as visitor,
+    ):
+        await visitor.enter(f"/maps/issues?community={FAR}&layer=density&marks=heat")
+        await visitor.page.evaluate("map_issues.setView([%s, %s], 17, {animate: false})" % (lat, lon))  # noqa: UP031
+        await expect(visitor.page.locator(".progress")).to_be_hidden()
+        warm_lon, warm_lat = await visitor.page.evaluate(WARMEST)
+        assert abs(warm_lon - lon) < 2e-4
+        assert abs(warm_lat - lat) < 2e-4
+        await visitor.page.evaluate("location.hash = '#/issue/00000000-0000-0000-0000-%012x'" % 10059)  # noqa: UP031
+        await expect(visitor.page.locator(".pointer")).to_be_visible()
+        pointer = "Object.values(map_issues._layers).find((l) => l.options.zIndexOffset === 2000).getLatLng()"
+        at = await visitor.page.evaluate(pointer)
+        assert abs(at["lng"] - lon) < 1e-6
+        assert abs(at["lat"] - lat) < 1e-6
+        visitor.left = [address for address in visitor.left if "autonavi" not in address]
 
 
 async def test_somebody_without_issues_finds_an_empty_map(browser: Browser, site: str) -> None:
