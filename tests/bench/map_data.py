@@ -17,7 +17,7 @@ from api.embedded_postgres import Cluster
 from maps import tiles
 from surveys import issue_counts, sessions
 from surveys.issue_query import Filters
-from tests.bench import coverage, district, many_issues, server
+from tests.bench import coverage, district, first_picture, many_issues, server
 from tests.bench.figures import Figure
 
 ISSUES = 100_000
@@ -106,6 +106,7 @@ async def _measure(cluster: Cluster, folder: Path, count: int) -> list[Figure]:
             figures.append(await _clusters(address, conn, view, promised=count == ISSUES))
         await conn.close()
         figures.append(_page(address))
+        figures += await first_picture.measure(address, count)
     return figures
 
 
