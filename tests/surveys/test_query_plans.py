@@ -39,6 +39,7 @@ from surveys import (
     return_visits_due,
     reveals,
     sessions,
+    trust,
     twin_proposals,
     twins,
     uncertain_places,
@@ -530,6 +531,20 @@ async def test_who_reaches_most_of_all_reads_the_newest_first(conn: asyncpg.Conn
         ("visit_newest", lambda conn: visit_query.page(conn, who, VisitFilters(), ZONE, NOW, total=False)),
     ):
         assert used in await indexes(conn, ask)
+
+
+async def test_a_map_s_visits_are_those_of_its_days_alone(conn: asyncpg.Connection) -> None:
+    day = NOW.astimezone(ZONE).date() - timedelta(days=2)
+    asked = VisitFilters(started_from=day, started_to=day, withdrawn=False)
+    for person_ in (LEADER, WORKER):
+        who = await reader(conn, person_)
+        used = await indexes(conn, lambda conn, who=who: visit_query.by_community(conn, who, asked, ZONE, NOW))
+        assert used & {"visit_newest", "visit_by_community"}
+
+
+async def test_when_the_history_was_verified_is_looked_up(conn: asyncpg.Connection) -> None:
+    who = await reader(conn, LEADER)
+    await indexes(conn, lambda conn: trust.of(conn, who, Filters(text="路灯"), ZONE, NOW))
 
 
 # Filters of the history, and the indexes that answer them.
