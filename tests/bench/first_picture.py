@@ -46,6 +46,7 @@ async def measure(address: str, issues: int) -> list[Figure]:
 async def _opened(browser: Browser, address: str, path: str, ready: str) -> tuple[float, float]:
     """Milliseconds until it is ready in a fresh window, and the bytes that came."""
     context = await browser.new_context(viewport=SCREEN)  # type: ignore[arg-type]
+    context.set_default_timeout(120_000)  # the first time, the district's boundaries are drawn
     await context.request.post(f"{address}/sign-in", form={"token": district.token(0)}, max_redirects=0)
     page = await context.new_page()
     wire = await context.new_cdp_session(page)
