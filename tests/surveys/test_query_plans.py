@@ -536,10 +536,11 @@ async def test_who_reaches_most_of_all_reads_the_newest_first(conn: asyncpg.Conn
 async def test_a_map_s_visits_are_those_of_its_days_alone(conn: asyncpg.Connection) -> None:
     day = NOW.astimezone(ZONE).date() - timedelta(days=2)
     asked = VisitFilters(started_from=day, started_to=day, withdrawn=False)
-    for person_ in (LEADER, WORKER):
-        who = await reader(conn, person_)
-        used = await indexes(conn, lambda conn, who=who: visit_query.by_community(conn, who, asked, ZONE, NOW))
-        assert used & {"visit_newest", "visit_by_community"}
+    leader, worker = await reader(conn, LEADER), await reader(conn, WORKER)
+    used = await indexes(conn, lambda conn: visit_query.by_community(conn, leader, asked, ZONE, NOW))
+    assert "visit_newest" in used
+    used = await indexes(conn, lambda conn: visit_query.by_community(conn, worker, asked, ZONE, NOW))
+    assert used & {"visit_newest", "visit_by_community"}
 
 
 async def test_when_the_history_was_verified_is_looked_up(conn: asyncpg.Connection) -> None:
