@@ -99,8 +99,8 @@ def test_every_number_has_one_shade(values: list[int]) -> None:
 MANY = """
 insert into report (district, id, period, first_day, scope_kind, scope, version, making, at, known_at, made_at, figures,
                     digest)
-select $1, gen_random_uuid(), to_char(day, 'IYYY-"W"IW'), day, 'community', lpad(place::text, 12, '0'), 1, $2, $3, $3, $3,
-  '{"scope": {"name": "x"}}', sha256('x')
+select $1, gen_random_uuid(), to_char(day, 'IYYY-"W"IW'), day, 'community', lpad(place::text, 12, '0'), 1, $2, $3, $3,
+  $3, '{"scope": {"name": "x"}}', sha256('x')
 from generate_series(1, 200) place, generate_series(date '2024-01-01', date '2025-12-01', interval '1 week') day
 """
 MAKING = """

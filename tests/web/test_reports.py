@@ -77,7 +77,7 @@ async def test_a_brief_is_made_and_read(
         await page.click(".report-list a")
         await page.wait_for_selector("text=近邻社区走访工作简报（周报）")
         await shown(visitor, f"{size}-one")
-        async with page.expect_download() as download:
+        async with page.expect_download(timeout=120_000) as download:
             await page.click("text=PDF")
         fetched = await (await download.value).path()
         assert await asyncio.to_thread(fetched.read_bytes)
