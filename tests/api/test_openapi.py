@@ -59,10 +59,10 @@ async def served(server: Server, template: str) -> AsyncIterator[str]:
             await task
 
 
-async def tried(url: str, who: Person, options: list[str]) -> str:
-    """Try the document as somebody; returns what was found to complain of, or nothing."""
+async def tried(url: str, who: Person, options: list[str], document: str = "/schema/openapi.json") -> str:
+    """Try a document as somebody; returns what was found to complain of, or nothing."""
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "schemathesis.cli", "run", f"{url}/schema/openapi.json",
+        sys.executable, "-m", "schemathesis.cli", "run", f"{url}{document}",
         "--checks", CHECKS, "--header", f"Authorization: {who.headers['Authorization']}",
         "--request-timeout", "60", "--suppress-health-check", "all", "--warnings", "off", "--no-color", *options,
         stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
@@ -81,6 +81,13 @@ def complained_of(found: str) -> None:
 async def test_no_question_is_answered_with_a_fault(served: str) -> None:
     found = await asyncio.gather(*[tried(served, who, SHORT) for who in ROLES])
     complained_of("\n".join(found))
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("who", [LEADER, WORKER], ids=lambda who: who.role)
+async def test_what_other_programs_ask_is_answered_as_it_is_defined(served: str, who: Person) -> None:
+    """The definition of OGC API Features, which is a document of its own."""
+    complained_of(await tried(served, who, SHORT, "/ogc/api?f=json"))
 
 
 @pytest.mark.long
