@@ -43,8 +43,7 @@ FOLLOW = f"""
 with told as materialized (
   select h.kind, h.thing from history h
   where h.district = $1 and h.epoch = $2 and h.kind in ('issue', 'erasure')
-    and (h.written_in >= $3 or h.written_in = any(array(
-      select one from unnest($4::bigint[]) one where pg_visible_in_snapshot(one::text::xid8, pg_current_snapshot()))))
+    and (h.written_in >= $3{{or_ended}})
   limit {MOST_EVENTS}
 ), changed as materialized (
   select distinct thing from told where kind = 'issue'
@@ -55,8 +54,13 @@ select pg_current_snapshot()::text as snapshot, pg_current_xact_id_if_assigned()
   (select string_agg({column_rows.sent(column_rows.ISSUE)}, '') from issue
     where district = $1 and id = any(array(select thing from changed))) as issues,
   (select string_agg({column_rows.sent(column_rows.SPAN)}, '') from issue_spans
-    where $5 and district = $1 and issue = any(array(select thing from changed))) as spans
+    where $4 and district = $1 and issue = any(array(select thing from changed))) as spans
 """
+
+
+# Those that were under way then and have ended since; seldom are there any.
+OR_ENDED = """ or h.written_in = any(array(
+      select one from unnest($5::bigint[]) one where pg_visible_in_snapshot(one::text::xid8, pg_current_snapshot())))"""
 
 
 class Size(Struct, frozen=True):
@@ -146,8 +150,9 @@ async def _read(
 async def changes(conn: Connection, columns: Columns) -> Changes:
     """What was committed since the columns' snapshot, as this statement sees it."""
     since = columns.snapshot
-    running, spans = sorted(since.running), columns.spans is not None
-    (row,) = await conn.fetch(FOLLOW, columns.district, columns.epoch, since.until, running, spans)
+    spans = columns.spans is not None
+    asked = columns.district, columns.epoch, since.until, spans, *([sorted(since.running)] if since.running else [])
+    (row,) = await conn.fetch(FOLLOW.format(or_ended=OR_ENDED if since.running else ""), *asked)
     return Changes(
         snapshot=Snapshot.read(row["snapshot"]),
         epoch=row["epoch"],

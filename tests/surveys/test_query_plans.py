@@ -22,6 +22,7 @@ from surveys import (
     audit,
     boards,
     card_doors,
+    column_loading,
     contacts,
     dashboard_trust,
     history,
@@ -49,6 +50,7 @@ from surveys import (
 from surveys.contacts import Contact
 from surveys.history import Actor
 from surveys.integrations import IntegrationDraft
+from surveys.issue_columns import Snapshot
 from surveys.issue_lists import Narrowed, Page
 from surveys.issue_query import Filters
 from surveys.issues import IssueRow
@@ -357,6 +359,21 @@ async def test_a_viewport_comes_from_the_index_of_cells(conn: asyncpg.Connection
     box = Filters(bbox=(113.605, 34.705, 113.607, 34.707))
     used = await indexes(conn, lambda conn: issue_counts.clusters(conn, who, box, ZONE, NOW, tiles.shift_for(16)))
     assert "issue_in_view" in used, used
+
+
+async def test_what_changed_since_a_snapshot_is_found_without_reading_the_rest(conn: asyncpg.Connection) -> None:
+    """Nothing of late, then an issue, which was written by a transaction that was under way before."""
+    columns = await column_loading.load(conn, DISTRICT, spans=True)
+    used = await indexes(conn, lambda conn: column_loading.changes(conn, columns))
+    assert "history_written" in used
+    assert not len((await column_loading.changes(conn, columns)).issues)
+    writing = await conn.fetchval("select min(written_in) from history where thing in (select id from issue)")
+    since = columns.snapshot
+    columns.snapshot = Snapshot(since.first, since.until, frozenset({writing}))
+    changes = await column_loading.changes(conn, columns)
+    assert len(changes.issues) == 1
+    assert changes.spans is not None
+    assert len(changes.spans) == 1
 
 
 async def test_one_issue_is_looked_up(conn: asyncpg.Connection) -> None:
