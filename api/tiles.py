@@ -4,6 +4,7 @@ a Mapbox vector tile for any map library, or as JSON."""
 import asyncio
 import hashlib
 from functools import lru_cache
+from threading import Lock
 from typing import Any
 
 import asyncpg
@@ -118,8 +119,13 @@ def _areas(locator: Locator) -> Areas:
     return Areas(locator.areas)
 
 
+_making = Lock()  # of areas: the tiles of one view are asked for at the same time, and would each make them
+
+
 def _communities(locator: Locator, asked: Tile) -> bytes:
-    return _areas(locator).layer(asked)
+    with _making:
+        areas = _areas(locator)
+    return areas.layer(asked)
 
 
 def _answer(request: Request[Reader, Any, Any], reader: Reader, body: bytes, media_type: str) -> Response[bytes]:

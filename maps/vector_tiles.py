@@ -81,9 +81,10 @@ class Areas:
         self._told = [
             {"code": area.code, "name": area.name, **({"street": area.street} if area.street else {})} for area in areas
         ]
-        shapes = np.array([area.geometry for area in areas], dtype=object)
+        shapes = np.empty(len(areas), dtype=object)
+        shapes[:] = [area.geometry for area in areas]
         self._shapes = shapely.transform(shapes, _unit, interleaved=False)
-        self._simplified: dict[int, Any] = {}
+        self._simplified: dict[tuple[int, int], BaseGeometry] = {}  # by zoom and area
         self._tree = shapely.STRtree(self._shapes)
         self._layers: OrderedDict[Tile, bytes] = OrderedDict()
         self._making = Lock()
@@ -108,7 +109,9 @@ class Areas:
             north + (EXTENT + AROUND) * step,
         )
         found = np.sort(self._tree.query(shapely.box(*box)))
-        shapes = shapely.clip_by_rect(self._at(tile.z)[found], *box)
+        if not len(found):
+            return []
+        shapes = shapely.clip_by_rect(self._at(tile.z, found.tolist()), *box)
         placed = shapely.transform(shapes, lambda x, y: ((x - west) / step, (y - north) / step), interleaved=False)
         whole = shapely.set_precision(placed, 1)  # whole steps, and still areas
         return [
@@ -117,10 +120,11 @@ class Areas:
             if _is_area(shape)
         ]
 
-    def _at(self, zoom: int) -> Any:
-        if zoom not in self._simplified:
-            self._simplified[zoom] = shapely.simplify(self._shapes, TOLERANCE / (EXTENT << zoom))
-        return self._simplified[zoom]
+    def _at(self, zoom: int, areas: Sequence[int]) -> Sequence[BaseGeometry]:
+        missing = [at for at in areas if (zoom, at) not in self._simplified]
+        made = shapely.simplify(self._shapes[missing], TOLERANCE / (EXTENT << zoom))
+        self._simplified |= {(zoom, at): shape for at, shape in zip(missing, made, strict=True)}
+        return [self._simplified[zoom, at] for at in areas]
 
 
 def _is_area(shape: BaseGeometry) -> bool:
