@@ -55,7 +55,7 @@ def told(entries: Iterable[Entry], kind: str, names: Mapping[UUID, str], languag
             at=entry.happened_at,
             reason=entry.reason,
         )
-        for entry in sorted(entries, key=lambda entry: entry.recorded_at, reverse=True)
+        for entry in sorted(entries, key=lambda entry: (entry.recorded_at, entry.version), reverse=True)
     ]
 
 
