@@ -199,12 +199,13 @@ def _in_whose_hands(kept: _Kept, view: View, numbers: dict[str, Numbers], filter
 
 def _how_it_stands(kept: _Kept, view: View, filters: Filters) -> None:
     if filters.waiting is not None:
-        for_others = (view["department"] != 0) | (view["offered_to"] != 0) | (view["asked"] != 0)
+        assigned = (view["state"] == _number("assigned")) | (view["state"] == _number("in_progress"))
+        for_others = (view["department"] != 0) & assigned | (view["offered_to"] != 0) | (view["asked"] != 0)
         waiting = open_states(view) & (for_others | (view["state"] == _number("paused")))
         kept.only(waiting if filters.waiting else ~waiting)
     if filters.returned is not None:
         came_back = view["outcome"] & (_BITS["returned"] | _BITS["reopened"]) != 0
-        in_hands = (view["state"] == _number("accepted")) & (view["department"] == 0) & (view["offered_to"] == 0)
+        in_hands = (view["state"] == _number("accepted")) & (view["offered_to"] == 0)
         kept.only(came_back & in_hands if filters.returned else ~(came_back & in_hands))
 
 

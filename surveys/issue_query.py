@@ -111,11 +111,13 @@ OPEN = "state in ('reported', 'accepted', 'assigned', 'in_progress', 'paused')"
 LATE = "due_at < coalesce(paused_at, $2)"
 OVERDUE = f"({OPEN} and {LATE})"
 
-# A department works on it, somebody is asked to take it on, what was asked waits for a judgement, or it is paused.
-WAITING = f"({OPEN} and (department is not null or offered_to is not null or asked is not null or state = 'paused'))"
+# A department works on it, which until it was assigned is a proposal alone; somebody is asked to take it on; what was
+# asked waits for a judgement; or it is paused.
+WITH_A_DEPARTMENT = "department is not null and state in ('assigned', 'in_progress')"
+WAITING = f"({OPEN} and ({WITH_A_DEPARTMENT} or offered_to is not null or asked is not null or state = 'paused'))"
 
-# Given back or reopened, and since then in nobody's hands but the owner's, who has not started.
-RETURNED = "(state = 'accepted' and department is null and offered_to is null and (bounces > 0 or reopens > 0))"
+# Given back or reopened, and since then in nobody's hands but the owner's, who has not gone on with it.
+RETURNED = "(state = 'accepted' and offered_to is null and (bounces > 0 or reopens > 0))"
 
 # Map groups: each issue is in exactly one, as workflow.group has it.
 GROUP = f"""case

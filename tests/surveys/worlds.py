@@ -179,13 +179,14 @@ def late(issue: Issue, stage: Stage, moment: datetime) -> bool:
 
 def waits(stage: Stage) -> bool:
     """Whether somebody else than its owner was to do something about it."""
-    given = stage.department is not None or stage.offered_to is not None or stage.state == "paused"
+    with_department = stage.department is not None and stage.state in ("assigned", "in_progress")
+    given = with_department or stage.offered_to is not None or stage.state == "paused"
     return stage.state in workflow.OPEN and given
 
 
 def came_back(stage: Stage) -> bool:
     """Whether it was given back or reopened, and lay with its owner alone."""
-    alone = stage.state == "accepted" and stage.department is None and stage.offered_to is None
+    alone = stage.state == "accepted" and stage.offered_to is None
     return alone and (stage.measures.bounces > 0 or stage.measures.reopens > 0)
 
 
