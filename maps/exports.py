@@ -76,6 +76,7 @@ Kind = Literal["text", "number", "count", "share", "time", "flag", "shape"]  # a
 TIME = "%Y-%m-%d %H:%M:%S"
 MOST_SHEET_ROWS = 1_048_576  # of a worksheet, its header among them
 LONGEST_CELL = 32_767  # UTF-16 units of a worksheet's cell
+A4 = 9  # as worksheets number paper
 FIRST_SERIAL = 61  # a day's number in a worksheet from which on all programs agree: 1 March 1900
 
 # A spreadsheet takes a cell that begins like this for a formula; the wide ones it does in a Chinese locale.
@@ -141,6 +142,10 @@ class Workbook:
         self._book = xlsxwriter.Workbook(path, options)
         self._page = self._book.add_worksheet(sheet)
         self._page.freeze_panes(1, 0)
+        self._page.set_landscape()
+        self._page.set_paper(A4)
+        self._page.repeat_rows(0)
+        self._page.fit_to_pages(1, 0)  # as wide as the paper, and as long as it is
         self._columns, self._rows, self._cut = columns, 0, cut
         self._formats = {
             "time": self._book.add_format({"num_format": "yyyy-mm-dd hh:mm"}),

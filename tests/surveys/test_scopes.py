@@ -10,7 +10,8 @@ import hypothesis
 import pytest
 from hypothesis import given
 
-from api import database
+from api import database, export_files
+from api.export_columns import ISSUES
 from maps import tiles
 from surveys import (
     choices,
@@ -89,9 +90,14 @@ async def issues_agree(conn: asyncpg.Connection, world: World, reader: Reader, f
         in_group = sum(item.group == group for item in listed)
         assert sum(getattr(area, group) for area in areas) == in_group
 
-    rows = await (await issue_rows.selection(*asked)).fetch(conn)
-    assert sorted(row["id"] for row in rows) == sorted(expected)
+    selection = await issue_rows.selection(*asked)
+    assert sorted(row["id"] for row in await selection.fetch(conn)) == sorted(expected)
+    assert await export_files.copy_csv(conn, selection, ISSUES, "zh", forget) == len(expected)
     assert await issue_rows.count(*asked) == len(expected)
+
+
+async def forget(chunk: bytes) -> None:
+    """What a file's bytes are put into, where only its rows are counted."""
 
 
 async def single_issues_agree(conn: asyncpg.Connection, world: World, reader: Reader, day: Filters) -> None:
