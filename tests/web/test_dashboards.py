@@ -167,6 +167,10 @@ async def test_rates_are_sorted_by_any_column(at_desk: Visitor) -> None:
     assert found == sorted(found)
     await at_desk.page.click("thead th:nth-child(2) button")
     assert await at_desk.page.eval_on_selector_all(".breakdown tbody tr", counts) == sorted(found, reverse=True)
+    href = await at_desk.page.get_attribute(".shell-actions a", "href")
+    assert href == "/api/rates.csv?by=community"
+    table = await at_desk.page.context.request.get(at_desk.site + href)
+    assert len((await table.text()).splitlines()) == len(found) + 1
 
 
 async def test_on_paper_nothing_is_left_to_press(at_desk: Visitor) -> None:
