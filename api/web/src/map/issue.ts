@@ -91,6 +91,7 @@ function shown(detail: Detail): HTMLElement[] {
       ? h('p', { class: 'soft small erased' }, text.erasedAt(moment(detail.erased_at)))
       : h('span', { hidden: true }),
     facts(detail),
+    h('p', {}, h('a', { class: 'at-desk', href: `/desk/issues/${issue.id}${address.query(day())}` }, text.atDesk)),
     photoSection(issue.id, day()),
     ...contactSection(detail),
     h('h3', {}, text.history),
