@@ -113,8 +113,8 @@ async def test_cards_are_made_found_and_revoked(visitor: Visitor, client: Client
     await looked_at(visitor, "cards")
     await page.click(".card-line >> nth=0 >> summary")
     await page.fill(".card-line >> nth=0 >> input[name=reason]", "丢了")
-    await page.click(".card-line >> nth=0 >> button:text-is('停用这张卡')")
-    await page.wait_for_selector(".card-line >> nth=2", state="detached")
+    async with page.expect_navigation():
+        await page.click(".card-line >> nth=0 >> button:text-is('停用这张卡')")
     assert await page.locator(".card-line").count() == 2
 
 
