@@ -73,7 +73,7 @@ async def measure(cluster: Cluster, folder: Path) -> list[Figure]:
 
 
 COMMUNITY = "select scope from member_role where district = $1 and member = $2 and scope_kind = 'community'"
-ISSUE = "select id from issue where district = $1 and community = $2 and state = 'in_progress' limit 1"
+ISSUE = "select id from issue where district = $1 and community = $2 order by reported_at desc limit 1"
 SOME = "select id from issue where district = $1 limit 50"
 
 
