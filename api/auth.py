@@ -29,7 +29,7 @@ PUBLIC = "exclude_from_auth"  # the route's opt that lets anybody in
 BASIC = "takes_basic"  # the route's opt that takes a token as the password of Basic authentication as well
 UNPROVEN = "without_second_factor"  # the route's opt that lets in who has yet to give, or to set up, a second factor
 
-DESK, MAP, AUDIT, ACCOUNT = "/desk/", "/maps/issues", "/audit", "/account"
+DOOR, DESK, MAP, AUDIT, ACCOUNT = "/sign-in", "/desk/", "/maps/issues", "/audit", "/account"
 
 # Who works through issues; who only looks at them, or finds them on the way, begins with the map.
 AT_DESKS: frozenset[Role] = frozenset({"community_worker", "dispatcher", "department_handler", "organiser"})
@@ -177,13 +177,13 @@ def _refuse_forged(connection: ASGIConnection[Any, Any, Any, Any], secret: str) 
 
 
 async def start_page(connection: ASGIConnection[Any, Any, Any, Any]) -> str:
-    """The page that somebody begins with: the desk, or the map, which also leads to the door, or what those work with
-    who read no issues."""
+    """The page that somebody begins with: the desk, the map, or what those work with who read no issues; the door for
+    who is not signed in."""
     try:
         presented = sessions.credential(_presented(connection)[0])
         roles = (await connection.app.state.readers.find(presented)).roles()
     except NotSignedIn:
-        return MAP
+        return DOOR
     if roles & AT_DESKS:
         return DESK
     if not roles or roles & READING:
