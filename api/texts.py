@@ -85,50 +85,56 @@ def working_time(value: timedelta, language: str) -> str:
     return texts.gettext("%(hours)s h %(minutes)s min") % {"hours": number(hours, language), "minutes": rest}
 
 
+def _language(context: Context) -> str:
+    """Chinese where a template is not told, as in a page of whoever has not been asked."""
+    language: str = context.get("language", "zh")
+    return language
+
+
 @pass_context
 def _gettext(context: Context, text: str) -> str:
-    return of(context["language"]).gettext(text)
+    return of(_language(context)).gettext(text)
 
 
 @pass_context
 def _ngettext(context: Context, one: str, many: str, count: int) -> str:
-    return of(context["language"]).ngettext(one, many, count)
+    return of(_language(context)).ngettext(one, many, count)
 
 
 @pass_context
 def _pgettext(context: Context, about: str, text: str) -> str:
-    return of(context["language"]).pgettext(about, text)
+    return of(_language(context)).pgettext(about, text)
 
 
 @pass_context
 def _npgettext(context: Context, about: str, one: str, many: str, count: int) -> str:
-    return of(context["language"]).npgettext(about, one, many, count)
+    return of(_language(context)).npgettext(about, one, many, count)
 
 
 @pass_context
 def _number(context: Context, value: float) -> str:
-    return number(value, context["language"])
+    return number(value, _language(context))
 
 
 @pass_context
 def _share(context: Context, value: float | None) -> str:
-    return share(value, context["language"])
+    return share(value, _language(context))
 
 
 @pass_context
 def _day(context: Context, value: date) -> str:
     when = value.astimezone(context["zone"]).date() if isinstance(value, datetime) else value
-    return day(when, context["language"])
+    return day(when, _language(context))
 
 
 @pass_context
 def _moment(context: Context, value: datetime) -> str:
-    return moment(value, context["language"], context["zone"])
+    return moment(value, _language(context), context["zone"])
 
 
 @pass_context
 def _working_time(context: Context, value: timedelta) -> str:
-    return working_time(value, context["language"])
+    return working_time(value, _language(context))
 
 
 def speak(environment: jinja2.Environment) -> None:
