@@ -29,7 +29,7 @@ PUBLIC = "exclude_from_auth"  # the route's opt that lets anybody in
 BASIC = "takes_basic"  # the route's opt that takes a token as the password of Basic authentication as well
 UNPROVEN = "without_second_factor"  # the route's opt that lets in who has yet to give, or to set up, a second factor
 
-DOOR, DESK, MAP, AUDIT, ACCOUNT = "/sign-in", "/desk/", "/maps/issues", "/audit", "/account"
+DOOR, DESK, MAP, AUDIT, ACCOUNT = "/sign-in?next=/", "/desk/", "/maps/issues", "/audit", "/account"
 
 # Who works through issues; who only looks at them, or finds them on the way, begins with the map.
 AT_DESKS: frozenset[Role] = frozenset({"community_worker", "dispatcher", "department_handler", "organiser"})

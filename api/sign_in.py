@@ -22,7 +22,7 @@ from surveys.people import READING, Reader
 from surveys.refusals import NotSignedIn, Refusal
 from surveys.sessions import Session
 
-HOME = "/"  # which goes on to what each begins with
+HOME = MAP
 NOT_KEPT = {"Cache-Control": "no-store"}
 
 
@@ -120,8 +120,8 @@ async def _end_former(conn: asyncpg.Connection, request: Request[Any, Any, Any],
 async def _next(conn: asyncpg.Connection, session: Session, data: SignIn) -> str:
     """The page that was asked for; where none was, the one that this person begins with."""
     asked = local(data.next)
-    if asked == MAP and not await people.roles(conn, session.district, session.member) & READING:
-        return HOME
+    if asked == HOME and not await people.roles(conn, session.district, session.member) & READING:
+        return "/"
     return asked
 
 
