@@ -54,6 +54,7 @@ JOBS: Mapping[str, Words] = {
     "sum_up_coverage": ("汇总走访覆盖", "Sum up the coverage of campaigns"),
     "remove_attachments": ("移除已删除的照片", "Remove photos that were forgotten"),
     "schedule_reports": ("安排周报和月报", "Have the week's and the month's briefs made"),
+    "forget_exports": ("清理过期的导出文件", "Clear files that have run out"),
     "forget_job_runs": ("清理任务记录", "Clear old runs of jobs"),
 }
 

@@ -14,7 +14,7 @@ from litestar.response import Redirect, Template
 from msgspec import Struct
 
 from api.auth import Clock
-from api.desk import narrowing, ways, words
+from api.desk import narrowing, views, ways, words
 from api.sign_in import NOT_KEPT
 from surveys import boards, candidates, choices, issue_counts, issue_lists, issue_query
 from surveys.boards import Queue, QueueName
@@ -88,6 +88,7 @@ async def board(
     if HTMX in request.headers:
         return Template("desk/rows.html", context=context, headers=dict(NOT_KEPT))
     context |= await _around(conn, reader, district, shown, clock, context["language"])
+    context |= await views.context(request, conn, reader)
     context["first"] = cursor is None
     return Template("desk/board.html", context=context, headers=dict(NOT_KEPT))
 

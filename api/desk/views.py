@@ -11,6 +11,7 @@ from litestar.params import FromPath
 from litestar.response import Redirect, Template
 
 from api import problem_details, texts
+from api.auth import DESK
 from api.desk import ways
 from api.issues import refuse_unfit
 from api.sign_in import NOT_KEPT
@@ -45,8 +46,9 @@ FILTERS: Mapping[str, str] = {
 async def context(request: Request[Reader, Any, Any], conn: asyncpg.Connection, reader: Reader) -> Mapping[str, Any]:
     """What `desk/views.html` needs on the page of a list: the reader's views, and the address that can be saved. The
     page loads `forms.js`."""
+    path = DESK if request.url.path == DESK.rstrip("/") else request.url.path  # the framework drops the last stroke
     try:
-        address = saved_views.usable(f"{request.url.path}?{request.url.query}")
+        address = saved_views.usable(f"{path}?{request.url.query}")
     except Refusal:
         address = None
     return {

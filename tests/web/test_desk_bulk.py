@@ -79,7 +79,7 @@ async def test_all_of_the_list_goes_to_a_department_or_into_one(
     await page.check("tr[data-issue] >> nth=0 >> input")
     await page.click("text=选中列表全部")
     await page.wait_for_selector("#bulk-all input", state="attached")
-    assert await page.inner_text(".desk-bulk [data-count]") == "5"
+    await page.wait_for_selector(".desk-bulk [data-count]:text-is('5')")
     await page.click(".desk-bulk summary:has-text('分派给部门')")
     await page.select_option("#bulk-department", "city_management")
     assert await violations(page) == []
@@ -87,7 +87,8 @@ async def test_all_of_the_list_goes_to_a_department_or_into_one(
     await page.click(".desk-bulk button[value=assign]")
     await page.wait_for_selector(".bulk-end")
     assert await states(client, found) == ["assigned"] * 5
-    await page.click("[data-reload]")
+    async with page.expect_navigation():
+        await page.click("[data-reload]")
     await page.wait_for_selector("#tick-all")
     await page.check("#tick-all")
     await page.click(".desk-bulk summary:has-text('并案')")

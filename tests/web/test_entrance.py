@@ -73,7 +73,7 @@ async def leave(visitor: Visitor) -> None:
     await visitor.page.wait_for_selector("#account")
 
 
-async def test_a_slip_is_scanned_a_password_typed_and_the_map_is_there(
+async def test_a_slip_is_scanned_a_password_typed_and_the_desk_is_there(
     arriving: Visitor, conn: asyncpg.Connection
 ) -> None:
     code = await give_code(conn, WORKER)
@@ -91,7 +91,7 @@ async def test_a_slip_is_scanned_a_password_typed_and_the_map_is_there(
     await page.click("[data-reveals]")
     assert await page.get_attribute("#password", "type") == "text"
     await fill_and_send(arriving, password=PASSWORD)
-    await arriving.ready()
+    await page.wait_for_url("**/desk/**")
     await leave(arriving)
     await page.goto(f"{arriving.site}/first-access#{code}")
     await fill_and_send(arriving, password=PASSWORD)
@@ -171,7 +171,7 @@ async def test_ones_account_tells_what_was_done_and_changes_what_one_likes(
     page = arriving.page
     await page.goto(f"{arriving.site}/first-access#{code}")
     await fill_and_send(arriving, password=PASSWORD)
-    await arriving.ready()
+    await page.wait_for_url("**/desk/**")
     async with visiting(browser, arriving.site, **PHONE) as other:
         await other.page.goto(f"{arriving.site}/sign-in")
         await fill_and_send(other, account=WORKER.number, password=PASSWORD)

@@ -32,7 +32,7 @@ class Visit(Struct, frozen=True):
 
 
 # By the path of the route. Walked elsewhere: residents' pages in test_card.py, the map in test_issue_map.py, a brief in
-# test_reports.py, a view of what is gone in test_saved_views.py.
+# test_reports.py, one visit, one door and a view of what is gone in test_desk_lists.py.
 PAGES = {
     "/sign-in": Visit(None, "/sign-in"),
     "/first-access": Visit(None, "/first-access"),
@@ -52,19 +52,34 @@ PAGES = {
     "/desk": Visit(WORKER, "/desk/"),
     "/desk/issues/{issue:uuid}": Visit(WORKER, f"/desk/issues/{UUID(int=10001)}"),
     "/desk/places": Visit(WORKER, "/desk/places"),
+    "/desk/visits": Visit(WORKER, "/desk/visits"),
+    "/desk/cards": Visit(ADMINISTRATOR, "/desk/cards"),
+    "/desk/categories": Visit(ADMINISTRATOR, "/desk/categories"),
+    "/desk/limits": Visit(ADMINISTRATOR, "/desk/limits"),
+    "/desk/imports": Visit(ADMINISTRATOR, "/desk/imports"),
+    "/exports": Visit(LEADER, "/exports"),
     "/desk/views": Visit(WORKER, "/desk/views"),
     "/dashboards": Visit(LEADER, "/dashboards"),
     "/dashboards/rates": Visit(LEADER, "/dashboards/rates"),
     "/dashboards/return-visits": Visit(LEADER, "/dashboards/return-visits"),
     "/reports": Visit(LEADER, "/reports"),
 }
-ELSEWHERE = {"/card", "/maps/issues", "/reports/{report:uuid}", "/desk/views/{view:uuid}"}
+ELSEWHERE = {
+    "/card",
+    "/maps/issues",
+    "/reports/{report:uuid}",
+    "/desk/views/{view:uuid}",
+    "/desk/visits/{visit:uuid}",
+    "/premises/{door:uuid}",
+}
 PARTS = {
     "/desk/queues",
     "/desk/total",
     "/desk/people",
+    "/desk/bulk/all",
     "/desk/issues/{issue:uuid}/twins",
     "/reports/makings",
+    "/exports/list",
 }  # of a page, and seen on it
 
 

@@ -93,3 +93,10 @@ async def test_a_morning_at_the_desk(browser: Browser, house: str, client: Clien
         async with page.expect_navigation():
             await page.click("a:has-text('夜里来的')")
         assert await page.locator("tr[data-issue]").count() == 3
+
+        # and what is left of the night is taken on at once, each result told
+        await page.check("#tick-all")
+        await page.click(".desk-bulk button[value=accept]")
+        await page.wait_for_selector(".bulk-end")
+        assert "成功 3 个" in await page.inner_text(".bulk-end")
+        await look(visitor, "bulk")

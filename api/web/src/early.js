@@ -1,12 +1,18 @@
 // Loaded before anything of the page is shown: what somebody sends before the page's scripts have run waits for them,
-// instead of going out as a bare form that no address takes. <form data-json> and <form data-scripted> are such forms.
+// instead of going out as a bare form that no address takes. <form data-json>, <form data-scripted> and <form hx-post> are
+// such forms.
 ;(function () {
   var held = []
   var english = document.documentElement.lang.indexOf('en') === 0
   var MISSING = english ? 'The page did not load fully. Reload it; nothing was sent.' : '页面没有完全载入，请刷新后再试，没有发出任何内容。'
 
   function scripted(form) {
-    return form.hasAttribute('data-json') || form.hasAttribute('data-scripted')
+    return form.hasAttribute('data-json') || form.hasAttribute('data-scripted') || form.hasAttribute('hx-post')
+  }
+
+  function missing(form) {
+    if (form.hasAttribute('hx-post')) return !window.htmx
+    return form.hasAttribute('data-json') && !document.documentElement.hasAttribute('data-forms')
   }
 
   function hold(event) {
@@ -17,7 +23,7 @@
   }
 
   function sayMissing(event) {
-    if (!event.target.hasAttribute('data-json') || document.documentElement.hasAttribute('data-forms')) return
+    if (!missing(event.target)) return
     event.preventDefault()
     var alert = event.target.querySelector('[role=alert]')
     if (!alert) return
@@ -30,9 +36,12 @@
   document.addEventListener('DOMContentLoaded', function () {
     document.removeEventListener('submit', hold, true)
     document.addEventListener('submit', sayMissing)
-    held.forEach(function (one) {
-      if (one[0].requestSubmit) one[0].requestSubmit(one[1])
-      else if (one[1]) one[1].click()
+    // behind what others do at this event: htmx takes up its forms then
+    setTimeout(function () {
+      held.forEach(function (one) {
+        if (one[0].requestSubmit) one[0].requestSubmit(one[1])
+        else if (one[1]) one[1].click()
+      })
     })
   })
 })()
