@@ -81,6 +81,12 @@ def test_a_translation_names_the_values_that_the_text_names() -> None:
             assert {name for form in chinese for name in PLACEHOLDER.findall(form)} == named, where
 
 
+def test_a_sign_for_per_cent_is_doubled() -> None:
+    everything = [form for _, forms, _ in said() for form in forms]
+    everything += [form for found in translated().values() for chinese in found for form in chinese]
+    assert [form for form in everything if "%" in PLACEHOLDER.sub("", form.replace("%%", ""))] == []
+
+
 def render(template: str, language: str, **values: Any) -> str:
     made = pages.TEMPLATES.engine_instance.engine.from_string(template)
     return str(made.render(language=language, zone=ZoneInfo("Asia/Shanghai"), **values))
