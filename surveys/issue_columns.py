@@ -111,7 +111,7 @@ class Columns:
         self._span_count = self._span_base = len(order)
         self.spans["took"] = _took(self.spans.pop("resolved_at"), self.issues["reported_at"][self.spans["row"]])
 
-    def now(self) -> State:
+    def state(self) -> State:
         """What there is to count."""
         return State(
             issues=self.issues,

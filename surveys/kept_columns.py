@@ -124,7 +124,7 @@ class KeptColumns:
             kept.columns = None
 
     def _is_ragged(self, columns: Columns) -> bool:
-        return columns.tail > max(LEAST_UNSORTED, MOST_UNSORTED * columns.now().base)
+        return columns.tail > max(LEAST_UNSORTED, MOST_UNSORTED * columns.state().base)
 
     def _begin(self, district: int, kept: _District) -> None:
         if kept.loading is None and monotonic() >= kept.not_before:

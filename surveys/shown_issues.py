@@ -81,7 +81,7 @@ async def shown(
     columns = await kept.of(conn, within.reader.district, past=about.known_at is not None, provoke=provoke)
     if columns is None:
         return None
-    state = columns.now()
+    state = columns.state()
     looked = await _looked(conn, columns, state, filters)
     return Shown(columns, state, about, filters, within, zone, looked, cells or issue_masks.cells(filters))
 
