@@ -23,7 +23,7 @@ ALWAYS = {
     "cross-origin-opener-policy": "same-origin",
     "permissions-policy": "camera=(self), geolocation=(self), microphone=()",
 }
-API_PAGE = "/schema"  # Swagger UI writes style attributes into the markup that it makes
+API_PAGE = ("/schema", "/ogc/api")  # Swagger UI writes style attributes into the markup that it makes
 
 
 def pages() -> list[str]:
