@@ -137,7 +137,7 @@ async def test_an_app_sees_what_it_filed_and_its_whole_scope_only_where_it_is_le
     listed = (await client.get(f"{AT}/requests.json", headers=bearing(key))).json()
     assert [one["service_request_id"] for one in listed] == [number]
     listed = (await client.get(f"{AT}/requests.json", headers=bearing(nosy))).json()
-    assert [one["service_request_id"] for one in listed] == [own["service_request_id"], number]
+    assert {one["service_request_id"] for one in listed} == {own["service_request_id"], number}
 
 
 async def test_a_scope_holds_for_what_is_filed_too(client: Client) -> None:
