@@ -4,6 +4,7 @@ but who sends them."""
 import asyncio
 import base64
 import hashlib
+import os
 import socket
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -316,6 +317,8 @@ async def test_what_is_not_finished_in_a_week_is_forgotten(
     issue = await found(client, PHOTO, photo(shade=1))
     address = await begun(client, issue)
     await append(client, address, 0, PHOTO[:5_000])
+    for part in parts(settings):  # the files' own clock is the machine's
+        os.utime(part, (clock().timestamp(), clock().timestamp()))
     clock.forward(days=6)
     work = Work(district=DISTRICT, now=clock(), ring=RING, settings=settings)
     assert await jobs.sweep_uploads(conn, work) == {"files": 0}

@@ -28,6 +28,7 @@ WIDE = """
 
 async def violations(page: Page) -> list[str]:
     """What is wrong with the page as it is shown now: by axe's rules, for fingers, and for a narrow screen."""
+    await page.wait_for_load_state()
     if not await page.evaluate("'axe' in window"):
         await page.evaluate(AXE.read_text())
     found: list[str] = await page.evaluate(RUN)

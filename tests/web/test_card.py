@@ -194,7 +194,7 @@ async def test_a_resident_says_how_it_went(
         await return_visits.invite_due(conn, DISTRICT, clock())
     await open_card(resident, card)
     await resident.page.click("button[type=submit]")
-    assert "解决了没有" in await resident.page.inner_text("[data-problem]")
+    await resident.page.wait_for_selector("[data-problem]:has-text('解决了没有')")
     await resident.page.click("label:has([name=solved][value=true])")
     await resident.page.click(".faces label:nth-child(2)")
     assert await resident.page.is_visible("[data-reason]")

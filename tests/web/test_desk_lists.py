@@ -67,7 +67,8 @@ async def test_a_visit_is_found_looked_at_put_right_and_taken_back(visitor: Visi
     page.on("dialog", lambda dialog: dialog.accept())
     await page.click("summary:text-is('撤回这次走访')")
     await page.fill("#withdraw-reason", "不是这家")
-    await page.click("button:text-is('撤回')")
+    async with page.expect_navigation():
+        await page.click("button:text-is('撤回')")
     await page.wait_for_selector("text=已于")
     await looked_at(visitor, "visit_withdrawn")
     await page.goto(f"{visitor.site}/desk/visits?text=没有这家&lang=en")
