@@ -324,6 +324,7 @@ def _running(settings: Settings, clock: Clock) -> Callable[[Litestar], Any]:
             plans = RoutePlans(pool, clock)
             app.state.update({"route_plans": plans})
             queue.start(settings.filing_connections)
+            app.state.metrics.look(app.state)  # before anybody asks this process: another may answer for all
             following = asyncio.create_task(_follow_boundaries(pool, atlas))
             try:
                 yield
