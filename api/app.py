@@ -18,6 +18,7 @@ from litestar.middleware import DefineMiddleware
 from api import (
     account,
     answer_exports,
+    assessments,
     assignments,
     audit,
     auth,
@@ -80,6 +81,7 @@ from api import (
     uploads,
     views,
     visits,
+    volunteering,
     webhooks,
     xlsform_maker,
 )
@@ -166,6 +168,8 @@ ROUTES: list[Any] = [
     *coverage_page.ROUTES,
     *dashboards.ROUTES,
     *dashboard_pages.ROUTES,
+    *volunteering.ROUTES,
+    *assessments.ROUTES,
     *health.ROUTES,
     *metrics.ROUTES,
     *phone_client.ROUTES,

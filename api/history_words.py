@@ -26,6 +26,15 @@ KINDS: Mapping[str, Words] = {
     "district": ("区", "District"),
     "escalation": ("超期升级", "Escalation"),
     "report": ("简报", "Briefs"),
+    "volunteer": ("志愿者", "Volunteers"),
+    "team": ("志愿服务队", "Volunteer teams"),
+    "service": ("志愿服务", "Services"),
+    "time": ("时间银行", "Time bank"),
+    "points": ("积分", "Points"),
+    "commitment": ("公开承诺", "Commitments"),
+    "instrument": ("评分表", "Scorecards"),
+    "round": ("考核评价", "Rounds of ratings"),
+    "ballot": ("民主测评", "Ballots"),
 }
 
 ACTORS: Mapping[str, Words] = {

@@ -58,4 +58,5 @@ Where does it go? From low to high, by what it is about:
   worse; pure) `report_cases` (good ones) `report_sources` (what they are made of) `report_makings` `report_archive` (as
   they are read) `report_templates` (of Word files)
 - taking over what others kept: `ledgers` `ledger_mapping` `ledger_rows` `ledger_dates` `ledger_lives`
+- at the end two rooms of their own: `volunteering/` and `assessments/`
 """

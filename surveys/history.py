@@ -41,6 +41,15 @@ Kind = Literal[
     "installation",  # keys, backups, jobs
     "escalation",  # an issue past its limit went up a level
     "report",  # a brief was made, or cases chosen for it
+    "volunteer",
+    "team",  # of volunteers
+    "service",  # announced, booked, held
+    "time",  # a transaction of the time bank
+    "points",  # rules of points, and boards that were published
+    "commitment",
+    "instrument",  # a scorecard's items and weights
+    "round",  # of ratings by an instrument
+    "ballot",  # that it was held; never who voted what
 ]
 ActorKind = Literal["member", "resident", "job", "import", "program"]
 

@@ -62,7 +62,7 @@ def test_every_environment_variable_of_the_compose_file_is_a_setting() -> None:
     assert set(set_for_the_program) - {"ZOUFANG_SITE"} <= set(settings.descriptions())
 
 
-@pytest.mark.parametrize("room", ["api", "surveys"])
+@pytest.mark.parametrize("room", ["api", "surveys", "surveys/volunteering", "surveys/assessments"])
 def test_a_room_s_list_has_every_file_in_it(room: str) -> None:
     listed = re.findall(
         r"`([a-z0-9_]+)`", ast.get_docstring(ast.parse((ROOT / room / "__init__.py").read_text())) or ""

@@ -1,0 +1,7 @@
+"""People who serve in their own time: their teams, what they do, the time that it takes, and what comes of it.
+
+Residents are helped here and never rated; a volunteer who is not a member is known by a number, and by a name for as
+long as they like. From low to high:
+
+- `standing` (who looks after which team)
+"""
