@@ -178,6 +178,7 @@ EVENTS: Mapping[str, Words] = {
     "questionnaire.give_out": ("启用问卷版本", "Version given out"),
     "questionnaire.withdraw": ("停用问卷", "Questionnaire withdrawn"),
     "questionnaire.change": ("修改问卷适用对象", "Kind of door changed"),
+    "instrument.publish": ("发布评分表", "Scorecard published"),
     "ledger.imported": ("导入台账", "Ledger imported"),
     "card.make": ("制作联系卡", "Card made"),
     "card.revoke": ("停用联系卡", "Card revoked"),

@@ -152,6 +152,24 @@ TEXTS: Mapping[str, Text] = {
         "Version {given} was published with other content; give this one another version",
     ),
     "unknown_version": Text(422, "没有发布过这个版本", "No such version was published"),
+    "instrument_unusable": Text(
+        422,
+        "评分表不能使用，有 {count} 处错误；第一处：{first}",
+        "The scorecard cannot be used; {count} faults, the first: {first}",
+    ),
+    "instrument_version_taken": Text(
+        409,
+        "评分表版本 {given} 已经发布，内容不同；请换一个版本号",
+        "Version {given} of this scorecard was published with other content; give this one another version",
+    ),
+    "unknown_item": Text(
+        422, "没有评分项 {given}，或不由您评分", "There is no item {given}, or it is not yours to rate"
+    ),
+    "points_unfit": Text(
+        422,
+        "评分项 {item} 应在 0 到 {maximum} 分之间，最多两位小数；收到的是 {given}",
+        "Item {item} takes 0 to {maximum} points with at most two decimals; given was {given}",
+    ),
     "not_a_submission": Text(
         400,
         "请求中没有表单，请检查 ODK Collect 的设置",
