@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 
 from surveys.assessments.instruments import Group, Instrument
-from surveys.assessments.scoring import HUNDRED
+from surveys.assessments.scoring import FINE
 from surveys.refusals import Invalid
 
 
@@ -21,8 +21,8 @@ class PointsUnfit(Invalid):
 
 
 def hold(instrument: Instrument, group: Group, points: Mapping[str, Decimal | float | None]) -> tuple[int | None, ...]:
-    """The points of a rating in hundredths, in the order of the items; None where nothing is said. Raises UnknownItem
-    and PointsUnfit, whose field is the item's."""
+    """The points of a rating in ten-thousandths, in the order of the items; None where nothing is said. Raises
+    UnknownItem and PointsUnfit, whose field is the item's."""
     known = {item.code: item for item in instrument.items if group in item.raters}
     for code in points:
         if code not in known:
@@ -38,9 +38,9 @@ def _held(code: str, maximum: Decimal, given: Decimal | float | None) -> int | N
         return None
     value = Decimal(str(given))
     fits = value.is_finite() and 0 <= value <= maximum
-    if not fits or (value * HUNDRED) % 1:
+    if not fits or (value * 100) % 1:
         raise PointsUnfit(f"points.{code}", item=code, given=str(given)[:20], maximum=f"{maximum:f}")
-    return int(value * HUNDRED)
+    return int(value * FINE)
 
 
 def missing(instrument: Instrument, group: Group, points: Sequence[int | None]) -> list[str]:
@@ -55,7 +55,7 @@ def missing(instrument: Instrument, group: Group, points: Sequence[int | None]) 
 def shown(instrument: Instrument, points: Iterable[int | None]) -> dict[str, Decimal]:
     """Kept points by the codes of their items, without those of which nothing was said."""
     return {
-        item.code: Decimal(given).scaleb(-2).normalize() + 0
+        item.code: Decimal(given).scaleb(-4).normalize() + 0
         for item, given in zip(instrument.items, points, strict=True)
         if given is not None
     }

@@ -1,13 +1,14 @@
 """From ratings and facts to per cent, with the reason of every point: pure, exact, and the same in whatever order the
 ratings come.
 
-Points travel as hundredths of a point, in the order of the instrument's items. An item's share is a whole number of
-millionths of its maximum, a percentage a whole number of hundredths of a per cent; both are rounded half up. Nothing is
-rounded in between. The rules are told in instruments.md.
+Everything travels as ten-thousandths: points of a point, shares and percentages of a per cent (all of it is 1,000,000).
+An item's share is rounded half up to one of them; headings and the total are rounded half up to two digits of a per
+cent, from the items' shares and nothing in between. The rules are told in instruments.md.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
+from fractions import Fraction
 from math import lcm
 from typing import Literal
 
@@ -15,24 +16,25 @@ from msgspec import Struct
 
 from surveys.assessments.instruments import GROUPS, FactCode, Group, Instrument, Item
 
-WHOLE = 1_000_000  # all of an item's points
-HUNDRED = 100
-FINE = 10_000  # what facts and their bounds are multiplied by
+FINE = 10_000  # one point, or one per cent
+WHOLE = 100 * FINE  # all of it
+TWO_DIGITS = 100
 
-Points = Sequence[int | None]  # hundredths of a point, by item; None where nothing was said
-Facts = Mapping[FactCode, Decimal | None]  # visits and hours as they are, the others in per cent
+Points = Sequence[int | None]  # ten-thousandths of a point, by item; None where nothing was said
+# Visits and hours as they are, the others in per cent; a fraction is taken as exactly as it is.
+Facts = Mapping[FactCode, Fraction | Decimal | int | None]
 
 
 class PlannedItem(Struct, frozen=True):
-    """An item as whole numbers, ready to be scored."""
+    """An item in whole ten-thousandths, ready to be scored."""
 
-    weight: int  # hundredths of a per cent
-    maximum: int  # hundredths of a point
+    weight: int
+    maximum: int
     groups: tuple[int, ...]  # places in GROUPS
     fact: FactCode | None
-    fact_share: int  # hundredths of a per cent
-    steps: tuple[tuple[int, int], ...]  # least value in ten-thousandths, share in millionths; the highest first
-    bounds: tuple[int, int] | None  # from and to, in ten-thousandths
+    fact_share: int
+    steps: tuple[tuple[int, int], ...]  # least value and share, the highest first
+    bounds: tuple[int, int] | None  # of the value: from and to
 
 
 class Plan(Struct, frozen=True):
@@ -40,14 +42,14 @@ class Plan(Struct, frozen=True):
 
     instrument: Instrument
     items: tuple[PlannedItem, ...]
-    weights: tuple[int, ...]  # of the groups, in hundredths of a per cent; 0 where there is no such group
+    weights: tuple[int, ...]  # of the groups; 0 where there is no such group
     least: tuple[int, ...]
     headings: tuple[tuple[int, ...], ...]  # places of each heading's items
     zero: bool  # whether an item for which nobody counts is nought
 
 
 class Tally(Struct, frozen=True):
-    """How many of a group said something of each item, and the sum of their points in hundredths."""
+    """How many of a group said something of each item, and the sum of their points."""
 
     counts: Sequence[int]
     sums: Sequence[int]
@@ -56,9 +58,9 @@ class Tally(Struct, frozen=True):
 class Result(Struct, frozen=True, kw_only=True):
     """What a subject reached; None where nothing could be rated."""
 
-    percent: int | None  # hundredths of a per cent
+    percent: int | None  # to two digits
     headings: tuple[int | None, ...]  # likewise, in the order of the instrument's headings
-    items: tuple[int | None, ...]  # millionths of each item's maximum
+    items: tuple[int | None, ...]  # the share of each item's maximum
     by_facts: tuple[int | None, ...]  # what the fact alone gives
     tallies: tuple[Tally | None, ...]  # by the places in GROUPS
 
@@ -72,7 +74,7 @@ def plan(instrument: Instrument) -> Plan:
     return Plan(
         instrument=instrument,
         items=tuple(_planned(item) for item in instrument.items),
-        weights=tuple(int(group.weight * HUNDRED) if group else 0 for group in groups),
+        weights=tuple(int(group.weight * FINE) if group else 0 for group in groups),
         least=tuple(group.least if group else 1 for group in groups),
         headings=tuple(tuple(places[heading.code]) for heading in instrument.headings),
         zero=instrument.rules.unrated == "zero",
@@ -84,11 +86,11 @@ def _planned(item: Item) -> PlannedItem:
     if item.fact_from is not None and item.fact_to is not None:
         bounds = (int(item.fact_from * FINE), int(item.fact_to * FINE))
     return PlannedItem(
-        weight=int(item.weight * HUNDRED),
-        maximum=int(item.maximum * HUNDRED),
+        weight=int(item.weight * FINE),
+        maximum=int(item.maximum * FINE),
         groups=tuple(GROUPS.index(group) for group in item.raters),
         fact=item.fact,
-        fact_share=int(item.fact_share * HUNDRED) if item.raters else HUNDRED * HUNDRED,
+        fact_share=int(item.fact_share * FINE) if item.raters else WHOLE,
         steps=tuple((int(step.least * FINE), int(step.percent * FINE)) for step in item.fact_steps),
         bounds=bounds,
     )
@@ -122,7 +124,7 @@ def _tallied(rows: Sequence[Points]) -> Tally:
 
 def score_tallies(planned: Plan, tallies: tuple[Tally | None, ...], facts: Facts) -> Result:
     """What a subject reached by ratings that were added up."""
-    values = {code: int(value * FINE) for code, value in facts.items() if value is not None}
+    values = {code: value.as_integer_ratio() for code, value in facts.items() if value is not None}
     by_facts = tuple(_by_fact(item, values) for item in planned.items)
     items = tuple(
         _share(planned, tallies, place, item, by_fact)
@@ -131,22 +133,24 @@ def score_tallies(planned: Plan, tallies: tuple[Tally | None, ...], facts: Facts
     sums = [_heading(planned, places, items) for places in planned.headings]
     return Result(
         percent=_total(sums),
-        headings=tuple(_half_up(got, counted * HUNDRED) if counted else None for got, counted, _ in sums),
+        headings=tuple(_two_digits(got, counted) if counted else None for got, counted, _ in sums),
         items=items,
         by_facts=by_facts,
         tallies=tallies,
     )
 
 
-def _by_fact(item: PlannedItem, values: Mapping[FactCode, int]) -> int | None:
+def _by_fact(item: PlannedItem, values: Mapping[FactCode, tuple[int, int]]) -> int | None:
     """The share that a fact gives; None without one."""
     value = values.get(item.fact) if item.fact else None
     if value is None:
         return None
+    count, of = value
     if item.bounds:
         low, high = item.bounds
-        return _half_up(min(max(value - low, 0), high - low) * WHOLE, high - low)
-    return next((share for least, share in item.steps if value >= least), 0)
+        reached = min(max(count * FINE - low * of, 0), (high - low) * of)
+        return _half_up(reached * WHOLE, (high - low) * of)
+    return next((share for least, share in item.steps if count * FINE >= least * of), 0)
 
 
 def _share(
@@ -170,8 +174,7 @@ def _share(
     whole = weight * common * item.maximum
     if by_fact is None:
         return (2 * got * WHOLE + whole) // (2 * whole)
-    fact_share, all_of_it = item.fact_share, HUNDRED * HUNDRED
-    return _half_up(fact_share * by_fact * whole + (all_of_it - fact_share) * got * WHOLE, all_of_it * whole)
+    return _half_up(item.fact_share * by_fact * whole + (WHOLE - item.fact_share) * got * WHOLE, WHOLE * whole)
 
 
 def _heading(planned: Plan, places: Sequence[int], items: Sequence[int | None]) -> tuple[int, int, int]:
@@ -193,12 +196,34 @@ def _total(sums: Sequence[tuple[int, int, int]]) -> int | None:
         return None
     common = lcm(*(counted for _, counted, _ in rated))
     got = sum(weight * got * (common // counted) for got, counted, weight in rated)
-    return _half_up(got, common * sum(weight for _, _, weight in rated) * HUNDRED)
+    return _two_digits(got, common * sum(weight for _, _, weight in rated))
 
 
 def _half_up(numerator: int, denominator: int) -> int:
     """A quotient of what is not negative, to the nearest whole number."""
     return (2 * numerator + denominator) // (2 * denominator)
+
+
+def _two_digits(numerator: int, denominator: int) -> int:
+    """Likewise, to the nearest hundredth of a per cent."""
+    return _half_up(numerator, denominator * TWO_DIGITS) * TWO_DIGITS
+
+
+def item_points(planned: Plan, result: Result) -> list[int | None]:
+    """The points that each item has got."""
+    return [
+        None if share is None else _half_up(share * item.maximum, WHOLE)
+        for item, share in zip(planned.items, result.items, strict=True)
+    ]
+
+
+def means(tallied: Tally | None, items: int) -> list[int | None]:
+    """What a group gave to each item on average."""
+    if tallied is None:
+        return [None] * items
+    return [
+        _half_up(points, count) if count else None for points, count in zip(tallied.sums, tallied.counts, strict=True)
+    ]
 
 
 class GroupReason(Struct, frozen=True, kw_only=True):
@@ -217,7 +242,7 @@ class FactReason(Struct, frozen=True, kw_only=True):
     """What a fact gave to an item."""
 
     fact: FactCode
-    value: Decimal | None  # None where there is nothing to count
+    value: Decimal | None  # to two digits; None where there is nothing to count
     points: Decimal | None
     effective: Decimal  # per cent of the item
 
@@ -246,8 +271,8 @@ def _reason(planned: Plan, result: Result, facts: Facts, place: int) -> ItemReas
     counts = {group: tallied.counts[place] if (tallied := tallies[group]) else 0 for group in own.groups}
     counted = [group for group in own.groups if counts[group] and counts[group] >= planned.least[group]]
     weight = sum(planned.weights[group] for group in counted)
-    fact_share = 0 if by_fact is None else own.fact_share if weight else HUNDRED * HUNDRED
-    rated_share = HUNDRED * HUNDRED - fact_share
+    fact_share = 0 if by_fact is None else own.fact_share if weight else WHOLE
+    rated_share = WHOLE - fact_share
     groups = tuple(
         GroupReason(
             group=GROUPS[group],
@@ -265,7 +290,7 @@ def _reason(planned: Plan, result: Result, facts: Facts, place: int) -> ItemReas
         points=None if share is None else _decimal(_half_up(share * own.maximum, WHOLE)),
         maximum=item.maximum,
         weight=item.weight,
-        percent=None if share is None else _decimal(_half_up(share, HUNDRED)),
+        percent=None if share is None else _decimal(share),
         groups=groups,
         fact=_fact_reason(own.fact, own, facts, by_fact, fact_share) if own.fact else None,
         how="left_out" if share is None else "rated" if weight or by_fact is not None else "zero",
@@ -273,9 +298,10 @@ def _reason(planned: Plan, result: Result, facts: Facts, place: int) -> ItemReas
 
 
 def _fact_reason(fact: FactCode, item: PlannedItem, facts: Facts, by_fact: int | None, fact_share: int) -> FactReason:
+    value = facts.get(fact)
     return FactReason(
         fact=fact,
-        value=facts.get(fact),
+        value=None if value is None else _decimal(_half_up(*_times_fine(value))),
         points=None if by_fact is None else _decimal(_half_up(by_fact * item.maximum, WHOLE)),
         effective=_decimal(fact_share),
     )
@@ -287,5 +313,11 @@ def _average(tallied: Tally | None, place: int) -> Decimal | None:
     return _decimal(_half_up(tallied.sums[place], tallied.counts[place]))
 
 
-def _decimal(hundredths: int) -> Decimal:
-    return Decimal(hundredths).scaleb(-2)
+def _times_fine(value: Fraction | Decimal | int) -> tuple[int, int]:
+    count, of = value.as_integer_ratio()
+    return count * FINE, of
+
+
+def _decimal(ten_thousandths: int) -> Decimal:
+    """Points or per cent as they are shown, to two digits, rounded half up."""
+    return Decimal(_half_up(ten_thousandths, TWO_DIGITS)).scaleb(-2)

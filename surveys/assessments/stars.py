@@ -11,12 +11,13 @@ from itertools import groupby
 from msgspec import Struct
 
 from surveys.assessments.instruments import Instrument, Star
+from surveys.assessments.scoring import FINE
 
-HUNDRED = 100
+HUNDRED = 100  # per cent
 
 
 class Reached(Struct, frozen=True):
-    """What a subject reached, in hundredths of a per cent; None for who could not be rated."""
+    """What a subject reached, in ten-thousandths of a per cent; None for who could not be rated."""
 
     subject: Hashable  # by which it is known
     percent: int | None
@@ -66,7 +67,7 @@ def _ranking(instrument: Instrument) -> Callable[[Reached], tuple[int, ...]]:
 
 def _stars(stars: Sequence[Star], percent: int, equals: int, rated: int, given: dict[int, int]) -> tuple[int, bool]:
     """The stars of some who are equal, and whether a quota took some from them."""
-    earned = [star for star in stars if percent >= star.least * HUNDRED]
+    earned = [star for star in stars if percent >= star.least * FINE]
     for star in earned:
         room = places(star, rated)
         if room is None or given.get(star.stars, 0) + equals <= room:
