@@ -186,6 +186,20 @@ EVENTS: Mapping[str, Words] = {
     "report.choose": ("选定典型案例", "Good cases of a brief chosen"),
     "report.template": ("上传简报模板", "Template of briefs uploaded"),
     "card.terms": ("修改联系卡内容", "What cards say changed"),
+    "volunteer.register": ("登记志愿者", "Volunteer registered"),
+    "volunteer.change": ("更新志愿者资料", "Volunteer's details changed"),
+    "volunteer.agree": ("同意公开姓名", "Agreed to the name in public"),
+    "volunteer.withdraw_agreement": ("撤回公开姓名", "Withdrew the name from the public"),
+    "volunteer.end": ("注销志愿者资料", "Ended what is kept on them"),
+    "volunteer.make_pass": ("制作个人链接", "Personal link made"),
+    "volunteer.revoke_pass": ("停用个人链接", "Personal link revoked"),
+    "volunteer.import": ("导入志愿者", "Volunteers imported"),
+    "team.found": ("成立志愿服务队", "Volunteer team founded"),
+    "team.change": ("调整志愿服务队", "Volunteer team changed"),
+    "team.close": ("解散志愿服务队", "Volunteer team closed"),
+    "team.join": ("加入志愿服务队", "Joined a volunteer team"),
+    "team.leave": ("退出志愿服务队", "Left a volunteer team"),
+    "reveal.volunteer_shown": ("查看志愿者电话", "A volunteer's phone shown"),
 }
 
 

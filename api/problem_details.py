@@ -109,6 +109,19 @@ TEXTS: Mapping[str, Text] = {
         "历史中没有此前的位置，不能撤销；请在地图上重新标注",
         "The history does not say where it was before; mark it on the map anew",
     ),
+    "volunteer_known": Text(
+        409, "此人已登记为志愿者，编号 {number}", "This person is a volunteer already, with the number {number}"
+    ),
+    "volunteer_ended": Text(
+        409, "志愿者 {number} 已注销，不能再改动", "The volunteer {number} has ended it; nothing is changed"
+    ),
+    "unknown_skill": Text(422, "技能表中没有“{given}”", "The district's list has no skill {given}"),
+    "hours_unusable": Text(
+        422, "时段 {starts}–{ends} 应先开始后结束", "Hours must end after they begin: {starts} to {ends}"
+    ),
+    "has_an_account": Text(
+        409, "党员用自己的账号登录，不需要个人链接", "Members sign in with their account, and need no personal link"
+    ),
     "unknown_premises": Text(422, "没有这个走访对象", "There is no such door"),
     "unknown_category": Text(422, "没有这个问题类别", "There is no such category"),
     "unknown_community": Text(422, "本区没有这个社区", "The district has no such community"),

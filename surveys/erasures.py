@@ -14,7 +14,8 @@ from msgspec import Struct
 from surveys import attachments, history
 from surveys.history import Actor, Row, occurrence, text_row
 
-Reason = Literal["request", "contacts", "withdrawn_visits"]  # somebody asked, or the rule of this kind
+# Somebody asked, the rule of this kind, or a volunteer ended what was kept on them.
+Reason = Literal["request", "contacts", "withdrawn_visits", "volunteer"]
 
 
 class Erasure(Struct, frozen=True, kw_only=True):

@@ -18,6 +18,7 @@ from api.cli.database import Addresses, NoDatabaseError, opened, refuse_unready
 from api.cli.progress import bars
 from api.settings import Settings
 from surveys import erasures
+from surveys.volunteering import endings
 
 
 @click.command()
@@ -95,7 +96,9 @@ async def put_back(
     async with backups.restored(settings, place, path, manifest, progress) as conn:
         async with conn.transaction():
             now = datetime.now(UTC)
-            again = await erasures.replay(conn, erasure_journal.read(settings), now)
+            erased = erasure_journal.read(settings)
+            again = await erasures.replay(conn, erased, now)
+            await endings.end_again(conn, erased, now)
             await backups.end_what_was_open(conn, now)
             facts = {"backup": digest_of(manifest), "made_at": manifest.made_at, "erased_again": again}
             await backups.append(conn, "restored", facts, now)

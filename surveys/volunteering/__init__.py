@@ -4,4 +4,6 @@ Residents are helped here and never rated; a volunteer who is not a member is kn
 long as they like. From low to high:
 
 - `standing` (who looks after which team)
+- `repeats` (of a request) `skills` (and hours) `volunteer_phones` `volunteers` (registered, and what to call them)
+  `volunteer_changes` `volunteer_passes` (personal links) `endings`
 """
