@@ -73,6 +73,31 @@ TEXTS: Mapping[str, Text] = {
         422, "坐标系应为 wgs84、cgcs2000、gcj02 或 bd09", "The system must be wgs84, cgcs2000, gcj02 or bd09"
     ),
     "list_unusable": Text(422, "名单不能导入：{reason}", "The list cannot be taken: {reason}"),
+    "balance_too_low": Text(
+        409,
+        "可用的时间不够：余额不能低于规则允许的下限",
+        "Not enough minutes: no balance falls below what the rules allow",
+    ),
+    "already_corrected": Text(
+        409, "这笔交易已更正过，只能更正一次", "The transaction was corrected; that is done once"
+    ),
+    "nothing_to_correct": Text(
+        409,
+        "更正只能减少分钟数，更正本身不能再更正",
+        "A correction leaves fewer minutes than were booked, and is not corrected itself",
+    ),
+    "time_account_closed": Text(409, "没有这个账户，或账户已关闭", "There is no such account, or it was closed"),
+    "not_of_the_family": Text(
+        422,
+        "时间只能在本人和本人登记的亲属之间转赠",
+        "Minutes are passed on between a volunteer and the relatives whom they named",
+    ),
+    "round_to_unusable": Text(
+        422, "取整单位应为 1、5、10、15、30 或 60 分钟", "Minutes are rounded to 1, 5, 10, 15, 30 or 60"
+    ),
+    "time_rules_in_past": Text(
+        422, "规则从现在或以后起生效，不能追溯", "Rules hold from now on or later, not from the past"
+    ),
     "door_on_register": Text(
         409,
         "台账中已有这一对象（编号，或类型、名称、地址都相同）",

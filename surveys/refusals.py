@@ -137,6 +137,18 @@ class AlreadyWithdrawn(Conflict):
     code = "already_withdrawn"
 
 
+class BalanceTooLow(Conflict):
+    """An account of the time bank would fall below what the rules allow."""
+
+    code = "balance_too_low"
+
+
+class AlreadyCorrected(Conflict):
+    """A transaction of the time bank is corrected once."""
+
+    code = "already_corrected"
+
+
 class Missing(Invalid):
     code = "missing"
 
@@ -370,6 +382,8 @@ BY_CONSTRAINT: Mapping[str, type[Refusal]] = {
     "member_number_unique": NumberTaken,
     "member_phone_unique": PhoneTaken,
     "member_absence_pkey": IdTaken,
+    "time_account_not_below": BalanceTooLow,
+    "time_transaction_corrected_once": AlreadyCorrected,
 }
 
 

@@ -6,4 +6,6 @@ long as they like. From low to high:
 - `standing` (who looks after which team)
 - `repeats` (of a request) `skills` (and hours) `volunteer_phones` `volunteers` (registered, and what to call them)
   `volunteer_changes` `volunteer_passes` (personal links) `endings`
+- the time bank: `time_rules` `time_ledger` (entries, written once) `time_accounts` `time_claims` (what was served, as
+  it is said) `time_bank` (earned, passed on, corrected) `time_sums`
 """
