@@ -147,6 +147,42 @@ TEXTS: Mapping[str, Text] = {
     "has_an_account": Text(
         409, "党员用自己的账号登录，不需要个人链接", "Members sign in with their account, and need no personal link"
     ),
+    "amount_unusable": Text(
+        422,
+        "应为 {least} 到 {most} 之间的数，最多两位小数",
+        "It takes a number from {least} to {most} with at most two decimals",
+    ),
+    "rule_divides_by_zero": Text(
+        422, "不能按每 0 个单位计分，至少为 1", "Points for each 0 of something cannot be counted; at least 1"
+    ),
+    "service_kind_unknown": Text(
+        422, "没有这种志愿服务，应为：{expected}", "There is no such kind of service; expected: {expected}"
+    ),
+    "less_for_more": Text(422, "评价更好，得分不能更低", "A better answer cannot give less than a worse one"),
+    "nothing_counts": Text(422, "按这样的规则没有人能得分", "By such rules nobody would ever have a point"),
+    "rules_too_early": Text(
+        422,
+        "最早从 {earliest} 起生效：过去的月份不按新规则计算",
+        "From {earliest} at the earliest: past months are not counted by new rules",
+    ),
+    "month_not_over": Text(409, "这个月还没有结束，结束后才能公示", "The month is not over; it can be published then"),
+    "no_points_rules": Text(409, "这个月没有生效的积分规则", "No rules of points hold in this month"),
+    "nobody_has_points": Text(409, "这个月没有人得分，没有可公示的内容", "Nobody has points in this month"),
+    "published_knew_more": Text(
+        409, "已公示的版本依据的信息更新，请重新查看后再公示", "What is published knew more already; look at it anew"
+    ),
+    "unknown_model": Text(
+        422,
+        "没有这个服务队、志愿者、党员或党组织，或已不在",
+        "There is no such team, volunteer, member or organisation, or it is there no more",
+    ),
+    "name_not_public": Text(
+        409, "此人没有同意公开姓名，不能作为先进典型公示", "They did not agree to their name in public"
+    ),
+    "proposed_it_yourself": Text(
+        403, "不能审批自己推荐的典型，请由其他管理员审批", "You proposed it; another administrator has to approve"
+    ),
+    "model_decided": Text(409, "已经有人处理过了，请看最新状态", "Somebody decided before; see the present state"),
     "unknown_premises": Text(422, "没有这个走访对象", "There is no such door"),
     "unknown_category": Text(422, "没有这个问题类别", "There is no such category"),
     "unknown_community": Text(422, "本区没有这个社区", "The district has no such community"),

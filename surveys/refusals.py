@@ -384,6 +384,9 @@ BY_CONSTRAINT: Mapping[str, type[Refusal]] = {
     "member_absence_pkey": IdTaken,
     "time_account_not_below": BalanceTooLow,
     "time_transaction_corrected_once": AlreadyCorrected,
+    "points_rules_id_unique": IdTaken,
+    "points_board_pkey": IdTaken,
+    "model_pkey": IdTaken,
 }
 
 

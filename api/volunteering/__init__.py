@@ -2,4 +2,9 @@
 
 from typing import Any
 
-ROUTES: list[Any] = []
+from api.volunteering import models, points
+
+ROUTES: list[Any] = [
+    *points.ROUTES,
+    *models.ROUTES,
+]

@@ -8,4 +8,6 @@ long as they like. From low to high:
   `volunteer_changes` `volunteer_passes` (personal links) `endings`
 - the time bank: `time_rules` `time_ledger` (entries, written once) `time_accounts` `time_claims` (what was served, as
   it is said) `time_bank` (earned, passed on, corrected) `time_sums`
+- `deeds` (what was done) `points_rules` (in versions) `points` (what the rules give) `points_boards` (published)
+  `models` (whom others may take as an example)
 """

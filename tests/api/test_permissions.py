@@ -146,6 +146,9 @@ VALUES: dict[str, Callable[[Things], str]] = {
     "name:str": lambda _: "nothing.xlsx",
     "report:uuid": lambda _: str(uuid4()),
     "making:uuid": lambda _: str(uuid4()),
+    "volunteer:uuid": lambda _: str(uuid4()),
+    "month:str": lambda _: "2026-10",
+    "model:uuid": lambda _: str(uuid4()),
     "z:str": lambda _: "0",
     "x:str": lambda _: "0",
     "y:str": lambda _: "0.json",
@@ -332,6 +335,19 @@ def _closing() -> Any:
     return {"id": str(uuid4()), "expected_version": 1, "reason": "完成"}
 
 
+def _rules(_: Things) -> Any:
+    by_no_time = {"time": {"points": "1", "per_minutes": 0}}
+    return {"id": str(uuid4()), "valid_from": "2026-12", "rules": by_no_time}
+
+
+def _board(_: Things) -> Any:
+    return {"id": str(uuid4()), "month": "2026-11", "known_at": "2026-11-23T12:00:00+08:00"}
+
+
+def _model(_: Things) -> Any:
+    return {"id": str(uuid4()), "month": "2026-11", "subject": "team", "who": str(uuid4()), "text": "天天到"}
+
+
 def _office_hours(_: Things) -> Any:
     return {"id": str(uuid4()), "expected_version": 0, "valid_from": "2000-01-01", "week": {}}
 
@@ -402,6 +418,23 @@ ROUTES: dict[str, Row] = {
     # a blank reason is refused to those who may, once they are known to be
     "POST /api/members/{member:uuid}/one-time-codes": Row(
         may=frozenset({"administrator", "organiser"}), ok=422, other=404, body=lambda _: {"reason": " "}
+    ),
+    # points: their rules and boards are read by all who read, and counted before they are published by those who look
+    # after people; there are none yet, and what is published here could not be
+    "GET /api/points/rules": Row(),
+    "POST /api/points/rules": Row(may=ADMINISTRATION, ok=422, body=_rules),
+    "POST /api/points/trials": Row(
+        may=ADMINISTRATION, body=lambda _: {"month": "2026-10", "rules": {"time": {"points": "1"}}}
+    ),
+    "GET /api/points": Row(may=KEEPERS, ok=409, query="?month=2026-10"),
+    "GET /api/points/volunteers/{volunteer:uuid}": Row(may=KEEPERS, ok=404, query="?month=2026-10"),
+    "GET /api/points/boards": Row(),
+    "POST /api/points/boards": Row(may=ADMINISTRATION, ok=409, body=_board),
+    "GET /api/points/boards/{month:str}": Row(ok=404),
+    "GET /api/models": Row(may=KEEPERS | {"community_worker"}),
+    "POST /api/models": Row(may=KEEPERS | {"community_worker"}, ok=422, body=_model),
+    "POST /api/models/{model:uuid}/decisions": Row(
+        may=ADMINISTRATION, ok=404, body=lambda _: {"id": str(uuid4()), "decision": "approve", "expected_version": 1}
     ),
     # organisations and members, by those who look after them; what is asked for could not be done by anybody
     "GET /people": Row(may=KEEPERS),

@@ -26,6 +26,9 @@ APPEND_ONLY = [
     "time_rules",
     "time_transaction",
     "time_entry",
+    "points_rules",
+    "points_board",
+    "points_board_row",
 ]
 # Rows that change and are never taken away.
 NEVER_DELETED = [
@@ -41,6 +44,7 @@ NEVER_DELETED = [
     "time_account",
     "time_claim",
     "help_request",
+    "model",
 ]
 # Kept by the migrations, or a country's: of no district.
 HOLIDAYS = ["holiday_calendar", "holiday_year", "holiday"]
