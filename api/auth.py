@@ -84,6 +84,14 @@ class Readers:
             raise NotSignedIn
         return found
 
+    async def signed_on(self, conn: asyncpg.Connection, presented: Credential) -> Signed:
+        """The same by a connection that the request holds already: a route that lets others in as well has one before
+        anybody is looked for. Raises NotSignedIn."""
+        found = await sessions.signed(conn, [presented], self._clock(), self._idle)
+        if presented not in found:
+            raise NotSignedIn
+        return found[presented]
+
     async def _ask_until_answered(self) -> None:
         while self._waiting:
             waiting, self._waiting = self._waiting, []
@@ -135,6 +143,16 @@ class Authentication(AbstractAuthenticationMiddleware):
         if not opt.get(UNPROVEN):
             refuse_unproven(signed, state.settings.second_factor_roles)
         return AuthenticationResult(user=signed.reader, auth=presented)
+
+
+async def visitor(connection: ASGIConnection[Any, Any, Any, Any], conn: asyncpg.Connection) -> Reader:
+    """The person behind a request of a route that lets in others than those who sign in.
+
+    Raises NotSignedIn, CsrfMissing or SecondFactorNeeded."""
+    state = connection.app.state
+    signed: Signed = await state.readers.signed_on(conn, _credential(connection))
+    refuse_unproven(signed, state.settings.second_factor_roles)
+    return signed.reader
 
 
 def _credential(connection: ASGIConnection[Any, Any, Any, Any]) -> Credential:

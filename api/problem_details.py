@@ -183,6 +183,13 @@ TEXTS: Mapping[str, Text] = {
         403, "不能审批自己推荐的典型，请由其他管理员审批", "You proposed it; another administrator has to approve"
     ),
     "model_decided": Text(409, "已经有人处理过了，请看最新状态", "Somebody decided before; see the present state"),
+    "pass_wrong": Text(
+        422,
+        "这个链接打不开：可能已停用或不完整，请向队长重新领取",
+        "This link opens nothing: it may be revoked or cut short; ask your team's leader for another",
+    ),
+    "pass_over": Text(401, "请再打开一次您的个人链接", "Please open your personal link again"),
+    "not_a_volunteer": Text(404, "您还没有登记为志愿者", "You are not a volunteer yet"),
     "unknown_premises": Text(422, "没有这个走访对象", "There is no such door"),
     "unknown_category": Text(422, "没有这个问题类别", "There is no such category"),
     "unknown_community": Text(422, "本区没有这个社区", "The district has no such community"),

@@ -28,6 +28,7 @@ ENTRIES = (
     Entry("reports", "/reports", texts.marked("Briefs"), READING),
     Entry("campaigns", "/campaigns", texts.marked("Campaigns"), READING),
     Entry("premises", "/premises", texts.marked("Doors"), CHANGING),
+    Entry("volunteering", "/volunteering/", texts.marked("Volunteering"), READING),
     Entry("exports", "/exports", texts.marked("Downloads"), READING),
     Entry("people", "/people", texts.marked("People"), frozenset({"administrator", "organiser"})),
     Entry("audit", "/audit", texts.marked("History"), frozenset({"administrator", "auditor"})),

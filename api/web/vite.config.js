@@ -90,6 +90,7 @@ export default defineConfig({
         questionnaires: 'src/questionnaires.ts',
         assignment: 'src/assignment/main.ts',
         premises: 'src/premises.ts',
+        personal_link: 'src/personal_link.ts',
         places: 'src/desk/places.ts',
         dashboards: 'src/dashboards/main.ts',
         rates: 'src/dashboards/rates.ts',

@@ -1,6 +1,5 @@
 """What volunteers can do, and the hours of a week in which they would: of the words of a district, and of no person."""
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Annotated, ClassVar
@@ -16,11 +15,11 @@ MOST_SKILLS = 30  # of one volunteer
 MOST_HOURS = 42  # spans of one week: six a day
 DAY = 24 * 60  # minutes
 
-TIME = r"^([01][0-9]|2[0-3]):[0-5][0-9]$|^24:00$"
-_TIME = re.compile(TIME)
+_TIME = r"([01][0-9]|2[0-3]):[0-5][0-9]"
+SPAN = rf"^[1-7] {_TIME}-({_TIME}|24:00)$"
 
 SkillName = Annotated[str, Meta(min_length=1, max_length=LONGEST_SKILL)]
-Clock = Annotated[str, Meta(pattern=TIME)]
+Span = Annotated[str, Meta(pattern=SPAN, description="a weekday, Monday being 1, and a span of it: 6 09:00-11:30")]
 
 
 class HoursUnusable(Invalid):
@@ -35,12 +34,15 @@ class UnknownSkill(Invalid):
     code: ClassVar[str] = "unknown_skill"
 
 
-class Hours(Struct, frozen=True, order=True, forbid_unknown_fields=True):
+class Hours(Struct, frozen=True, order=True):
     """A span of a day that comes each week, by the district's clock; Monday is 1, and 24:00 the end of a day."""
 
-    weekday: Annotated[int, Meta(ge=1, le=7)]
-    starts: Clock
-    ends: Clock
+    weekday: int
+    starts: str
+    ends: str
+
+    def __str__(self) -> str:
+        return f"{self.weekday} {self.starts}-{self.ends}"
 
 
 class Skill(Struct, frozen=True, kw_only=True):
@@ -62,10 +64,10 @@ def minute(time: str) -> int:
     return int(hours) * 60 + int(minutes)
 
 
-def tidy(hours: Iterable[Hours], field: str = "hours") -> tuple[Hours, ...]:
+def read(spans: Iterable[Span], field: str = "hours") -> tuple[Hours, ...]:
     """Spans in the order of the week, those that touch or overlap made one. Raises HoursUnusable."""
     found: list[Hours] = []
-    for one in sorted(set(hours)):
+    for one in sorted({Hours(int(span[0]), span[2:7], span[8:]) for span in spans}):
         if one.ends <= one.starts:
             raise HoursUnusable(field, starts=one.starts, ends=one.ends)
         if found and found[-1].weekday == one.weekday and one.starts <= found[-1].ends:

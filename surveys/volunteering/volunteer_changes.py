@@ -129,9 +129,9 @@ async def _set(
         await skills.set_skills(conn, district, {volunteer: [chosen[name] for name in names]})
         facts["skills"] = [str(chosen[name]) for name in names] or "none"
     if asked.hours is not None:
-        hours = skills.tidy(asked.hours)
+        hours = skills.read(asked.hours)
         await skills.set_hours(conn, district, {volunteer: hours})
-        facts["hours"] = [f"{one.weekday} {one.starts}-{one.ends}" for one in hours] or "none"
+        facts["hours"] = [str(one) for one in hours] or "none"
     return facts
 
 

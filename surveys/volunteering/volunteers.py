@@ -23,14 +23,14 @@ from surveys.refusals import (
 )
 from surveys.sealing import KeyRing
 from surveys.volunteering import repeats, skills, volunteer_phones
-from surveys.volunteering.skills import MOST_HOURS, MOST_SKILLS, Hours, SkillName
+from surveys.volunteering.skills import MOST_HOURS, MOST_SKILLS, Hours, SkillName, Span
 
 LONGEST_NAME = 100  # characters
 
 Name = Annotated[str, Meta(min_length=1, max_length=LONGEST_NAME)]
 PhoneText = Annotated[str, Meta(max_length=40)]
 Skills = Annotated[tuple[SkillName, ...], Meta(max_length=MOST_SKILLS)]
-Week = Annotated[tuple[Hours, ...], Meta(max_length=MOST_HOURS)]
+Week = Annotated[tuple[Span, ...], Meta(max_length=MOST_HOURS)]
 Code = Annotated[str, Meta(max_length=100)]
 
 
@@ -171,7 +171,7 @@ async def _looked_at(conn: Connection, district: int, draft: Draft, request: byt
         phone=draft.phone or None,
         community=draft.community or None,
         skills=skills.tidy_names(draft.skills),
-        hours=skills.tidy(draft.hours),
+        hours=skills.read(draft.hours),
         name_public=draft.name_public,
         request=request,
     )

@@ -637,6 +637,10 @@ ROUTES: dict[str, Row] = {
     "POST /card/issues/{issue:uuid}/answer": public(400),
     "POST /card/issues/{issue:uuid}/photos/{sha256:str}": public(401),
     "POST /card/leave": public(401),
+    # a volunteer's own page, by session or by personal link
+    "GET /volunteering/me": public(200),
+    "POST /volunteering/me/session": public(400),
+    "POST /volunteering/me/leave": public(401),
     # lists that come in; a list of one heading lacks what is needed, and that is told
     "POST /api/imports/{kind:str}": Row(may=ADMINISTRATION, ok=404, body=lambda _: "名称"),
     "GET /desk/imports": Row(may=ADMINISTRATION),

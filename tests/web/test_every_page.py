@@ -63,6 +63,7 @@ PAGES = {
     "/dashboards/rates": Visit(LEADER, "/dashboards/rates"),
     "/dashboards/return-visits": Visit(LEADER, "/dashboards/return-visits"),
     "/reports": Visit(LEADER, "/reports"),
+    "/volunteering/me": Visit(MEMBER, "/volunteering/me"),
 }
 ELSEWHERE = {
     "/card",

@@ -105,7 +105,7 @@ async function send(form: HTMLFormElement, submitter: HTMLElement | null): Promi
       Accept: 'application/json',
       'Accept-Language': english ? 'en' : 'zh-CN',
       'Content-Type': 'application/json',
-      'X-CSRF-Token': cookie('zoufang_csrf') ?? '',
+      'X-CSRF-Token': document.body.dataset.csrf ?? cookie('zoufang_csrf') ?? '', // a page of who has no session says it
     },
     body: JSON.stringify(values(form, submitter)),
   })
