@@ -17,7 +17,7 @@ Where does it go? `app` puts everything together; one file per noun answers for 
   process that divides doors)
 - `desk/`: the pages of those who work through issues
 - `volunteering/`: teams, services, the time bank, points, the public board; `assessments/`: commitments, scorecards,
-  ballots
+  ballots, `instrument_files` (scorecards as spreadsheets)
 - people: `office_hours` `categories` (and the bounds of handling) `organisations` `members`
   `colleagues` (whom a visit may name) `people_pages` `invitation_slips` `printed_pages`
 - for other programs: `ogc` (OGC API Features) `ogc_questions` `ogc_documents` `ogc_definition` `ogc_features`

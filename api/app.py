@@ -86,6 +86,7 @@ from api import (
     xlsform_maker,
 )
 from api import settings as settings_
+from api.assessments import instrument_maker
 from api.attachments import Attachments
 from api.auth import Authentication, Clock, Readers
 from api.documented_problems import Problems
@@ -222,6 +223,7 @@ def create_app(
                 "limits": Limits(settings, clock),
                 "fronts": resident_page.Fronts(clock),
                 "form_maker": xlsform_maker.Maker(),
+                "instrument_maker": instrument_maker.Maker(),
                 "metrics": metrics.Metrics(),
             }
         ),

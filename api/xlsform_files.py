@@ -147,7 +147,15 @@ def read_source(text: str) -> Sheets:
     return sheets
 
 
-WIDTHS: Mapping[str, int] = {"label": 36, "hint": 30, "relevant": 28, "constraint": 24, "type": 26}
+WIDTHS: Mapping[str, int] = {
+    "label": 36,
+    "text": 60,
+    "value": 36,
+    "hint": 30,
+    "relevant": 28,
+    "constraint": 24,
+    "type": 26,
+}
 MADE_AT = datetime(2026, 1, 1)  # noqa: DTZ001 - the same workbook each time, whenever it is made
 
 

@@ -2,4 +2,9 @@
 
 from typing import Any
 
-ROUTES: list[Any] = []
+from api.assessments import instrument_pages, instruments
+
+ROUTES: list[Any] = [
+    *instruments.ROUTES,
+    *instrument_pages.ROUTES,
+]

@@ -10,6 +10,7 @@ import asyncpg
 import click
 
 from api import holiday_lists, key_ring, shipped_questionnaires
+from api.assessments import shipped_instruments
 from api.cli.database import with_connection
 from api.settings import Settings
 from surveys import one_time_codes, people, sessions
@@ -91,6 +92,7 @@ def init(
         await holiday_lists.seed(conn, now)
         token = await found(conn, founding, now)
         await shipped_questionnaires.install(conn, district, Actor("program", "init"), now)
+        await shipped_instruments.install(conn, district, Actor("program", "init"), now)
         hand_over(token, token_file)  # before the commit: a token that could not be handed over was never made
         if token_file is None:
             await tell_first_access(conn, founding, settings, now)

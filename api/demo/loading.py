@@ -16,6 +16,7 @@ import shapely
 from asyncpg import Connection
 
 from api import holiday_lists, shipped_questionnaires
+from api.assessments import shipped_instruments
 from api.category_lists import read_drafts
 from api.demo import answers, doors, people, places, register
 from api.demo.doors import Filed
@@ -175,6 +176,7 @@ async def _found_district(conn: Connection, invented: Invented, days: Workdays, 
     campaign = (doors.CAMPAIGN, "万名党员大走访", days.first, ends_at, PROMISE, founded_at, creator)
     await conn.execute(START_CAMPAIGN, DISTRICT, *campaign)
     await shipped_questionnaires.install(conn, DISTRICT, Actor("program", "demo"), founded_at)
+    await shipped_instruments.install(conn, DISTRICT, Actor("program", "demo"), founded_at)
     await conn.execute(ASK, DISTRICT, doors.CAMPAIGN)
 
 

@@ -2,7 +2,8 @@
 
 From low to high:
 
-- scorecards: `instruments` (published in versions) `scoring` (points to per cent, with the reason of each; pure)
-  `stars` (ranks and stars; pure) `rating_points` (what a rater may give; pure)
-  `instrument_faults`
+- scorecards: `instruments` (published in versions) `instrument_sheets` (what their columns are called)
+  `instrument_cells` `instrument_rows` (out of a spreadsheet; pure) `instrument_faults`
+  `scoring` (points to per cent; pure) `score_reasons` (how each point came about; pure) `stars` (ranks and stars; pure)
+  `rating_points` (what a rater may give; pure)
 """

@@ -1,13 +1,11 @@
 """What is wrong with an instrument, by sheet, row and column; the words are `api.assessments.instrument_words`'."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from typing import Any
 
 from msgspec import Struct
 
 from surveys.refusals import Invalid
-
-Sheet = Literal["settings", "headings", "items", "groups", "stars", ""]
 
 
 class Fault(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -25,6 +23,6 @@ class InstrumentUnusable(Invalid):
 
     code = "instrument_unusable"
 
-    def __init__(self, faults: Sequence[Fault], **facts: object) -> None:
-        super().__init__("file", count=len(faults), **{"first": faults[0].reason, **facts})
+    def __init__(self, faults: Sequence[Fault], first: str = "", told: Sequence[object] = ()) -> None:
+        super().__init__("file", count=len(faults), first=first or faults[0].reason, faults=list(told))
         self.faults = faults

@@ -1,5 +1,4 @@
-"""From ratings and facts to per cent, with the reason of every point: pure, exact, and the same in whatever order the
-ratings come.
+"""From ratings and facts to per cent: pure, exact, and the same in whatever order the ratings come.
 
 Everything travels as ten-thousandths: points of a point, shares and percentages of a per cent (all of it is 1,000,000).
 An item's share is rounded half up to one of them; headings and the total are rounded half up to two digits of a per
@@ -10,7 +9,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from fractions import Fraction
 from math import lcm
-from typing import Literal
 
 from msgspec import Struct
 
@@ -23,6 +21,10 @@ TWO_DIGITS = 100
 Points = Sequence[int | None]  # ten-thousandths of a point, by item; None where nothing was said
 # Visits and hours as they are, the others in per cent; a fraction is taken as exactly as it is.
 Facts = Mapping[FactCode, Fraction | Decimal | int | None]
+
+
+Decided = Mapping[str, int]  # ten-thousandths of a point by the codes of items, as an appeal decided
+NOTHING_DECIDED: Decided = {}
 
 
 class PlannedItem(Struct, frozen=True):
@@ -98,10 +100,10 @@ def _planned(item: Item) -> PlannedItem:
 
 def score(planned: Plan, ratings: Iterable[tuple[Group, Points]], facts: Facts) -> Result:
     """What a subject reached by these ratings and facts, in whatever order they come."""
-    return score_tallies(planned, tally(planned, ratings), facts)
+    return score_tallies(planned, tally(ratings), facts)
 
 
-def tally(planned: Plan, ratings: Iterable[tuple[Group, Points]]) -> tuple[Tally | None, ...]:
+def tally(ratings: Iterable[tuple[Group, Points]]) -> tuple[Tally | None, ...]:
     """The ratings added up by group and item; None for a group of which nobody rated."""
     by_group: dict[Group, list[Points]] = {}
     for group, points in ratings:
@@ -122,14 +124,18 @@ def _tallied(rows: Sequence[Points]) -> Tally:
     return Tally(counts, sums)
 
 
-def score_tallies(planned: Plan, tallies: tuple[Tally | None, ...], facts: Facts) -> Result:
-    """What a subject reached by ratings that were added up."""
+def score_tallies(
+    planned: Plan, tallies: tuple[Tally | None, ...], facts: Facts, decided: Decided = NOTHING_DECIDED
+) -> Result:
+    """What a subject reached by ratings that were added up; of an item that was decided about, that holds instead."""
     values = {code: value.as_integer_ratio() for code, value in facts.items() if value is not None}
     by_facts = tuple(_by_fact(item, values) for item in planned.items)
     items = tuple(
         _share(planned, tallies, place, item, by_fact)
         for place, (item, by_fact) in enumerate(zip(planned.items, by_facts, strict=True))
     )
+    if decided:
+        items = _with_decided(planned, items, decided)
     sums = [_heading(planned, places, items) for places in planned.headings]
     return Result(
         percent=_total(sums),
@@ -137,6 +143,13 @@ def score_tallies(planned: Plan, tallies: tuple[Tally | None, ...], facts: Facts
         items=items,
         by_facts=by_facts,
         tallies=tallies,
+    )
+
+
+def _with_decided(planned: Plan, items: tuple[int | None, ...], decided: Decided) -> tuple[int | None, ...]:
+    return tuple(
+        half_up(decided[item.code] * WHOLE, own.maximum) if item.code in decided else share
+        for item, own, share in zip(planned.instrument.items, planned.items, items, strict=True)
     )
 
 
@@ -149,7 +162,7 @@ def _by_fact(item: PlannedItem, values: Mapping[FactCode, tuple[int, int]]) -> i
     if item.bounds:
         low, high = item.bounds
         reached = min(max(count * FINE - low * of, 0), (high - low) * of)
-        return _half_up(reached * WHOLE, (high - low) * of)
+        return half_up(reached * WHOLE, (high - low) * of)
     return next((share for least, share in item.steps if count * FINE >= least * of), 0)
 
 
@@ -174,7 +187,7 @@ def _share(
     whole = weight * common * item.maximum
     if by_fact is None:
         return (2 * got * WHOLE + whole) // (2 * whole)
-    return _half_up(item.fact_share * by_fact * whole + (WHOLE - item.fact_share) * got * WHOLE, WHOLE * whole)
+    return half_up(item.fact_share * by_fact * whole + (WHOLE - item.fact_share) * got * WHOLE, WHOLE * whole)
 
 
 def _heading(planned: Plan, places: Sequence[int], items: Sequence[int | None]) -> tuple[int, int, int]:
@@ -199,20 +212,20 @@ def _total(sums: Sequence[tuple[int, int, int]]) -> int | None:
     return _two_digits(got, common * sum(weight for _, _, weight in rated))
 
 
-def _half_up(numerator: int, denominator: int) -> int:
+def half_up(numerator: int, denominator: int) -> int:
     """A quotient of what is not negative, to the nearest whole number."""
     return (2 * numerator + denominator) // (2 * denominator)
 
 
 def _two_digits(numerator: int, denominator: int) -> int:
     """Likewise, to the nearest hundredth of a per cent."""
-    return _half_up(numerator, denominator * TWO_DIGITS) * TWO_DIGITS
+    return half_up(numerator, denominator * TWO_DIGITS) * TWO_DIGITS
 
 
 def item_points(planned: Plan, result: Result) -> list[int | None]:
     """The points that each item has got."""
     return [
-        None if share is None else _half_up(share * item.maximum, WHOLE)
+        None if share is None else half_up(share * item.maximum, WHOLE)
         for item, share in zip(planned.items, result.items, strict=True)
     ]
 
@@ -222,102 +235,5 @@ def means(tallied: Tally | None, items: int) -> list[int | None]:
     if tallied is None:
         return [None] * items
     return [
-        _half_up(points, count) if count else None for points, count in zip(tallied.sums, tallied.counts, strict=True)
+        half_up(points, count) if count else None for points, count in zip(tallied.sums, tallied.counts, strict=True)
     ]
-
-
-class GroupReason(Struct, frozen=True, kw_only=True):
-    """What a group of raters gave to an item."""
-
-    group: Group
-    count: int
-    least: int
-    average: Decimal | None  # points, to two digits; None where nobody of them rated it
-    weight: Decimal  # per cent, as the instrument has it
-    effective: Decimal  # per cent of the item, once those who do not count are left out; to two digits
-    counted: bool
-
-
-class FactReason(Struct, frozen=True, kw_only=True):
-    """What a fact gave to an item."""
-
-    fact: FactCode
-    value: Decimal | None  # to two digits; None where there is nothing to count
-    points: Decimal | None
-    effective: Decimal  # per cent of the item
-
-
-class ItemReason(Struct, frozen=True, kw_only=True):
-    """How the points of an item came about."""
-
-    code: str
-    points: Decimal | None  # of its maximum, to two digits
-    maximum: Decimal
-    weight: Decimal  # per cent of the whole
-    percent: Decimal | None  # of its maximum
-    groups: tuple[GroupReason, ...]
-    fact: FactReason | None
-    how: Literal["rated", "left_out", "zero"]  # for the last two nobody counted, by the instrument's rule
-
-
-def reasons(planned: Plan, result: Result, facts: Facts) -> tuple[ItemReason, ...]:
-    """The reason of every item, in their order."""
-    return tuple(_reason(planned, result, facts, place) for place in range(len(planned.items)))
-
-
-def _reason(planned: Plan, result: Result, facts: Facts, place: int) -> ItemReason:
-    item, own = planned.instrument.items[place], planned.items[place]
-    tallies, share, by_fact = result.tallies, result.items[place], result.by_facts[place]
-    counts = {group: tallied.counts[place] if (tallied := tallies[group]) else 0 for group in own.groups}
-    counted = [group for group in own.groups if counts[group] and counts[group] >= planned.least[group]]
-    weight = sum(planned.weights[group] for group in counted)
-    fact_share = 0 if by_fact is None else own.fact_share if weight else WHOLE
-    rated_share = WHOLE - fact_share
-    groups = tuple(
-        GroupReason(
-            group=GROUPS[group],
-            count=counts[group],
-            least=planned.least[group],
-            average=_average(tallies[group], place),
-            weight=_decimal(planned.weights[group]),
-            effective=_decimal(_half_up(rated_share * planned.weights[group], weight) if group in counted else 0),
-            counted=group in counted,
-        )
-        for group in own.groups
-    )
-    return ItemReason(
-        code=item.code,
-        points=None if share is None else _decimal(_half_up(share * own.maximum, WHOLE)),
-        maximum=item.maximum,
-        weight=item.weight,
-        percent=None if share is None else _decimal(share),
-        groups=groups,
-        fact=_fact_reason(own.fact, own, facts, by_fact, fact_share) if own.fact else None,
-        how="left_out" if share is None else "rated" if weight or by_fact is not None else "zero",
-    )
-
-
-def _fact_reason(fact: FactCode, item: PlannedItem, facts: Facts, by_fact: int | None, fact_share: int) -> FactReason:
-    value = facts.get(fact)
-    return FactReason(
-        fact=fact,
-        value=None if value is None else _decimal(_half_up(*_times_fine(value))),
-        points=None if by_fact is None else _decimal(_half_up(by_fact * item.maximum, WHOLE)),
-        effective=_decimal(fact_share),
-    )
-
-
-def _average(tallied: Tally | None, place: int) -> Decimal | None:
-    if tallied is None or not tallied.counts[place]:
-        return None
-    return _decimal(_half_up(tallied.sums[place], tallied.counts[place]))
-
-
-def _times_fine(value: Fraction | Decimal | int) -> tuple[int, int]:
-    count, of = value.as_integer_ratio()
-    return count * FINE, of
-
-
-def _decimal(ten_thousandths: int) -> Decimal:
-    """Points or per cent as they are shown, to two digits, rounded half up."""
-    return Decimal(_half_up(ten_thousandths, TWO_DIGITS)).scaleb(-2)

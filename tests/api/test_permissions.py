@@ -138,6 +138,7 @@ VALUES: dict[str, Callable[[Things], str]] = {
     "path:str": lambda _: "x",
     "name:path": lambda _: "nothing",
     "questionnaire:str": lambda _: "nothing",
+    "instrument:str": lambda _: "nothing",
     "version:str": lambda _: "1",
     "community:str": lambda _: "nothing",
     "integration:uuid": lambda _: str(uuid4()),
@@ -581,6 +582,14 @@ ROUTES: dict[str, Row] = {
     "GET /api/questionnaires/{questionnaire:str}/answers.xlsx": Row(ok=404),
     "GET /api/questionnaires/{questionnaire:str}/answers-long.csv": Row(ok=404),
     "GET /api/questionnaires/{questionnaire:str}/answers-long.xlsx": Row(ok=404),
+    # scorecards: read by whoever works here, and published by an administrator; the twin has none
+    "GET /assessments/instruments": Row(),
+    "GET /assessments/instruments/{instrument:str}/{version:str}": Row(ok=404),
+    "GET /api/assessments/instruments": Row(),
+    "POST /api/assessments/instruments": Row(may=ADMINISTRATION, ok=422, body=lambda _: {}),
+    "POST /api/assessments/instruments/shipped": Row(may=ADMINISTRATION),
+    "GET /api/assessments/instruments/{instrument:str}/versions/{version:str}": Row(ok=404),
+    "GET /api/assessments/instruments/{instrument:str}/versions/{version:str}/workbook": Row(ok=404),
     # files of what the lists show
     "GET /api/issues.csv": Row(shown=_csv_rows),
     "GET /api/issues.xlsx": Row(shown=_sheet_rows),

@@ -13,6 +13,7 @@ from playwright.async_api import Browser
 
 from api import database, shipped_questionnaires
 from api.app import create_app
+from api.assessments import shipped_instruments
 from api.settings import Settings
 from surveys.history import Actor
 from tests import doorsteps
@@ -49,6 +50,8 @@ PAGES = {
     "/campaigns/{campaign:str}/coverage": Visit(ADMINISTRATOR, "/campaigns/winter/coverage"),
     "/questionnaires": Visit(ADMINISTRATOR, "/questionnaires"),
     "/questionnaires/{questionnaire:str}/{version:str}": Visit(MEMBER, "/questionnaires/shop/{version}"),
+    "/assessments/instruments": Visit(ADMINISTRATOR, "/assessments/instruments"),
+    "/assessments/instruments/{instrument:str}/{version:str}": Visit(MEMBER, "/assessments/instruments/member/2026.1"),
     "/desk": Visit(WORKER, "/desk/"),
     "/desk/issues/{issue:uuid}": Visit(WORKER, f"/desk/issues/{UUID(int=10001)}"),
     "/desk/places": Visit(WORKER, "/desk/places"),
@@ -114,6 +117,7 @@ async def house(server: Server, template: str) -> AsyncIterator[tuple[str, str]]
     await doorsteps.campaign(conn, name=f"冬季走访{town.MARKUP[0]}")
     async with conn.transaction():
         await shipped_questionnaires.install(conn, DISTRICT, Actor("program", "test"), NOW)
+        await shipped_instruments.install(conn, DISTRICT, Actor("program", "test"), NOW)
     version = await conn.fetchval("select version from questionnaire_version where questionnaire = 'shop'")
     await conn.close()
     async with served(Settings(database_url=dsn, pool_size=4)) as address:

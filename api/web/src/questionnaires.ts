@@ -78,7 +78,7 @@ function answered(form: HTMLFormElement, request: XMLHttpRequest): void {
 }
 
 function send(form: HTMLFormElement, file: File, kind: string): void {
-  const asked = new URLSearchParams({ name: file.name.slice(0, 200) })
+  const asked = new URLSearchParams(form.dataset.unnamed === undefined ? { name: file.name.slice(0, 200) } : {})
   if (kind) asked.set('kind', kind)
   const request = new XMLHttpRequest()
   request.open('POST', `${form.getAttribute('action')}?${asked}`)
