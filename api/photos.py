@@ -1,6 +1,7 @@
-"""Photos and files of issues and visits over HTTP: sent at once, listed, and shown, never as anything that runs."""
+"""Photos and files of issues, visits and services over HTTP: sent at once, listed, shown; nothing of them ever runs."""
 
 import re
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import date
 from typing import Any
 from uuid import UUID
@@ -20,10 +21,11 @@ from api.auth import Clock
 from api.documented_problems import REFUSES
 from api.issues import refuse_unfit
 from surveys import photos
-from surveys.attachments import Item, Of, Stored
+from surveys.attachments import Item, Of, Promise, Stored
 from surveys.history import Actor
 from surveys.people import District, Reader
 from surveys.refusals import NotFound
+from surveys.volunteering import service_photos
 
 DIGEST = re.compile("[0-9a-f]{64}")
 
@@ -50,9 +52,25 @@ class Received(Struct, frozen=True):
     new: bool
 
 
-def _routes(of: Of) -> list[Any]:
-    """The routes for the photos of issues or of visits."""
-    path = f"/api/{of}s/{{thing:uuid}}/photos"
+class Rights(Struct, frozen=True):
+    """Who may send the photos of a kind of thing, and who sees them."""
+
+    promise: Callable[..., Awaitable[Promise]]
+    listed: Callable[..., Awaitable[list[Item]]]
+    one: Callable[..., Awaitable[Stored]]
+
+
+AT_DOORS = Rights(photos.promise, photos.listed, photos.one)
+RIGHTS: Mapping[Of, Rights] = {
+    "issue": AT_DOORS,
+    "visit": AT_DOORS,
+    "service": Rights(service_photos.promise, service_photos.listed, service_photos.one),
+}
+
+
+def _routes(of: Of, path: str) -> list[Any]:
+    """The routes for the photos of issues, of visits or of services."""
+    rights = RIGHTS[of]
     named = of.title()
 
     @get(path, summary=f"Photos of one {of}", name=f"{of}_photos", operation_id=f"List{named}Photos")
@@ -68,7 +86,7 @@ def _routes(of: Of) -> list[Any]:
         """The photos and files that have come, oldest first; with `as_of`, those that had come by the end of that
         day."""
         refuse_unfit(request, ("as_of", "lang"))
-        return Listed(await photos.listed(conn, reader, of, thing, district.zone, clock(), as_of))
+        return Listed(await rights.listed(conn, reader, of, thing, district.zone, clock(), as_of))
 
     @put(
         path + "/{sha256:str}",
@@ -89,14 +107,14 @@ def _routes(of: Of) -> list[Any]:
     ) -> Response[Received]:
         """Send a promised photo at once, as the body: 201 when it is new, 200 when it had come before."""
         async with database.acquired(request.app.state.pool) as conn:
-            promise = await photos.promise(conn, reader, of, thing, _digest(sha256))
+            promise = await rights.promise(conn, reader, of, thing, _digest(sha256))
         new = await attachments.receive(promise, request.stream(), Actor("member", str(reader.member)))
         return Response(Received(sha256, new), status_code=201 if new else 200)
 
-    return [listed, sent, _shown(of, path, thumbnail=False), _shown(of, path, thumbnail=True)]
+    return [listed, sent, _shown(of, path, rights, thumbnail=False), _shown(of, path, rights, thumbnail=True)]
 
 
-def _shown(of: Of, path: str, *, thumbnail: bool) -> Any:
+def _shown(of: Of, path: str, rights: Rights, *, thumbnail: bool) -> Any:
     what = "thumbnail" if thumbnail else "photo"
 
     @get(
@@ -121,7 +139,7 @@ def _shown(of: Of, path: str, *, thumbnail: bool) -> Any:
         """The content, by the hash that the phone sent; 304 for who has it and still sees it."""
         refuse_unfit(request, ("as_of", "lang"))
         asked = (of, thing, _digest(sha256), district.zone, clock(), as_of)
-        return await _content(request, attachments, await photos.one(conn, reader, *asked), thumbnail=thumbnail)
+        return await _content(request, attachments, await rights.one(conn, reader, *asked), thumbnail=thumbnail)
 
     return shown
 
@@ -153,4 +171,8 @@ async def _content(
     return Stream(content, headers=headers, media_type="image/jpeg" if photo else "application/pdf")
 
 
-ROUTES = [*_routes("issue"), *_routes("visit")]
+ROUTES = [
+    *_routes("issue", "/api/issues/{thing:uuid}/photos"),
+    *_routes("visit", "/api/visits/{thing:uuid}/photos"),
+    *_routes("service", "/api/volunteering/services/{thing:uuid}/photos"),
+]

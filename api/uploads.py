@@ -23,10 +23,11 @@ from api.attachments import Attachments
 from api.auth import Clock
 from api.documented_problems import REFUSES
 from api.json_bodies import MissingField, WrongValue
+from api.photos import RIGHTS
 from api.settings import Settings
 from api.upload_parts import BadHeader, OffsetConflict, PhotoTooLarge, UploadBusy
-from surveys import photos, uploads
-from surveys.attachments import Of
+from surveys import uploads
+from surveys.attachments import OFS, Of
 from surveys.history import Actor
 from surveys.people import Reader
 from surveys.refusals import Refusal
@@ -81,13 +82,13 @@ async def begin_upload(
     settings: NamedDependency[Settings],
 ) -> Response[None]:
     """Begin to send a promised photo in parts (tus 1.0): Upload-Length is its length, and Upload-Metadata names the
-    `issue` or `visit` and its `sha256`. One that was begun before goes on where it was."""
+    `issue`, `visit` or `service` and its `sha256`. One that was begun before goes on where it was."""
     _refuse_other_version(request.headers)
     length = _number(request.headers, "Upload-Length")
     if length > attachments.most_bytes:
         raise PhotoTooLarge("Upload-Length", most=attachments.most_bytes)
     of, thing, sha256 = _told(request.headers.get("upload-metadata"))
-    promise = await photos.promise(conn, reader, of, thing, sha256)
+    promise = await RIGHTS[of].promise(conn, reader, of, thing, sha256)
     if length != promise.bytes:
         raise WrongValue("Upload-Length", expected=str(promise.bytes))
     upload = await uploads.begin(conn, promise, _sender(reader), clock())
@@ -250,7 +251,7 @@ def _told(metadata: str | None) -> tuple[Of, UUID, str]:
             told[name] = base64.b64decode(value, validate=True).decode()
         except (binascii.Error, UnicodeDecodeError):
             raise BadHeader("Upload-Metadata", expected="issue <base64>,sha256 <base64>") from None
-    of: Of = "visit" if "visit" in told else "issue"
+    of: Of = next((one for one in OFS if one in told), "issue")
     try:
         thing, sha256 = UUID(told[of]), told["sha256"]
     except KeyError as missing:

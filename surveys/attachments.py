@@ -4,7 +4,7 @@ A content is stored once for a district, however many things it belongs to, and 
 
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
@@ -16,10 +16,10 @@ from surveys.history import Actor, occurrence
 from surveys.pictures import Hint
 from surveys.refusals import Invalid, NotFound
 
-Of = Literal["issue", "visit"]  # what a photo belongs to
+Of = Literal["issue", "visit", "service"]  # what a photo belongs to
 Kind = Literal["photo", "document"]
 
-MOST_PER_THING = 200  # photos of one issue or visit that are listed
+MOST_PER_THING = 200  # photos of one issue, visit or service that are listed
 
 
 class NotPromised(Invalid):
@@ -82,7 +82,7 @@ class Stored(Struct, frozen=True, kw_only=True):
 
 
 def _of(of: Of, text: str) -> str:
-    """An SQL text about the photos of issues or of visits."""
+    """An SQL text about the photos of issues, of visits or of services."""
     return text.replace("{table}", f"{of}_photo").replace("{subject}", of)
 
 
@@ -234,6 +234,7 @@ with gone as (
   delete from attachment a where a.district = $1 and a.sha256 = any($2)
     and not exists (select from issue_photo p where p.district = a.district and p.stored = a.sha256)
     and not exists (select from visit_photo p where p.district = a.district and p.stored = a.sha256)
+    and not exists (select from service_photo p where p.district = a.district and p.stored = a.sha256)
   returning a.sha256
 )
 insert into attachment_removal (district, sha256, decided_at) select $1, sha256, $3 from gone
@@ -256,7 +257,7 @@ async def forget(conn: Connection, district: int, things: Sequence[UUID], at: da
     return count
 
 
-OFS: tuple[Of, ...] = ("issue", "visit")
+OFS: tuple[Of, ...] = get_args(Of)
 
 MOST_REMOVALS = 500  # in one turn of the job
 TO_REMOVE = "select sha256 from attachment_removal where district = $1 order by decided_at, sha256 limit $2"

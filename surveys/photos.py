@@ -1,19 +1,21 @@
 """Who may send a photo, and who sees it: as far as the issue or visit that it belongs to may be moved, and read."""
 
 from datetime import date, datetime
-from typing import Any
+from typing import Any, Literal
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from asyncpg import Connection
 
 from surveys import attachments, issue_query, scopes
-from surveys.attachments import Item, NotPromised, Of, Promise, Stored
+from surveys.attachments import Item, NotPromised, Promise, Stored
 from surveys.issue_query import Filters
 from surveys.people import Reader
 from surveys.refusals import NotAllowed, NotFound
 from surveys.scopes import Parameters
 from surveys.standings import standings
+
+Of = Literal["issue", "visit"]  # a service's are looked after where services are
 
 # An issue with a photo of it: whether it is within the reader's reach, what the reader is to it, and whether they
 # promised this photo, when they reported the issue or as the evidence of a move that may have taken it from them.

@@ -357,6 +357,12 @@ class VisitUnfit(Invalid):
     code = "visit_unfit"
 
 
+class AlreadyBooked(Conflict):
+    """The card or the door has booked this service; `facts` may say which booking it is, and where it stands."""
+
+    code = "already_booked"
+
+
 # The database has the last word on what may stand beside what; its constraints speak through these.
 BY_CONSTRAINT: Mapping[str, type[Refusal]] = {
     "visit_pkey": IdTaken,
@@ -387,6 +393,10 @@ BY_CONSTRAINT: Mapping[str, type[Refusal]] = {
     "points_rules_id_unique": IdTaken,
     "points_board_pkey": IdTaken,
     "model_pkey": IdTaken,
+    "service_pkey": IdTaken,
+    "booking_pkey": IdTaken,
+    "booking_one_a_card": AlreadyBooked,
+    "booking_one_a_door": AlreadyBooked,
 }
 
 
