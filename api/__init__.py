@@ -25,7 +25,7 @@ Where does it go? `app` puts everything together; one file per noun answers for 
 - ODK Collect: `openrosa` (its routes) `openrosa_access` `openrosa_bodies` `openrosa_filing` `openrosa_forms`
   `openrosa_answers`
 - contact cards: `cards` (for those who give them out) `card_making` `card_sheets` `resident_page` `card_sessions`
-  `card_words`
+  `card_words` `card_service_words`
 - being told: `notices` `notice_words` `notice_sending` `webhooks` `webhook_sending` `outgoing` (where messages may go)
 - photos and files: `photos` `uploads` (in parts) `attachments` (taking in) `upload_parts` (the parts' files)
   `attachment_store` (where they lie) `pictures` and `picture_maker` (the processes that decode)

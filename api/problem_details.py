@@ -134,6 +134,55 @@ TEXTS: Mapping[str, Text] = {
         "历史中没有此前的位置，不能撤销；请在地图上重新标注",
         "The history does not say where it was before; mark it on the map anew",
     ),
+    "already_booked": Text(
+        409, "这张联系卡或这户已经预约过这项服务", "This card or door has booked this service already"
+    ),
+    "service_too_long": Text(
+        422, "一项服务最长 {hours} 小时，多天的请逐日预告", "A service lasts at most {hours} hours; announce each day"
+    ),
+    "service_too_far": Text(422, "最早提前 {days} 天预告", "Services are announced at most {days} days ahead"),
+    "service_not_open": Text(
+        409,
+        "服务已开始、已取消或已登记结果，不能再改",
+        "The service has begun, was cancelled, or has been reported; nothing is changed",
+    ),
+    "team_closed": Text(409, "这支服务队已解散", "This team has been closed"),
+    "places_taken": Text(409, "已有 {booked} 人预约到名额，不能再少", "{booked} persons have a place already"),
+    "service_not_bookable": Text(
+        409,
+        "服务已开始、已结束或已取消，不能预约",
+        "The service has begun, is over, or was cancelled; it cannot be booked",
+    ),
+    "waiting_list_full": Text(
+        409, "名额和候补都满了，已有 {waiting} 人候补", "All places are taken, and {waiting} persons wait already"
+    ),
+    "too_many_persons": Text(422, "这项服务一共只有 {most} 个名额", "The service has {most} places in all"),
+    "unknown_card": Text(
+        422, "没有这张联系卡，或还没有登记到门上", "There is no such card, or it has not been left at a door"
+    ),
+    "booking_over": Text(
+        409,
+        "服务已开始，或这个预约已结束，不能取消",
+        "The service has begun, or the booking is over; it cannot be cancelled",
+    ),
+    "unknown_volunteer": Text(422, "没有这名志愿者，或已注销", "There is no such volunteer, or they have ended it"),
+    "not_in_team": Text(
+        403, "只有本队志愿者可以自己报名，请联系队长", "Only who is in the team signs up; ask its leader"
+    ),
+    "service_over": Text(
+        409, "服务已取消、已结束或已登记结果", "The service was cancelled, is over, or has been reported"
+    ),
+    "service_not_held_yet": Text(409, "服务还没有开始", "The service has not begun"),
+    "service_not_to_report": Text(
+        409, "服务已取消，或结果已确认", "The service was cancelled, or its report has been confirmed"
+    ),
+    "service_not_reported": Text(409, "没有待确认的服务结果", "There is no report to confirm"),
+    "unknown_booking": Text(422, "这项服务没有这个预约", "The service has no such booking"),
+    "served_elsewhen": Text(
+        422,
+        "服务时段应在这项服务前后一天之内，并且已经过去",
+        "It must lie within a day of the service, and in the past",
+    ),
     "volunteer_known": Text(
         409, "此人已登记为志愿者，编号 {number}", "This person is a volunteer already, with the number {number}"
     ),

@@ -13,7 +13,7 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath, JSONBody
 from msgspec import Meta, Struct
 
-from api import card_sessions, card_words, database, problem_details
+from api import card_service_words, card_sessions, card_words, database, problem_details
 from api.attachments import Attachments
 from api.auth import PUBLIC, Clock
 from api.card_sessions import CardSession, CardSessionOver
@@ -35,6 +35,7 @@ from surveys.outside_reports import Reported
 from surveys.refusals import Invalid, NotFound
 from surveys.return_visit_answers import Answer, Answered
 from surveys.sealing import KeyRing
+from surveys.volunteering import booking_lists
 
 Anybody = Request[Any, Any, Any]
 
@@ -59,6 +60,7 @@ class Front(Struct, frozen=True, kw_only=True):
     zone: ZoneInfo
     terms: Terms
     hotline: str | None
+    serves: bool  # whether there is anything to say of volunteers' services
     looked_up_at: datetime
 
 
@@ -81,6 +83,7 @@ class Fronts:
             zone=district.zone if district else ZoneInfo("UTC"),
             terms=await card_terms.of_district(conn, door.district),
             hotline=await card_terms.hotline(conn, door.district, door.organisation),
+            serves=await booking_lists.anything(conn, door.district, now),
             looked_up_at=now,
         )
         if len(self._kept) >= MOST_FRONTS:
@@ -131,7 +134,7 @@ async def card_page(request: Anybody, clock: NamedDependency[Clock]) -> Response
     """The page of a door, or, for who has not shown a card, how to do so."""
     now = clock()
     try:
-        session = _session(request, now)
+        session = opened(request, now)
     except CardSessionOver:
         return page(request, "card_scan.html", {})
     async with database.acquired(request.app.state.card_pool) as conn:
@@ -140,6 +143,7 @@ async def card_page(request: Anybody, clock: NamedDependency[Clock]) -> Response
             raise CardSessionOver
         door, issues = found
         front = await _front(request, conn, door)
+        of_services = await booking_lists.of_door(conn, door, now) if front.serves and door.usable else None
     language = problem_details.language(request)
     shown = [_shown(issue, front, now, language) for issue in issues]
     context: dict[str, Any] = {
@@ -149,6 +153,7 @@ async def card_page(request: Anybody, clock: NamedDependency[Clock]) -> Response
         "just_answered": _named(request, "answered", issues),
         "faces": card_words.FACES,
         "new_id": uuid4,
+        **card_service_words.context(of_services, request.query_params, front.zone, now, language),
     }
     return page(request, "card.html", context)
 
@@ -158,11 +163,11 @@ async def report_page(request: Anybody, clock: NamedDependency[Clock]) -> Respon
     """The page on which a resident writes down a new problem."""
     now = clock()
     try:
-        session = _session(request, now)
+        session = opened(request, now)
     except CardSessionOver:
         return page(request, "card_scan.html", {})
     async with database.acquired(request.app.state.card_pool) as conn:
-        door = await _door(conn, session)
+        door = await door_of(conn, session)
         front = await _front(request, conn, door)
         choices = await outside_reports.choices(conn, door.district, now)
     context: dict[str, Any] = {**_common(session, door, front), "choices": choices, "id": uuid4()}
@@ -181,7 +186,7 @@ async def report_page(request: Anybody, clock: NamedDependency[Clock]) -> Respon
 async def report_problem(request: Anybody, data: JSONBody[Report], clock: NamedDependency[Clock]) -> Reported:
     """Make an issue of what a resident writes; the same report again gets its first answer."""
     now = clock()
-    session = _session(request, now)
+    session = opened(request, now)
     state = request.app.state
     state.limits.refuse_over("card_report", f"{session.district}/{session.number}")
     atlas: Atlas = state.atlas
@@ -190,7 +195,7 @@ async def report_problem(request: Anybody, data: JSONBody[Report], clock: NamedD
     async with database.acquired(state.pool) as conn:
         reserved = await numbers.take(conn, session.district, 1)
         async with conn.transaction():
-            door = await _door(conn, session)
+            door = await door_of(conn, session)
             return await card_reports.report(conn, atlas, ring, reserved, door, data, now)
 
 
@@ -210,9 +215,9 @@ async def answer_for(
 
     What is not solved, or not satisfying, is opened again."""
     now = clock()
-    session = _session(request, now)
+    session = opened(request, now)
     async with database.acquired(request.app.state.pool) as conn, conn.transaction():
-        door = await _door(conn, session)
+        door = await door_of(conn, session)
         if not await card_doors.has(conn, door, issue):
             raise NotFound
         return await return_visit_answers.answer_by_card(conn, door.district, issue, door.number, data, now)
@@ -234,11 +239,11 @@ async def send_photo(
     sha256: FromPath[str],
 ) -> Response[Received]:
     """Send a photo that was promised with a report, as the body: 201 when it is new, 200 when it had come before."""
-    session = _session(request, clock())
+    session = opened(request, clock())
     if not DIGEST.fullmatch(sha256):
         raise NotFound
     async with database.acquired(request.app.state.pool) as conn:
-        door = await _door(conn, session)
+        door = await door_of(conn, session)
         if not await card_doors.has_reported(conn, door, issue):
             raise NotFound
         promise = await promises.promised(conn, door.district, "issue", issue, sha256)
@@ -249,18 +254,19 @@ async def send_photo(
 @post("/card/leave", opt={PUBLIC: True}, status_code=204, include_in_schema=False)
 async def leave(request: Anybody, clock: NamedDependency[Clock]) -> Response[None]:
     """Put the card away: the next who opens this browser sees nothing."""
-    _session(request, clock())
+    opened(request, clock())
     return Response(None, cookies=[card_sessions.no_cookie(request)], headers=NOT_KEPT)
 
 
-def _session(request: Anybody, now: datetime) -> CardSession:
+def opened(request: Anybody, now: datetime) -> CardSession:
     """The card that a request is about. Raises CardSessionOver, CsrfMissing or TooManyRequests."""
     session = card_sessions.opened(request, request.app.state.ring, now)
     request.app.state.limits.refuse_over("card", f"{session.district}/{session.number}")
     return session
 
 
-async def _door(conn: asyncpg.Connection, session: CardSession) -> CardDoor:
+async def door_of(conn: asyncpg.Connection, session: CardSession) -> CardDoor:
+    """The door of a session's card. Raises CardSessionOver."""
     door = await card_doors.of_number(conn, session.district, session.number)
     if door is None:
         raise CardSessionOver

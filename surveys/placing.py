@@ -124,6 +124,12 @@ def place(atlas: Atlas, district: int, wanted: Sequence[ToPlace]) -> list[Placed
     return placed
 
 
+def point(position: Position) -> Point:
+    """Where a position is, in degrees of WGS-84."""
+    lon, lat = _wgs84([position])
+    return Point(float(lon[0]), float(lat[0]))
+
+
 def _wgs84(positions: Sequence[Position]) -> tuple[np.ndarray, np.ndarray]:
     lon = np.array([position.lon for position in positions])
     lat = np.array([position.lat for position in positions])

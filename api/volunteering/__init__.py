@@ -13,3 +13,6 @@ ROUTES: list[Any] = [
     *points.ROUTES,
     *models.ROUTES,
 ]
+from api.volunteering import bookings, card_bookings, services
+
+ROUTES: list[Any] = [*services.ROUTES, *bookings.ROUTES, *card_bookings.ROUTES]

@@ -10,4 +10,7 @@ long as they like. From low to high:
   it is said) `time_bank` (earned, passed on, corrected) `time_sums`
 - `deeds` (what was done) `points_rules` (in versions) `points` (what the rules give) `points_boards` (published)
   `models` (whom others may take as an example)
+- services: `service_rows` (as they are kept) `service_volunteers` (who serves) `bookings` (and the waiting list)
+  `services` (announced, changed, cancelled, to come) `service_return_visits` (how was it) `service_reports` (held)
+  `service_lists` `service_photos` `booking_lists` (as who made them sees them)
 """

@@ -17,7 +17,7 @@ from surveys.people import Handler, Reader
 from surveys.placing import CommunityName, Point
 from surveys.refusals import InvalidCursor, NotAllowed, NotFound
 from surveys.scopes import Parameters
-from surveys.volunteering import bookings, service_return_visits, service_rows, standing
+from surveys.volunteering import bookings, service_return_visits, service_rows, standing, volunteers
 from surveys.volunteering.bookings import BookingState, Via
 from surveys.volunteering.service_return_visits import Satisfaction
 from surveys.volunteering.service_rows import ServiceKind, ServiceRow, ServiceState
@@ -328,18 +328,15 @@ async def _may(conn: Connection, reader: Reader, row: ServiceRow, *, serves: boo
 
 
 VOLUNTEERS = """
-select s.volunteer, s.state, s.served_from, s.served_to,
-       case when v.ended_at is not null then v.number else coalesce(m.name, t.body->>'name', v.number) end as name
-from service_volunteer s
-join volunteer v on v.district = s.district and v.id = s.volunteer
-left join member m on m.district = v.district and m.id = v.member
-left join text_version t on t.district = v.district and t.subject = v.id and t.version = v.text_version
-where s.district = $1 and s.service = $2 and s.state <> 'left' order by s.signed_at, s.volunteer
+select volunteer, state, served_from, served_to from service_volunteer
+where district = $1 and service = $2 and state <> 'left' order by signed_at, volunteer
 """
 
 
 async def _volunteers(conn: Connection, row: ServiceRow) -> list[Serving]:
-    return [Serving(**found) for found in await conn.fetch(VOLUNTEERS, row.district, row.id)]
+    found = await conn.fetch(VOLUNTEERS, row.district, row.id)
+    names = await volunteers.named(conn, row.district, [one["volunteer"] for one in found], public=False)
+    return [Serving(**one, name=names[one["volunteer"]]) for one in found]
 
 
 BOOKINGS = """

@@ -13,14 +13,16 @@ import msgspec
 from asyncpg import Connection
 from msgspec import Meta, Struct
 
+from surveys import scopes
 from surveys.history import Actor, request_digest
 from surveys.issues import Photo
 from surveys.people import Reader
 from surveys.refusals import Conflict, Invalid, StaleVersion, TextUnusable, TimesReversed
-from surveys.volunteering import bookings, service_return_visits, service_rows, service_volunteers, standing
+from surveys.volunteering import bookings, service_return_visits, service_rows, service_volunteers, standing, time_bank
 from surveys.volunteering.service_rows import ServiceChange, ServiceRow
 from surveys.volunteering.service_volunteers import UnknownVolunteer
 from surveys.volunteering.services import Moment, ServiceNow, now_of
+from surveys.volunteering.time_bank import Served
 
 MOST_HELPED = 100_000
 MOST_SERVED = 200
@@ -118,6 +120,7 @@ select exists (select from service_volunteer s join volunteer v on v.district = 
 async def _reporting(conn: Connection, reader: Reader, service: UUID, at: datetime) -> ServiceRow:
     """A service that this reader reports, locked: they look after its team, or serve there. Raises NotFound,
     NotAllowed, NotHeldYet or NotToReport."""
+    scopes.refuse_who_reads_nothing(reader)
     row = await service_rows.lock(conn, reader.district, service)
     if not await conn.fetchval(SERVES, row.district, row.id, reader.member):
         await standing.refuse_who_does_not_look_after(conn, reader, row.team)
@@ -146,6 +149,7 @@ async def _refuse_unknown(conn: Connection, row: ServiceRow, ids: Sequence[UUID]
 async def report(conn: Connection, reader: Reader, service: UUID, draft: Report, now: datetime) -> ServiceNow:
     """Write down how a service went, or write it anew; the same draft again gets its first answer. Raises NotFound,
     NotAllowed, IdTaken, StaleVersion, NotHeldYet, NotToReport, or Invalid with the field."""
+    scopes.refuse_who_reads_nothing(reader)
     row = await service_rows.lock(conn, reader.district, service)
     actor, request = Actor("member", str(reader.member)), request_digest(draft)
     if await service_rows.told_before(conn, row.district, draft.id, row.id, actor, request):
@@ -233,7 +237,7 @@ async def _promise(conn: Connection, row: ServiceRow, photos: Sequence[Photo]) -
 # --- confirmed
 
 SERVED_BY = """
-select id, volunteer, served_from, served_to from service_volunteer
+select id, volunteer, served_from as starts_at, served_to as ends_at from service_volunteer
 where district = $1 and service = $2 and state = 'served' order by served_from, volunteer
 """
 
@@ -241,6 +245,7 @@ where district = $1 and service = $2 and state = 'served' order by served_from, 
 async def confirm(conn: Connection, reader: Reader, service: UUID, draft: Confirmation, now: datetime) -> ServiceNow:
     """Say that a report is right: the time of who served is earned, and who came is asked how it was. The same again
     gets its first answer. Raises NotFound, NotAllowed, IdTaken, StaleVersion or NotReported."""
+    scopes.refuse_who_reads_nothing(reader)
     row = await service_rows.lock(conn, reader.district, service)
     await standing.refuse_who_does_not_look_after(conn, reader, row.team)
     actor, request = Actor("member", str(reader.member)), request_digest(draft)
@@ -253,5 +258,7 @@ async def confirm(conn: Connection, reader: Reader, service: UUID, draft: Confir
     after = msgspec.structs.replace(row, state="confirmed", confirmed_by=reader.member, confirmed_at=now)
     change = ServiceChange(id=draft.id, before=row, after=after, event="confirm", actor=actor, request=request)
     row = await service_rows.write(conn, change, now)
+    served = [Served(service=row.id, **found) for found in await conn.fetch(SERVED_BY, row.district, row.id)]
+    await time_bank.earn(conn, row.district, served, actor, now)
     await service_return_visits.invite(conn, row, now)
     return now_of(row)

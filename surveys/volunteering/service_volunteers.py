@@ -7,7 +7,7 @@ from uuid import UUID, uuid5
 
 from asyncpg import Connection
 
-from surveys import history
+from surveys import history, scopes
 from surveys.history import Actor, occurrence
 from surveys.people import Reader
 from surveys.refusals import Conflict, Invalid, NotAllowed
@@ -125,6 +125,7 @@ async def name(
     conn: Connection, reader: Reader, service: UUID, joining: Sequence[UUID], leaving: Sequence[UUID], now: datetime
 ) -> None:
     """Let who looks after the team say who serves. Raises NotFound, NotAllowed, ServiceOver or UnknownVolunteer."""
+    scopes.refuse_who_reads_nothing(reader)
     row = await _not_reported(conn, reader.district, service)
     await standing.refuse_who_does_not_look_after(conn, reader, row.team)
     actor = Actor("member", str(reader.member))

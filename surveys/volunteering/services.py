@@ -12,7 +12,7 @@ import msgspec
 from asyncpg import Connection
 from msgspec import Meta, Struct
 
-from surveys import placing
+from surveys import placing, scopes
 from surveys.history import Actor, request_digest
 from surveys.people import Reader
 from surveys.placing import Atlas, Position, ToPlace
@@ -216,6 +216,7 @@ async def _place(
 
 async def _open(conn: Connection, reader: Reader, service: UUID) -> ServiceRow:
     """A service that this reader looks after, locked. Raises NotFound or NotAllowed."""
+    scopes.refuse_who_reads_nothing(reader)
     row = await service_rows.lock(conn, reader.district, service)
     await standing.refuse_who_does_not_look_after(conn, reader, row.team)
     return row

@@ -24,7 +24,7 @@ from api.app import create_app
 from api.settings import Settings
 from surveys import card_numbers, visit_form
 from surveys.people import Role, ScopeKind
-from tests import cards, collect, doors, drafts, photographs
+from tests import cards, collect, doors, drafts, photographs, services_at_hand
 from tests.conftest import (
     ADMINISTRATOR,
     AUDITOR,
@@ -142,6 +142,8 @@ VALUES: dict[str, Callable[[Things], str]] = {
     "version:str": lambda _: "1",
     "community:str": lambda _: "nothing",
     "integration:uuid": lambda _: str(uuid4()),
+    "service:uuid": lambda _: str(uuid4()),
+    "booking:uuid": lambda _: str(uuid4()),
     "service:str": lambda _: "nothing",
     "token:str": lambda _: "nothing",
     "name:str": lambda _: "nothing.xlsx",
@@ -364,6 +366,9 @@ PHONE = "13800001234"
 _TWIN = {"category": "0102", "title": "门口垃圾成堆", "position": drafts.NEAR_DOOR}
 JURISDICTION = f"?jurisdiction_id={DISTRICT}"
 RESIDENT = {"phone": PHONE, "purpose": "居民申请"}
+
+SERVICE = "/api/volunteering/services/{service:uuid}"
+OF_THING = "/api/volunteering/services/{thing:uuid}"
 
 ROUTES: dict[str, Row] = {
     # briefs, of those who look after places
@@ -650,6 +655,27 @@ ROUTES: dict[str, Row] = {
     "GET /volunteering/me": public(200),
     "POST /volunteering/me/session": public(400),
     "POST /volunteering/me/leave": public(401),
+    "POST /card/services/{service:uuid}/bookings": public(400),
+    "POST /card/bookings/{booking:uuid}/cancellation": public(400),
+    "POST /card/bookings/{booking:uuid}/answer": public(400),
+    # services: all who read see them; who looks after the team, and who serves, changes them
+    "GET /api/volunteering/services": Row(),
+    "POST /api/volunteering/services": Row(ok=404, body=lambda _: services_at_hand.announcement()),
+    f"GET {SERVICE}": Row(ok=404),
+    f"POST {SERVICE}/changes": Row(ok=404, body=lambda _: {"id": str(uuid4()), "expected_version": 1}),
+    f"POST {SERVICE}/cancellation": Row(ok=404, body=lambda _: _closing()),
+    f"POST {SERVICE}/volunteers": Row(ok=404, body=lambda _: {}),
+    f"POST {SERVICE}/attendance": Row(ok=404, body=lambda _: {}),
+    f"POST {SERVICE}/report": Row(ok=404, body=lambda _: services_at_hand.report([], {}, 1)),
+    f"POST {SERVICE}/confirmation": Row(ok=404, body=lambda _: {"id": str(uuid4()), "expected_version": 1}),
+    f"POST {SERVICE}/bookings": Row(ok=404, body=lambda _: {"id": str(uuid4())}),
+    f"GET {OF_THING}/photos": Row(ok=404),
+    f"PUT {OF_THING}/photos/{{sha256:str}}": Row(ok=404),
+    f"GET {OF_THING}/photos/{{sha256:str}}": Row(ok=404),
+    f"GET {OF_THING}/photos/{{sha256:str}}/thumbnail": Row(ok=404),
+    "GET /api/volunteering/bookings": Row(),
+    "POST /api/volunteering/bookings/{booking:uuid}/cancellation": Row(ok=404, body=lambda _: {}),
+    "POST /api/volunteering/bookings/{booking:uuid}/answer": Row(may=DESK | {"member"}, ok=404, body=_answer),
     # lists that come in; a list of one heading lacks what is needed, and that is told
     "POST /api/imports/{kind:str}": Row(may=ADMINISTRATION, ok=404, body=lambda _: "名称"),
     "GET /desk/imports": Row(may=ADMINISTRATION),

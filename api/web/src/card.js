@@ -131,7 +131,7 @@
         if (field.checked) put(found, field.name, true)
       } else if (kind === 'radio') {
         if (field.checked) put(found, field.name, typed(field))
-      } else if (field.value.trim()) put(found, field.name, field.value)
+      } else if (field.value.trim()) put(found, field.name, typed(field))
     })
     if (form.withPosition) found.position = form.withPosition
     return found
