@@ -99,26 +99,21 @@ select exists (select from team_volunteer where district = $1 and team = $2 and 
 
 
 async def sign_up_self(
-    conn: Connection, district: int, service: UUID, volunteer: UUID, member: UUID | None, now: datetime
+    conn: Connection, district: int, service: UUID, volunteer: UUID, actor: Actor, now: datetime
 ) -> None:
     """Put a volunteer's own name down. Raises NotFound, NotInTeam, ServiceOver or UnknownVolunteer."""
     row = await _not_over(conn, district, service, now)
     if not await conn.fetchval(IN_TEAM, district, row.team, volunteer):
         raise NotInTeam
-    await sign_up(conn, row, [volunteer], _own(volunteer, member), now, field="volunteers")
+    await sign_up(conn, row, [volunteer], actor, now, field="volunteers")
 
 
 async def leave_self(
-    conn: Connection, district: int, service: UUID, volunteer: UUID, member: UUID | None, now: datetime
+    conn: Connection, district: int, service: UUID, volunteer: UUID, actor: Actor, now: datetime
 ) -> None:
     """Take a volunteer's own name off again. Raises NotFound or ServiceOver."""
     row = await _not_over(conn, district, service, now)
-    await leave(conn, row, [volunteer], _own(volunteer, member), now)
-
-
-def _own(volunteer: UUID, member: UUID | None) -> Actor:
-    """Who puts their own name down: a member, or a volunteer by their personal link."""
-    return Actor("member", str(member)) if member else Actor("program", f"volunteer:{volunteer}")
+    await leave(conn, row, [volunteer], actor, now)
 
 
 async def name(
