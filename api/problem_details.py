@@ -98,6 +98,14 @@ TEXTS: Mapping[str, Text] = {
     "time_rules_in_past": Text(
         422, "规则从现在或以后起生效，不能追溯", "Rules hold from now on or later, not from the past"
     ),
+    "help_not_possible": Text(
+        409, "这次求助现在的状态不能这样处理", "The request for help does not allow this in its present state"
+    ),
+    "already_decided": Text(409, "这一笔已有人处理", "Somebody has decided on this already"),
+    "too_many_relatives": Text(409, "最多登记 {most} 名亲属", "At most {most} relatives"),
+    "unknown_door_card": Text(422, "没有这个编号的服务联系卡", "There is no contact card of this number"),
+    "not_in_the_team": Text(422, "不是这支服务队的志愿者", "The volunteer is not in this team"),
+    "help_too_soon": Text(422, "希望帮助的时间应在将来一年之内", "Help is wanted within the year to come"),
     "door_on_register": Text(
         409,
         "台账中已有这一对象（编号，或类型、名称、地址都相同）",

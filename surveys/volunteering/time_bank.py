@@ -63,9 +63,7 @@ async def earn(conn: Connection, district: int, served: Sequence[Served], actor:
     return [Earned(id=one.claim.id, status=one.state) for one in weighed]
 
 
-def earning(
-    claim: Claim, minutes: int, actor: Actor, *, version: int = 1, reason: str | None = None
-) -> Transaction | None:
+def earning(claim: Claim, minutes: int, actor: Actor) -> Transaction | None:
     """The transaction by which a volunteer earns minutes; None for less than the rules round to anything."""
     if minutes == 0:
         return None
@@ -80,8 +78,6 @@ def earning(
         volunteer=claim.volunteer,
         served=minutes,
         service=claim.service,
-        version=version,
-        reason=reason,
     )
 
 
@@ -125,6 +121,7 @@ def passing(draft: PassOn, actor: Actor, now: datetime) -> Transaction:
         happened_at=now,
         request=request_digest(draft),
         actor=actor,
+        event=draft.id,
     )
 
 
@@ -230,6 +227,7 @@ def _counter(
         service=row["service"],
         help=row["help"],
         corrects=row["id"],
+        event=draft.id,
         facts={"stays": draft.minutes},
         reason=draft.reason.strip(),
     )

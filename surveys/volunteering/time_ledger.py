@@ -53,6 +53,7 @@ class Transaction(Struct, frozen=True, kw_only=True):
     service: UUID | None = None
     help: UUID | None = None
     corrects: UUID | None = None
+    event: UUID | None = None  # of the history, where a retry must find it
     version: int = 1  # of the event; a claim that was held has one before
     facts: Row = {}
     reason: str | None = None
@@ -158,7 +159,7 @@ def _entries(district: int, one: Transaction, now: datetime) -> Iterable[Row]:
 def _told(district: int, transactions: Sequence[Transaction], now: datetime) -> tuple[list[Row], list[Row]]:
     events, texts = [], []
     for one in transactions:
-        event, facts = uuid4(), {"minutes": one.minutes, **one.facts}
+        event, facts = one.event or uuid4(), {"minutes": one.minutes, **one.facts}
         for name in ("volunteer", "service", "help", "corrects"):
             if (value := getattr(one, name)) is not None:
                 facts[name] = value
