@@ -78,7 +78,7 @@ WEIGHTS |= {"decide": 3, "correct": 3}
 def lives(draw: st.DrawFn) -> list[Step]:
     """What people try, one thing after another; more of it for themselves and their family than for others."""
     rng = Random(draw(st.integers(0, 2**63)))  # noqa: S311 - the same again for the same seed
-    names = rng.choices(list(WEIGHTS), WEIGHTS.values(), k=draw(st.integers(10, 60)))
+    names = rng.choices(list(WEIGHTS), list(WEIGHTS.values()), k=draw(st.integers(10, 60)))
     steps = []
     for name in names:
         a = rng.randint(0, 5)
