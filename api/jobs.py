@@ -33,6 +33,7 @@ from api import (
     upload_parts,
     webhook_sending,
 )
+from api.assessments import round_working
 from api.attachment_store import Store
 from api.auth import Clock
 from api.errands import Errand, Office, Parked
@@ -254,6 +255,11 @@ async def schedule_reports(conn: asyncpg.Connection, work: Work) -> Mapping[str,
     return {"periods": await report_making.schedule(conn, district, work.now)}
 
 
+async def turn_rounds(conn: asyncpg.Connection, work: Work) -> Mapping[str, object]:
+    """Open rounds of ratings, and have worked out what is due."""
+    return await round_working.turn(conn, work.district, work.now)
+
+
 JOBS: list[Job] = [
     Job(name="seal_history", every=timedelta(hours=1), run=seal_history),
     Job(name="verify_history", every=timedelta(days=1), run=verify_history),
@@ -272,12 +278,19 @@ JOBS: list[Job] = [
     Job(name="escalate", every=timedelta(minutes=1), run=escalate, steps=True),
     Job(name="tell", every=timedelta(seconds=15), run=tell, steps=True),
     Job(name="sum_up_coverage", every=timedelta(seconds=15), run=sum_up_coverage, steps=True),
+    Job(name="turn_rounds", every=timedelta(minutes=1), run=turn_rounds),
     Job(name="schedule_reports", every=timedelta(minutes=10), run=schedule_reports),
     Job(name="forget_job_runs", every=timedelta(days=1), run=forget_runs),
 ]
 
 
-ERRANDS: list[Errand] = [notice_sending.ERRAND, webhook_sending.ERRAND, report_making.ERRAND, made_files.ERRAND]
+ERRANDS: list[Errand] = [
+    notice_sending.ERRAND,
+    webhook_sending.ERRAND,
+    report_making.ERRAND,
+    made_files.ERRAND,
+    round_working.ERRAND,
+]
 
 
 def named(name: str) -> Job:

@@ -303,6 +303,25 @@ TEXTS: Mapping[str, Text] = {
     "unknown_item": Text(
         422, "没有评分项 {given}，或不由您评分", "There is no item {given}, or it is not yours to rate"
     ),
+    "step_closed": Text(409, "这一步已于 {closed_at} 截止", "This step closed at {closed_at}"),
+    "step_not_open": Text(409, "这一步还没有开始：{opens_at}", "This step has not begun yet: {opens_at}"),
+    "unknown_instrument": Text(422, "没有这个评分表或版本", "There is no such scorecard or version"),
+    "round_cancelled": Text(409, "这一轮考核已取消", "This round was cancelled"),
+    "no_final_result": Text(
+        409,
+        "最终结果还没有算出；上级审定在 {decisions_until} 截止",
+        "The final result has not been worked out; what is decided above may change until {decisions_until}",
+    ),
+    "not_a_rater": Text(403, "这一项不由您评价", "This is not yours to rate"),
+    "appealed_already": Text(409, "这一项已经申诉过", "This item has been appealed against already"),
+    "appeal_decided": Text(409, "这件申诉已经裁定", "This appeal has been decided"),
+    "rated_it_themselves": Text(
+        403,
+        "参加评价的人和被评价的人不能裁定",
+        "Who has rated, or speaks for who is rated, does not decide",
+    ),
+    "stars_unfit": Text(422, "最多 {most} 星", "At most {most} stars"),
+    "working_out": Text(409, "正在计算，请稍后再试", "The results are being worked out; try again shortly"),
     "points_unfit": Text(
         422,
         "评分项 {item} 应在 0 到 {maximum} 分之间，最多两位小数；收到的是 {given}",

@@ -2,9 +2,11 @@
 
 from typing import Any
 
-from api.assessments import instrument_pages, instruments
+from api.assessments import appeals, instrument_pages, instruments, rounds
 
 ROUTES: list[Any] = [
     *instruments.ROUTES,
     *instrument_pages.ROUTES,
+    *rounds.ROUTES,
+    *appeals.ROUTES,
 ]

@@ -103,6 +103,7 @@ AUDIT: Roles = frozenset({"auditor", "administrator"})
 DESK: Roles = frozenset({"community_worker", "street_dispatcher", "dispatcher", "administrator"})
 ASSIGNERS: Roles = DESK | {"organiser"}  # say who visits which door
 KEEPERS: Roles = frozenset({"administrator", "organiser"})  # look after people
+OVER_PEOPLE: Roles = KEEPERS | {"leader"}  # and lead them; no organisation of the tests answers for a street
 
 
 class Things(Struct, frozen=True):
@@ -148,6 +149,10 @@ VALUES: dict[str, Callable[[Things], str]] = {
     "token:str": lambda _: "nothing",
     "name:str": lambda _: "nothing.xlsx",
     "report:uuid": lambda _: str(uuid4()),
+    "round:uuid": lambda _: str(uuid4()),
+    "subject:uuid": lambda _: str(uuid4()),
+    "appeal:uuid": lambda _: str(uuid4()),
+    "window:uuid": lambda _: str(uuid4()),
     "making:uuid": lambda _: str(uuid4()),
     "volunteer:uuid": lambda _: str(uuid4()),
     "month:str": lambda _: "2026-10",
@@ -349,6 +354,35 @@ def _board(_: Things) -> Any:
 
 def _model(_: Things) -> Any:
     return {"id": str(uuid4()), "month": "2026-11", "subject": "team", "who": str(uuid4()), "text": "天天到"}
+
+
+def _rating_round(_: Things) -> Any:
+    names = ("opens_at", "self_until", "people_until", "peers_until", "leaders_until", "first_at", "appeals_until")
+    times = {name: f"2027-01-{at + 1:02}T00:00:00+08:00" for at, name in enumerate((*names, "decisions_until"))}
+    return {
+        "id": str(uuid4()),
+        "name": "考核",
+        "instrument": "none",
+        "instrument_version": "1",
+        "period": "2026-Q4",
+        **times,
+    }
+
+
+def _extension(_: Things) -> Any:
+    return {**_closing(), "step": "self_until", "until": "2027-01-01T00:00:00+08:00"}
+
+
+def _window(_: Things) -> Any:
+    return {"id": str(uuid4()), "name": "一号窗口", "organisation": str(uuid4()), "member": str(MEMBER.id)}
+
+
+def _rating(_: Things) -> Any:
+    return {"id": str(uuid4()), "group": "self", "points": {}}
+
+
+def _ruling(_: Things) -> Any:
+    return {**_closing(), "upheld": False}
 
 
 def _office_hours(_: Things) -> Any:
@@ -615,6 +649,38 @@ ROUTES: dict[str, Row] = {
     "GET /api/campaigns/{campaign:str}/coverage/doors.xlsx": Row(ok=404),
     "GET /api/campaigns/{campaign:str}/coverage/doors.geojson": Row(ok=404),
     "GET /api/campaigns/{campaign:str}/coverage/doors.gpkg": Row(ok=404),
+    # rounds of ratings; who rates, appeals or is rated finds no round here, whatever their role
+    "GET /api/assessments/rounds": Row(),
+    "POST /api/assessments/rounds": Row(may=KEEPERS, ok=422, body=_rating_round),
+    "GET /api/assessments/rounds/{round:uuid}": Row(ok=404),
+    "POST /api/assessments/rounds/{round:uuid}/extensions": Row(may=KEEPERS, ok=404, body=_extension),
+    "POST /api/assessments/rounds/{round:uuid}/cancel": Row(may=KEEPERS, ok=404, body=lambda _: _closing()),
+    "POST /api/assessments/rounds/{round:uuid}/publish": Row(may=KEEPERS, ok=404, body=lambda _: _closing()),
+    "POST /api/assessments/rounds/{round:uuid}/computations": Row(may=KEEPERS, ok=404, body=lambda _: _closing()),
+    "GET /api/assessments/rounds/{round:uuid}/progress": Row(may=OVER_PEOPLE, ok=404),
+    "GET /api/assessments/rounds/{round:uuid}/missing": Row(may=OVER_PEOPLE, ok=404),
+    "POST /api/assessments/rounds/{round:uuid}/reminders": Row(may=OVER_PEOPLE, ok=404, body=lambda _: {}),
+    "GET /api/assessments/rounds/{round:uuid}/ratings/{subject:uuid}": signed_in(404, query="?group=self"),
+    "PUT /api/assessments/rounds/{round:uuid}/ratings/{subject:uuid}": signed_in(404, body=_rating),
+    "POST /api/assessments/rounds/{round:uuid}/subjects/{subject:uuid}/codes": signed_in(
+        404, body=lambda _: {"id": str(uuid4()), "count": 1}
+    ),
+    "GET /api/assessments/tasks": signed_in(200),
+    "POST /api/assessments/code-sheets": public(400),  # of an empty body
+    "POST /api/assessments/code-ratings": public(400),
+    "GET /api/assessments/windows": Row(),
+    "POST /api/assessments/windows": Row(may=KEEPERS, ok=422, body=_window),
+    "POST /api/assessments/windows/{window:uuid}/close": Row(may=KEEPERS, ok=404, body=lambda _: {"id": str(uuid4())}),
+    "GET /api/assessments/rounds/{round:uuid}/results": Row(may=OVER_PEOPLE, ok=404),
+    "GET /api/assessments/rounds/{round:uuid}/results/{subject:uuid}": signed_in(404),
+    "POST /api/assessments/rounds/{round:uuid}/results/{subject:uuid}/appeals": signed_in(
+        404, body=lambda _: {"id": str(uuid4()), "item": "A1", "reason": "漏记"}
+    ),
+    "POST /api/assessments/rounds/{round:uuid}/results/{subject:uuid}/decisions": Row(
+        ok=404, body=lambda _: {"id": str(uuid4()), "stars": 5, "reason": "属实"}
+    ),
+    "GET /api/assessments/rounds/{round:uuid}/appeals": Row(may=OVER_PEOPLE, ok=404),
+    "POST /api/assessments/rounds/{round:uuid}/appeals/{appeal:uuid}/ruling": Row(ok=404, body=_ruling),
     # files that are made later: whoever reads may ask; another's is not there
     "POST /api/exports": Row(ok=202, body=lambda _: {"table": "premises", "format": "csv"}),
     "GET /api/exports": signed_in(200),
