@@ -21,6 +21,7 @@ from api.auth import Clock
 from api.documented_problems import REFUSES
 from api.issues import refuse_unfit
 from surveys import photos
+from surveys.assessments import commitment_photos
 from surveys.attachments import Item, Of, Promise, Stored
 from surveys.history import Actor
 from surveys.people import District, Reader
@@ -65,6 +66,7 @@ RIGHTS: Mapping[Of, Rights] = {
     "issue": AT_DOORS,
     "visit": AT_DOORS,
     "service": Rights(service_photos.promise, service_photos.listed, service_photos.one),
+    "commitment": Rights(commitment_photos.promise, commitment_photos.listed, commitment_photos.one),
 }
 
 
@@ -175,4 +177,5 @@ ROUTES = [
     *_routes("issue", "/api/issues/{thing:uuid}/photos"),
     *_routes("visit", "/api/visits/{thing:uuid}/photos"),
     *_routes("service", "/api/volunteering/services/{thing:uuid}/photos"),
+    *_routes("commitment", "/api/assessments/commitments/{thing:uuid}/photos"),
 ]

@@ -537,6 +537,47 @@ TEXTS: Mapping[str, Text] = {
         "还有部门没有提出意见，或不同意；仍要办结请说明理由",
         "A department has not given its opinion, or objects; to resolve it all the same, say why",
     ),
+    "commitment_move_not_possible": Text(
+        409, "承诺现在的状态不能这样操作", "The commitment's present state does not allow this"
+    ),
+    "own_commitment": Text(
+        403, "不能审核自己作出或起草的承诺", "Nobody approves what they promised or wrote themselves"
+    ),
+    "due_too_far": Text(422, "期限太远，最多 {years} 年", "Too far away: {years} years at most"),
+    "commitment_not_done": Text(
+        409,
+        "承诺还没有报告完成，不能评价；到期未完成的，领导可以评为未兑现",
+        "It was not reported done and cannot be rated; once its day is over a leader may say that it was not kept",
+    ),
+    "weights_do_not_sum": Text(
+        422, "各类票的权重之和应为 100%，现为 {sum}%", "The weights of the groups sum to {sum} %, not to 100 %"
+    ),
+    "points_missing": Text(422, "至少一个选项要有分值", "At least one option must have points"),
+    "slip_unknown": Text(
+        422, "测评票号码不对，请核对后重新输入", "There is no voting slip with this code; check it and enter it again"
+    ),
+    "slip_used": Text(
+        409,
+        "这张测评票已经投过，已计入；每张票只能投一次",
+        "This voting slip was used and is counted; each can be used once",
+    ),
+    "slip_of_another_ballot": Text(409, "这张测评票不是这次测评的", "This voting slip belongs to another ballot"),
+    "unknown_option": Text(422, "没有这个选项", "There is no such option"),
+    "choices_do_not_fit": Text(
+        422,
+        "每一项都要选一个：共 {wanted} 项，收到 {given} 项",
+        "Choose one for each: {wanted} are asked, {given} came",
+    ),
+    "ballot_not_open": Text(409, "测评还没有开始", "The ballot has not opened yet"),
+    "ballot_closed": Text(409, "测评已经结束，不再收票", "The ballot is closed; no vote is taken any more"),
+    "already_voted": Text(409, "您已经投过票了；每人只能投一次", "You have voted; everybody votes once"),
+    "not_on_roll": Text(403, "您不在这次测评的投票登记里", "You are not on the roll of this ballot"),
+    "ballot_move_not_possible": Text(
+        409, "测评现在的状态不能这样操作", "The ballot's present state does not allow this"
+    ),
+    "already_on_roll": Text(409, "其中有人已在投票登记里", "Some of them are on the roll already"),
+    "wrong_way_of_voting": Text(422, "这一类票不是这样投的", "This group does not vote in this way"),
+    "not_counted": Text(409, "测评还没有计票", "The ballot has not been counted yet"),
     "already_withdrawn": Text(409, "这次走访已经撤回", "The visit has been withdrawn already"),
     "not_invited": Text(409, "这个问题现在没有待回访", "Nobody is asked about this issue now"),
     "already_answered": Text(409, "已经有人回访过了，请看最新状态", "The resident has answered; see the present state"),

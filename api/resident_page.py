@@ -14,6 +14,7 @@ from litestar.params import FromPath, JSONBody
 from msgspec import Meta, Struct
 
 from api import card_service_words, card_sessions, card_words, database, problem_details
+from api.assessments import commitment_words
 from api.attachments import Attachments
 from api.auth import PUBLIC, Clock
 from api.card_sessions import CardSession, CardSessionOver
@@ -27,6 +28,8 @@ from api.sign_in import NOT_KEPT
 from maps.locator import Atlas
 from surveys import attachments as promises
 from surveys import card_doors, card_reports, card_terms, contact_cards, outside_reports, people, return_visit_answers
+from surveys.assessments import commitment_ratings, commitments
+from surveys.assessments.commitment_ratings import Rated, Rating
 from surveys.card_doors import CardDoor, DoorIssue
 from surveys.card_reports import Report
 from surveys.card_terms import Terms
@@ -61,6 +64,7 @@ class Front(Struct, frozen=True, kw_only=True):
     terms: Terms
     hotline: str | None
     serves: bool  # whether there is anything to say of volunteers' services
+    commitments: bool  # whether any was made in public
     looked_up_at: datetime
 
 
@@ -84,6 +88,7 @@ class Fronts:
             terms=await card_terms.of_district(conn, door.district),
             hotline=await card_terms.hotline(conn, door.district, door.organisation),
             serves=await booking_lists.anything(conn, door.district, now),
+            commitments=await commitments.any_in_public(conn, door.district),
             looked_up_at=now,
         )
         if len(self._kept) >= MOST_FRONTS:
@@ -144,6 +149,7 @@ async def card_page(request: Anybody, clock: NamedDependency[Clock]) -> Response
         door, issues = found
         front = await _front(request, conn, door)
         of_services = await booking_lists.of_door(conn, door, now) if front.serves and door.usable else None
+        promised = await commitments.of_door(conn, door, now) if front.commitments else []
     language = problem_details.language(request)
     shown = [_shown(issue, front, now, language) for issue in issues]
     context: dict[str, Any] = {
@@ -152,6 +158,8 @@ async def card_page(request: Anybody, clock: NamedDependency[Clock]) -> Response
         "just_reported": _named(request, "reported", issues),
         "just_answered": _named(request, "answered", issues),
         "faces": card_words.FACES,
+        "commitments": [commitment_words.at_door(one, front.zone, now, language) for one in promised],
+        "just_rated": any(str(one.id) == request.query_params.get("rated") for one in promised),
         "new_id": uuid4,
         **card_service_words.context(of_services, request.query_params, front.zone, now, language),
     }
@@ -221,6 +229,26 @@ async def answer_for(
         if not await card_doors.has(conn, door, issue):
             raise NotFound
         return await return_visit_answers.answer_by_card(conn, door.district, issue, door.number, data, now)
+
+
+@post(
+    "/card/commitments/{commitment:uuid}/rating",
+    opt={PUBLIC: True, REFUSES: (401, 403, 404, 409)},
+    dto=JsonBody[Rating],
+    return_dto=None,
+    status_code=201,
+    summary="Say through a contact card whether a commitment was kept",
+    security=[],
+)
+async def rate_commitment_at_door(
+    request: Anybody, data: JSONBody[Rating], clock: NamedDependency[Clock], commitment: FromPath[UUID]
+) -> Rated:
+    """Say whether what was promised to the door was kept, and how well: one to five, below three with a reason."""
+    now = clock()
+    session = opened(request, now)
+    async with database.acquired(request.app.state.pool) as conn, conn.transaction():
+        door = await door_of(conn, session)
+        return await commitment_ratings.rate_by_card(conn, door, commitment, data, now)
 
 
 @post(
@@ -308,4 +336,4 @@ def page(request: Anybody, template: str, context: Mapping[str, Any]) -> Respons
     return Response(text, media_type="text/html; charset=utf-8", headers=NOT_KEPT)
 
 
-ROUTES = [show_card, card_page, report_page, report_problem, answer_for, send_photo, leave]
+ROUTES = [show_card, card_page, report_page, report_problem, answer_for, rate_commitment_at_door, send_photo, leave]

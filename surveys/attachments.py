@@ -16,7 +16,7 @@ from surveys.history import Actor, occurrence
 from surveys.pictures import Hint
 from surveys.refusals import Invalid, NotFound
 
-Of = Literal["issue", "visit", "service"]  # what a photo belongs to
+Of = Literal["issue", "visit", "service", "commitment"]  # what a photo belongs to
 Kind = Literal["photo", "document"]
 
 MOST_PER_THING = 200  # photos of one issue, visit or service that are listed
@@ -235,6 +235,7 @@ with gone as (
     and not exists (select from issue_photo p where p.district = a.district and p.stored = a.sha256)
     and not exists (select from visit_photo p where p.district = a.district and p.stored = a.sha256)
     and not exists (select from service_photo p where p.district = a.district and p.stored = a.sha256)
+    and not exists (select from commitment_photo p where p.district = a.district and p.stored = a.sha256)
   returning a.sha256
 )
 insert into attachment_removal (district, sha256, decided_at) select $1, sha256, $3 from gone

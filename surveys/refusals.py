@@ -402,6 +402,8 @@ BY_CONSTRAINT: Mapping[str, type[Refusal]] = {
     "booking_pkey": IdTaken,
     "booking_one_a_card": AlreadyBooked,
     "booking_one_a_door": AlreadyBooked,
+    "commitment_pkey": IdTaken,
+    "ballot_pkey": IdTaken,
 }
 
 

@@ -2,11 +2,12 @@
 
 from typing import Any
 
-from api.assessments import appeals, instrument_pages, instruments, rounds
+from api.assessments import appeals, commitments, instrument_pages, instruments, rounds
 
 ROUTES: list[Any] = [
     *instruments.ROUTES,
     *instrument_pages.ROUTES,
     *rounds.ROUTES,
     *appeals.ROUTES,
+    *commitments.ROUTES,
 ]

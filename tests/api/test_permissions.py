@@ -157,6 +157,8 @@ VALUES: dict[str, Callable[[Things], str]] = {
     "volunteer:uuid": lambda _: str(uuid4()),
     "month:str": lambda _: "2026-10",
     "model:uuid": lambda _: str(uuid4()),
+    "commitment:uuid": lambda _: str(uuid4()),
+    "ballot:uuid": lambda _: str(uuid4()),
     "z:str": lambda _: "0",
     "x:str": lambda _: "0",
     "y:str": lambda _: "0.json",
@@ -337,6 +339,18 @@ def _campaign(**more: Any) -> Any:
 
 def _door(**more: Any) -> Any:
     return {"id": str(uuid4()), "kind": "shop", "name": "店"} | more
+
+
+def _commitment(_: Things) -> Any:
+    return {"id": str(uuid4()), "text": " ", "due_on": "2026-12-20", "aim": "area"}
+
+
+def _commitment_move(_: Things) -> Any:
+    return {"id": str(uuid4()), "expected_version": 1, "move": "approve"}
+
+
+def _commitment_rating(_: Things) -> Any:
+    return {"id": str(uuid4()), "rated_by": "leader", "kept": True, "stars": 5}
 
 
 def _closing() -> Any:
@@ -742,6 +756,18 @@ ROUTES: dict[str, Row] = {
     "GET /api/volunteering/bookings": Row(),
     "POST /api/volunteering/bookings/{booking:uuid}/cancellation": Row(ok=404, body=lambda _: {}),
     "POST /api/volunteering/bookings/{booking:uuid}/answer": Row(may=DESK | {"member"}, ok=404, body=_answer),
+    "POST /card/commitments/{commitment:uuid}/rating": public(400),  # of an empty body
+    # public commitments, made and read by whoever reads; nobody has the one that is asked for, and none has no text
+    "GET /api/assessments/commitments": Row(),
+    "GET /api/assessments/commitments/figures": Row(),
+    "POST /api/assessments/commitments": Row(ok=422, body=_commitment),
+    "GET /api/assessments/commitments/{commitment:uuid}": Row(ok=404),
+    "POST /api/assessments/commitments/{commitment:uuid}/moves": Row(ok=404, body=_commitment_move),
+    "POST /api/assessments/commitments/{commitment:uuid}/ratings": Row(ok=404, body=_commitment_rating),
+    "GET /api/assessments/commitments/{thing:uuid}/photos": Row(ok=404),
+    "PUT /api/assessments/commitments/{thing:uuid}/photos/{sha256:str}": Row(ok=404),
+    "GET /api/assessments/commitments/{thing:uuid}/photos/{sha256:str}": Row(ok=404),
+    "GET /api/assessments/commitments/{thing:uuid}/photos/{sha256:str}/thumbnail": Row(ok=404),
     # lists that come in; a list of one heading lacks what is needed, and that is told
     "POST /api/imports/{kind:str}": Row(may=ADMINISTRATION, ok=404, body=lambda _: "名称"),
     "GET /desk/imports": Row(may=ADMINISTRATION),

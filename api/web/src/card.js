@@ -439,8 +439,8 @@
 
   each('form[data-answer]', null, function (form) {
     form.addEventListener('change', function () {
-      var face = one('[name="satisfaction"]:checked', form)
-      var solved = one('[name="solved"]:checked', form)
+      var face = one('[name="satisfaction"]:checked, [name="stars"]:checked', form)
+      var solved = one('[name="solved"]:checked, [name="kept"]:checked', form)
       var bad = (face && Number(face.value) < 3) || (solved && solved.value === 'false')
       show(one('[data-reason]', form), bad)
       one('[name="reason"]', form).required = !!bad

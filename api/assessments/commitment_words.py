@@ -1,0 +1,67 @@
+"""What people call the outcomes of commitments, in both languages."""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from msgspec import Struct
+
+from api import card_words
+from surveys.assessments.commitment_outcomes import Outcome
+from surveys.assessments.commitments import DoorCommitment
+
+Words = tuple[str, str]  # Chinese, English
+
+OUTCOMES: Mapping[Outcome, Words] = {
+    "proposed": ("待审核", "To be approved"),
+    "returned": ("退回修改", "Sent back"),
+    "standing": ("践诺中", "Under way"),
+    "overdue": ("逾期未兑现", "Overdue"),
+    "waiting": ("已完成，待评价", "Done, to be rated"),
+    "kept": ("已兑现", "Kept"),
+    "broken": ("未兑现", "Not kept"),
+    "withdrawn": ("已撤回", "Withdrawn"),
+}
+# By shape as well as by colour, as issues have theirs.
+MARKS: Mapping[Outcome, str] = {
+    "proposed": "●",
+    "returned": "●",
+    "standing": "◆",
+    "overdue": "▲",
+    "waiting": "◆",
+    "kept": "✓",
+    "broken": "▲",
+    "withdrawn": "－",
+}
+AIMS: Mapping[str, Words] = {
+    "doors": ("指定的走访对象", "Named doors"),
+    "communities": ("指定的社区", "Communities"),
+    "area": ("责任区内所有人", "Everybody in the area"),
+}
+
+
+class Shown(Struct, frozen=True):
+    """A commitment as the page of a door shows it."""
+
+    commitment: DoorCommitment
+    mark: str
+    words: str
+    when: str
+
+
+def at_door(commitment: DoorCommitment, zone: ZoneInfo, now: datetime, language: str) -> Shown:
+    """What is said of a commitment to a door; a day is over at the next one's beginning."""
+    english = language == "en"
+    words = OUTCOMES[commitment.outcome][english]
+    if commitment.done_at is not None and commitment.outcome != "withdrawn":
+        day = card_words.day(commitment.done_at, zone, now, language)
+        when = f"reported done {day}" if english else f"{day}报告完成"
+    else:
+        day = due_on(commitment.due_at, zone)
+        when = f"by {day}" if english else f"承诺期限 {day}"
+    return Shown(commitment, MARKS[commitment.outcome], words, when)
+
+
+def due_on(due_at: datetime, zone: ZoneInfo) -> str:
+    """The day by whose end something is due."""
+    return (due_at - timedelta(microseconds=1)).astimezone(zone).strftime("%Y-%m-%d")
