@@ -5,7 +5,8 @@ long as they like. From low to high:
 
 - `standing` (who looks after which team)
 - `repeats` (of a request) `skills` (and hours) `volunteer_phones` `volunteers` (registered, and what to call them)
-  `volunteer_changes` `volunteer_passes` (personal links) `endings`
+  `volunteer_changes` `volunteer_passes` (personal links) `team_members` (joining, leaving) `endings`
+- `teams` (founded) `team_changes` `team_lists` `volunteer_lists`
 - the time bank: `time_rules` `time_ledger` (entries, written once) `time_accounts` `time_claims` (what was served, as
   it is said) `time_bank` (earned, passed on, corrected) `time_sums` `time_statements`
 - `deeds` (what was done) `points_rules` (in versions) `points` (what the rules give) `points_boards` (published)

@@ -4,15 +4,15 @@ Other parts that keep something of volunteers hang a step of their own into STEP
 
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
-from uuid import UUID, uuid4
+from uuid import UUID
 
-from asyncpg import Connection, Record
+from asyncpg import Connection
 from msgspec import Struct
 
 from surveys import erasures, history
 from surveys.erasures import Erasure
-from surveys.history import Actor, Row, event_row, request_digest
-from surveys.volunteering import repeats, volunteer_changes, volunteers
+from surveys.history import Actor, request_digest
+from surveys.volunteering import repeats, team_members, volunteer_changes, volunteers
 
 # What is done for a volunteer who ends it, in the transaction in which they do: district, volunteer, who, when.
 Step = Callable[[Connection, int, UUID, Actor, datetime], Awaitable[None]]
@@ -83,24 +83,10 @@ async def end(conn: Connection, erasure: Erasure, volunteer: UUID, asked: Ending
     leaderless = await conn.fetch(END, district, [volunteer], now)
     version = row["version"] + 1
     told = volunteers.event(district, asked.id, volunteer, version, "end", actor, now, {}, request_digest(asked))
-    await history.append(conn, [told, *(_leaderless(district, team, actor, now) for team in leaderless)], [])
+    ended = [team_members.leaderless(district, team["id"], team["version"], actor, now) for team in leaderless]
+    await history.append(conn, [told, *ended], [])
     await erasures.carry_out(conn, erasure, actor)
     return Ended(id=volunteer, number=row["number"], ended_at=now)
-
-
-def _leaderless(district: int, team: Record, actor: Actor, now: datetime) -> Row:
-    return event_row(
-        district=district,
-        id=uuid4(),
-        kind="team",
-        thing=team["id"],
-        version=team["version"],
-        event="change",
-        actor=actor,
-        happened_at=now,
-        recorded_at=now,
-        facts={"leader": "none"},
-    )
 
 
 FORGOTTEN = "select district, id from volunteer where district = $1 and id = any($2) and ended_at is null"
