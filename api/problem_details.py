@@ -247,14 +247,12 @@ TEXTS: Mapping[str, Text] = {
     ),
     "pass_over": Text(401, "请再打开一次您的个人链接", "Please open your personal link again"),
     "not_a_volunteer": Text(404, "您还没有登记为志愿者", "You are not a volunteer yet"),
-    "unknown_volunteer": Text(422, "没有这名志愿者，或已注销", "There is no such volunteer, or they have ended it"),
     "leader_cannot_sign_in": Text(
         422, "队长要能登录，请选一名党员志愿者", "A leader signs in: choose a volunteer who is a member"
     ),
-    "team_closed": Text(409, "志愿服务队已解散", "The volunteer team has been closed"),
     "team_name_taken": Text(409, "该组织已有同名的志愿服务队", "The organisation has a volunteer team of this name"),
     "in_team_already": Text(409, "这名志愿者当时已在队中", "The volunteer was in the team at that time already"),
-    "not_in_team": Text(409, "这名志愿者当时不在队中", "The volunteer was not in the team at that time"),
+    "was_not_in_team": Text(409, "这名志愿者当时不在队中", "The volunteer was not in the team at that time"),
     "unknown_premises": Text(422, "没有这个走访对象", "There is no such door"),
     "unknown_category": Text(422, "没有这个问题类别", "There is no such category"),
     "unknown_community": Text(422, "本区没有这个社区", "The district has no such community"),

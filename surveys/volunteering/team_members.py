@@ -31,7 +31,7 @@ class InTeamAlready(Conflict):
 class NotInTeam(Conflict):
     """The volunteer is not in the team at that time."""
 
-    code: ClassVar[str] = "not_in_team"
+    code: ClassVar[str] = "was_not_in_team"
 
 
 class Joining(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
