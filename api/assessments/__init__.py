@@ -2,12 +2,22 @@
 
 from typing import Any
 
-from api.assessments import appeals, commitments, instrument_pages, instruments, rounds
+from api.assessments import (
+    appeals,
+    commitments,
+    instrument_pages,
+    instruments,
+    rating_pages,
+    result_pages,
+    rounds,
+)
 
 ROUTES: list[Any] = [
     *instruments.ROUTES,
     *instrument_pages.ROUTES,
     *rounds.ROUTES,
     *appeals.ROUTES,
+    *rating_pages.ROUTES,
+    *result_pages.ROUTES,
     *commitments.ROUTES,
 ]

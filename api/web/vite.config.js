@@ -91,6 +91,7 @@ export default defineConfig({
         assignment: 'src/assignment/main.ts',
         premises: 'src/premises.ts',
         personal_link: 'src/personal_link.ts',
+        rating: 'src/assessments/rating.ts',
         places: 'src/desk/places.ts',
         dashboards: 'src/dashboards/main.ts',
         rates: 'src/dashboards/rates.ts',
@@ -101,6 +102,7 @@ export default defineConfig({
         openapi: 'src/openapi.ts',
         pages: 'src/pages.css',
         card: 'src/card.css',
+        rating_points: 'src/assessments/rating.css',
       },
       output: {
         entryFileNames: '[name]-[hash].js',

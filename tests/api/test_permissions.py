@@ -664,6 +664,10 @@ ROUTES: dict[str, Row] = {
     "GET /api/campaigns/{campaign:str}/coverage/doors.geojson": Row(ok=404),
     "GET /api/campaigns/{campaign:str}/coverage/doors.gpkg": Row(ok=404),
     # rounds of ratings; who rates, appeals or is rated finds no round here, whatever their role
+    "GET /assessments/rate/{round:uuid}/{subject:uuid}": signed_in(404),
+    "GET /assessments/rounds/{round:uuid}/results/{subject:uuid}": signed_in(404),
+    "GET /rate": public(200),
+    "POST /rate": public(422),  # without a code
     "GET /api/assessments/rounds": Row(),
     "POST /api/assessments/rounds": Row(may=KEEPERS, ok=422, body=_rating_round),
     "GET /api/assessments/rounds/{round:uuid}": Row(ok=404),

@@ -33,7 +33,8 @@ class Visit(Struct, frozen=True):
 
 
 # By the path of the route. Walked elsewhere: residents' pages in test_card.py, the map in test_issue_map.py, a brief in
-# test_reports.py, one visit, one door and a view of what is gone in test_desk_lists.py.
+# test_reports.py, one visit, one door and a view of what is gone in test_desk_lists.py, rating and results in
+# test_rating.py.
 PAGES = {
     "/sign-in": Visit(None, "/sign-in"),
     "/first-access": Visit(None, "/first-access"),
@@ -75,6 +76,9 @@ ELSEWHERE = {
     "/desk/views/{view:uuid}",
     "/desk/visits/{visit:uuid}",
     "/premises/{door:uuid}",
+    "/assessments/rate",
+    "/assessments/rounds/{round:uuid}/results",
+    "/rate",
 }
 PARTS = {
     "/desk/queues",
