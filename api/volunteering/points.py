@@ -61,6 +61,7 @@ class Line(Struct, frozen=True, kw_only=True):
 
     id: UUID
     service: UUID | None
+    title: str | None
     kind: str
     happened_at: datetime
     minutes: int
@@ -284,6 +285,7 @@ def lines(found: Sequence[Reason]) -> list[Line]:
         Line(
             id=one.id,
             service=one.service,
+            title=one.title,
             kind=one.kind,
             happened_at=one.happened_at,
             minutes=one.minutes,

@@ -103,6 +103,7 @@ export default defineConfig({
         pages: 'src/pages.css',
         card: 'src/card.css',
         rating_points: 'src/assessments/rating.css',
+        board: 'src/board.css',
       },
       output: {
         entryFileNames: '[name]-[hash].js',

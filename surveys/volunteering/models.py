@@ -138,7 +138,7 @@ order by m.month desc, m.id desc limit $2
 
 async def looked_after(conn: Connection, reader: Reader) -> list[Model]:
     """All that were proposed, those that wait first. Raises NotAllowed for who may neither propose nor decide."""
-    await _refuse_who_cannot_propose(conn, reader)
+    await refuse_who_cannot_propose(conn, reader)
     found = await conn.fetch(LOOKED_AFTER, reader.district)
     names = await _names(conn, reader.district, found)
     return [
@@ -207,7 +207,8 @@ where district = $1 and id = $2
 """
 
 
-async def _refuse_who_cannot_propose(conn: Connection, reader: Reader) -> None:
+async def refuse_who_cannot_propose(conn: Connection, reader: Reader) -> None:
+    """Raises NotAllowed for who may neither propose nor decide."""
     if reader.roles().intersection(PROPOSERS):
         return
     own = await standing.of_reader(conn, reader)
@@ -223,7 +224,7 @@ async def propose(conn: Connection, reader: Reader, draft: ModelDraft, zone: Zon
 
     Organisers, community workers, administrators and leaders of teams may. Raises NotAllowed, UnknownModel,
     NameNotPublic, TextUnusable, TimeInFuture or IdTaken."""
-    await _refuse_who_cannot_propose(conn, reader)
+    await refuse_who_cannot_propose(conn, reader)
     month, actor = points_rules.month(draft.month), _actor(reader)
     if await repeats.asked_before(conn, reader.district, draft.id, draft, actor, draft.id):
         return 1

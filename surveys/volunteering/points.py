@@ -57,6 +57,7 @@ class Reason(Struct, frozen=True, kw_only=True):
     volunteer: UUID
     service: UUID | None  # None of help that somebody asked for
     team: UUID | None
+    title: str | None  # of the service, while it has one
     kind: str
     happened_at: datetime
     minutes: int
@@ -118,10 +119,13 @@ from counted group by volunteer having sum(points) > 0 order by place, volunteer
 """
 REASONS = f"""
 {COUNTED}
-select id, volunteer, service, team, kind, happened_at, minutes, helped, answers, stars, time, effect,
-  by_then_kind - time - effect as by_kind, all_of_it - by_then_kind as by_satisfaction,
-  points - all_of_it as over_cap, points
-from counted where volunteer = any($18::uuid[]) order by happened_at, id
+select c.id, c.volunteer, c.service, c.team, t.body->>'title' as title, c.kind, c.happened_at, c.minutes, c.helped,
+  c.answers, c.stars, c.time, c.effect, c.by_then_kind - c.time - c.effect as by_kind,
+  c.all_of_it - c.by_then_kind as by_satisfaction, c.points - c.all_of_it as over_cap, c.points
+from counted c
+left join service s on s.district = $1 and s.id = c.service
+left join text_version t on t.district = $1 and t.subject = s.id and t.version = s.text_version
+where c.volunteer = any($18::uuid[]) order by c.happened_at, c.id
 """
 
 

@@ -19,12 +19,10 @@ from surveys.history import Actor, occurrence, request_digest
 from surveys.people import Reader
 from surveys.refusals import Invalid, InvalidFilter, NotFound
 from surveys.volunteering import repeats
+from surveys.volunteering.service_rows import ServiceKind
 
 Amount = Annotated[str, Meta(max_length=20, description="A decimal with at most two places, as 1.5", examples=["1.5"])]
-Kind = Literal[
-    "policy", "arts", "wellbeing", "technology", "jobs", "environment", "safety", "learning", "neighbours", "other"
-]
-KINDS: tuple[Kind, ...] = get_args(Kind)
+KINDS: tuple[ServiceKind, ...] = get_args(ServiceKind)
 
 MOST = 100_000  # hundredths: what a rule may give, or leave of a deed
 MOST_A_MONTH = 10_000_000

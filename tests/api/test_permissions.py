@@ -485,6 +485,13 @@ ROUTES: dict[str, Row] = {
     "GET /api/points/boards": Row(),
     "POST /api/points/boards": Row(may=ADMINISTRATION, ok=409, body=_board),
     "GET /api/points/boards/{month:str}": Row(ok=404),
+    "GET /volunteering/points": Row(may=KEEPERS),
+    "GET /volunteering/points/volunteers/{volunteer:uuid}": Row(may=KEEPERS, ok=404),
+    "GET /volunteering/points/rules": Row(may=KEEPERS),
+    "GET /volunteering/points/publish": Row(may=ADMINISTRATION, ok=409, query="?month=2026-10"),
+    "GET /volunteering/models": Row(may=KEEPERS | {"community_worker"}),
+    "GET /board": public(200),
+    "GET /api/board": public(422),  # of two districts one has to be named
     "GET /api/models": Row(may=KEEPERS | {"community_worker"}),
     "POST /api/models": Row(may=KEEPERS | {"community_worker"}, ok=422, body=_model),
     "POST /api/models/{model:uuid}/decisions": Row(

@@ -17,13 +17,17 @@ insert into volunteer_team (district, id, version, kind, organisation, text_vers
 values ($1, $2, 1, 'arts', $3, 1, $4, $4)
 """
 JOIN = """
-insert into volunteer (district, id, version, number, member, joined_at, name_public_since, recorded_at)
-values ($1, $2, 1, $3, $4, $5, $6, $5)
+insert into volunteer (district, id, version, number, member, joined_at, name_public_since, text_version, recorded_at)
+values ($1, $2, 1, $3, $4, $5, $6, $7, $5)
 """
 HOLD = """
 insert into service (district, id, version, team, kind, state, starts_at, ends_at, places, waiting_places, certainty,
   text_version, announced_by, announced_at, helped, reported_by, reported_at, confirmed_by, confirmed_at, recorded_at)
 values ($1, $2, 3, $3, $4, 'confirmed', $5, $6, 50, 10, 'unplaced', 1, $7, $8, $9, $7, $10, $7, $10, $10)
+"""
+SAY = """
+insert into text_version (district, subject, version, body, salt, digest, recorded_at)
+values ($1, $2, 1, $3, '', '', $4)
 """
 SERVE = """
 insert into time_transaction (district, id, kind, minutes, lines, volunteer, served, service, corrects, happened_at,
@@ -45,35 +49,52 @@ values ($1, $2, $3, $4, $5, true, $6, $5)
 """
 
 
-async def team(conn: asyncpg.Connection, id_: UUID = TEAM) -> UUID:
+async def say(conn: asyncpg.Connection, subject: UUID, body: dict[str, str]) -> None:
+    """The texts of a thing, in their first version."""
+    await conn.execute(SAY, DISTRICT, subject, body, LONG_AGO)
+
+
+async def team(conn: asyncpg.Connection, id_: UUID = TEAM, name: str = "合唱队") -> UUID:
     """Found a team."""
     await conn.execute(FOUND, DISTRICT, id_, ORGANISATION, LONG_AGO)
-    text = ["name", "合唱队"]
-    await conn.execute(
-        "insert into text_version (district, subject, version, body, salt, digest, recorded_at)"
-        " values ($1, $2, 1, jsonb_build_object($3::text, $4::text), '', '', $5)",
-        DISTRICT,
-        id_,
-        *text,
-        LONG_AGO,
-    )
+    await say(conn, id_, {"name": name})
     return id_
 
 
-async def volunteer(conn: asyncpg.Connection, number: str, *, member: UUID | None = None, public: bool = False) -> UUID:
-    """Let somebody serve, known by a number."""
-    id_ = uuid4()
-    await conn.execute(JOIN, DISTRICT, id_, number, member, LONG_AGO, LONG_AGO if public else None)
+async def volunteer(
+    conn: asyncpg.Connection,
+    number: str,
+    *,
+    id_: UUID | None = None,
+    member: UUID | None = None,
+    name: str = "",
+    public: bool = False,
+) -> UUID:
+    """Let a member serve, or somebody of a name, known by a number."""
+    id_ = id_ or uuid4()
+    since, version = LONG_AGO if public else None, 1 if name else None
+    await conn.execute(JOIN, DISTRICT, id_, number, member, LONG_AGO, since, version)
+    if name:
+        await say(conn, id_, {"name": name})
     return id_
 
 
 async def service(
-    conn: asyncpg.Connection, at: datetime, *, kind: str = "arts", helped: int = 0, known: datetime | None = None
+    conn: asyncpg.Connection,
+    at: datetime,
+    *,
+    kind: str = "arts",
+    helped: int = 0,
+    known: datetime | None = None,
+    team_: UUID = TEAM,
+    title: str = "",
 ) -> UUID:
     """A service that was held and confirmed."""
     id_ = uuid4()
     ends, told = at + timedelta(hours=2), known or at + timedelta(hours=3)
-    await conn.execute(HOLD, DISTRICT, id_, TEAM, kind, at, ends, MEMBER.id, LONG_AGO, helped, told)
+    await conn.execute(HOLD, DISTRICT, id_, team_, kind, at, ends, MEMBER.id, LONG_AGO, helped, told)
+    if title:
+        await say(conn, id_, {"title": title})
     return id_
 
 

@@ -18,7 +18,7 @@ from api.settings import Settings
 from surveys.history import Actor
 from tests import doorsteps
 from tests.conftest import ADMINISTRATOR, AUDITOR, DISTRICT, LEADER, MEMBER, NOW, RING, WORKER, Person, Server
-from tests.web import town
+from tests.web import points_town, town
 from tests.web.accessible import violations
 from tests.web.conftest import DESK, PHONE, Visitor, served, visiting
 
@@ -68,6 +68,14 @@ PAGES = {
     "/dashboards/return-visits": Visit(LEADER, "/dashboards/return-visits"),
     "/reports": Visit(LEADER, "/reports"),
     "/volunteering/me": Visit(MEMBER, "/volunteering/me"),
+    "/board": Visit(None, "/board"),
+    "/volunteering/points": Visit(ADMINISTRATOR, "/volunteering/points"),
+    "/volunteering/points/volunteers/{volunteer:uuid}": Visit(
+        ADMINISTRATOR, f"/volunteering/points/volunteers/{points_town.NAMED}"
+    ),
+    "/volunteering/points/rules": Visit(ADMINISTRATOR, "/volunteering/points/rules"),
+    "/volunteering/points/publish": Visit(ADMINISTRATOR, "/volunteering/points/publish?month=2026-10"),
+    "/volunteering/models": Visit(ADMINISTRATOR, "/volunteering/models"),
 }
 ELSEWHERE = {
     "/card",
@@ -118,6 +126,7 @@ async def house(server: Server, template: str) -> AsyncIterator[tuple[str, str]]
     dsn = server.dsn("zoufang_app", name)
     conn = await database.connect(dsn)
     await town.settle(conn)
+    await points_town.settle(conn)
     await doorsteps.campaign(conn, name=f"冬季走访{town.MARKUP[0]}")
     async with conn.transaction():
         await shipped_questionnaires.install(conn, DISTRICT, Actor("program", "test"), NOW)
@@ -144,7 +153,8 @@ async def test_a_page_can_be_read_and_touched_by_everybody(path: str, visitor: V
         await page.context.request.post(f"{visitor.site}/sign-in", form={"token": visit.who.token}, max_redirects=0)
     wrong = {}
     for language in ("zh", "en"):
-        answer = await page.goto(f"{visitor.site}{visit.address.format(version=house[1])}?lang={language}")
+        address = visit.address.format(version=house[1])
+        answer = await page.goto(f"{visitor.site}{address}{'&' if '?' in address else '?'}lang={language}")
         assert answer is not None
         assert answer.status == 200
         await page.wait_for_load_state("networkidle")

@@ -4,9 +4,13 @@
 //
 // A blank field is left out, unless it has data-blank: blank is what it is then to be. A number is sent as one, a lone checkbox as true or false, boxes of one name with values
 // and <select multiple> as a list, a local date and time with the browser's zone. A button's own name and value are sent
-// too. A name with a dot is a field of an object: ways.offered. data-confirm asks first.
+// too. A name with dots is a field of an object in an object: ways.offered. data-confirm asks first. A button that has
+// a formaction of its own sends the form there, as a form without data-json does.
 
-type Value = string | number | boolean | string[] | Record<string, string>
+type Value = string | number | boolean | string[] | Values
+interface Values {
+  [name: string]: Value
+}
 
 interface Problem {
   title?: string
@@ -36,12 +40,14 @@ function values(form: HTMLFormElement, submitter: HTMLElement | null): Record<st
   return nested(found)
 }
 
-function nested(flat: Record<string, Value>): Record<string, Value> {
-  const found: Record<string, Value> = {}
+function nested(flat: Values): Values {
+  const found: Values = {}
   for (const [name, value] of Object.entries(flat)) {
-    const [outer, inner] = name.split('.', 2) as [string, string | undefined]
-    if (inner === undefined) found[outer] = value
-    else (found[outer] ??= {} as Record<string, string>)[inner as never] = value as never
+    const path = name.split('.')
+    const last = path.pop() ?? name
+    let inner = found
+    for (const part of path) inner = (inner[part] ??= {}) as Values
+    inner[last] = value
   }
   return found
 }
@@ -127,6 +133,7 @@ document.documentElement.dataset.forms = '' // early.js sends nothing without us
 document.addEventListener('submit', (event) => {
   const form = event.target
   if (!(form instanceof HTMLFormElement) || !('json' in form.dataset)) return
+  if (event.submitter?.hasAttribute('formaction')) return
   event.preventDefault()
   if (form.ariaBusy === 'true') return
   if (form.dataset.confirm && !confirm(form.dataset.confirm)) return

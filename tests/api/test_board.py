@@ -1,0 +1,162 @@
+"""The public board: made once and handed to everybody, with no name that nobody agreed to, and nothing of residents."""
+
+import asyncio
+import gzip
+from typing import Any
+from uuid import UUID, uuid4
+
+import asyncpg
+import pytest
+
+from api.volunteering import board_content
+from surveys.history import Actor
+from surveys.volunteering import volunteer_changes
+from surveys.volunteering.volunteer_changes import Consent
+from tests.conftest import DISTRICT, LEADER, MEMBER, Client, TestClock, found_district
+from tests.stories import test_points as october
+from tests.stories.test_points import Month, month, publish, publish_rules
+from tests.surveys import deeds_at_hand
+
+pytestmark = pytest.mark.anyio
+__all__ = ["month"]
+
+PAGE = {"accept": "text/html"}
+
+
+async def published(client: Client, clock: TestClock) -> None:
+    assert (await publish_rules(client)).status_code == 201
+    assert (await publish(client, clock)).status_code == 201
+
+
+async def board(client: Client, **asked: Any) -> Any:
+    answer = await client.get("/api/board", params=asked)
+    assert answer.status_code == 200, answer.text
+    return answer.json()
+
+
+def names(shown: Any) -> list[tuple[int, str, str]]:
+    return [(one["place"], one["name"], one["points"]) for one in shown["points"]["items"]]
+
+
+async def take_back(conn: asyncpg.Connection, volunteer: UUID, clock: TestClock) -> None:
+    taken_back, by = Consent(id=uuid4(), name_public=False), Actor("member", str(MEMBER.id))
+    await volunteer_changes.consent(conn, DISTRICT, volunteer, taken_back, by, clock())
+
+
+async def test_a_board_with_nothing_on_it_says_so(client: Client) -> None:
+    assert await board(client) == {
+        "district": str(DISTRICT), "name": "二七区", "months": [], "points": None, "models": [], "commitments": [],
+        "services": [],
+    }  # fmt: skip
+    page = await client.get("/board", headers=PAGE)
+    assert (page.status_code, page.headers["content-type"]) == (200, "text/html; charset=utf-8")
+    assert "还没有公示过积分" in page.text
+    assert (await client.get("/board", params={"month": "2026-10"}, headers=PAGE)).status_code == 404
+
+
+async def test_whoever_did_not_agree_is_a_number(client: Client, clock: TestClock, month: Month) -> None:
+    await published(client, clock)
+    shown = await board(client)
+    assert names(shown) == [(1, MEMBER.name, "7.08"), (2, "V000002", "6")]
+    page = (await client.get("/board", headers=PAGE)).text
+    assert MEMBER.name in page
+    assert LEADER.name not in page
+    assert (await client.get("/board?lang=en", headers=PAGE)).text.count("Points of October 2026") == 1
+
+
+async def test_a_name_that_is_taken_back_is_gone_within_seconds(
+    client: Client, clock: TestClock, conn: asyncpg.Connection, month: Month
+) -> None:
+    await published(client, clock)
+    assert names(await board(client))[0][1] == MEMBER.name
+    await take_back(conn, month.named, clock)
+    clock.forward(seconds=3)
+    assert names(await board(client))[0][1] == "V000001"
+    assert MEMBER.name not in (await client.get("/board", headers=PAGE)).text
+
+
+async def test_both_versions_of_a_month_can_be_read(
+    client: Client, clock: TestClock, conn: asyncpg.Connection, month: Month
+) -> None:
+    await published(client, clock)
+    clock.forward(days=1)
+    await deeds_at_hand.correct(conn, month.second_entry, clock())
+    assert (await publish(client, clock, reason="时长有误")).status_code == 201
+    assert names(await board(client)) == [(1, MEMBER.name, "7.08")]
+    first = await board(client, month="2026-10", version=1)
+    assert (names(first)[1][1], first["points"]["versions"], first["points"]["reason"]) == ("V000002", 2, None)
+    page = (await client.get("/board", headers=PAGE)).text
+    assert "时长有误" in page
+    assert "version=1" in page
+
+
+async def test_it_is_made_once_and_others_get_what_is_kept(
+    client: Client, clock: TestClock, month: Month, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await published(client, clock)
+    made = []
+    of_district = board_content.of_district
+
+    async def counting(*asked: Any) -> Any:
+        made.append(asked)
+        return await of_district(*asked)
+
+    monkeypatch.setattr(board_content, "of_district", counting)
+    answers = await asyncio.gather(*(client.get("/board", headers=PAGE) for _ in range(20)))
+    assert {answer.status_code for answer in answers} == {200}
+    assert len({answer.text for answer in answers}) == len(made) == 1
+    clock.forward(seconds=3)
+    await asyncio.gather(*(client.get("/board", headers=PAGE) for _ in range(20)))
+    assert len(made) == 2
+    first = answers[0].headers
+    assert (first["cache-control"], "Accept-Language" in first["vary"]) == ("public, max-age=3", True)
+    again = await client.get("/board", headers=PAGE | {"if-none-match": first["etag"]})
+    assert (again.status_code, again.content, again.headers["etag"]) == (304, b"", first["etag"])
+
+
+async def test_it_is_compressed_once_for_those_who_take_it(client: Client, clock: TestClock, month: Month) -> None:
+    await published(client, clock)
+    plain = await client.get("/board", headers=PAGE | {"accept-encoding": "identity"})
+    async with client.stream("GET", "/board", headers=PAGE | {"accept-encoding": "gzip"}) as zipped:
+        raw = b"".join([part async for part in zipped.aiter_raw()])
+    assert zipped.headers["content-encoding"] == "gzip"
+    assert gzip.decompress(raw) == plain.content
+    assert "content-encoding" not in plain.headers
+
+
+async def test_of_several_districts_one_is_chosen(client: Client, conn: asyncpg.Connection) -> None:
+    await found_district(conn, 110101)
+    choice = (await client.get("/board", headers=PAGE)).text
+    assert "/board?district=110101" in choice
+    asked = await client.get("/api/board")
+    assert (asked.status_code, asked.json()["code"], asked.json()["field"]) == (422, "missing", "district")
+    assert (await board(client, district="110101"))["district"] == "110101"
+    unknown = await client.get("/api/board", params={"district": "999999"})
+    assert (unknown.status_code, unknown.json()["field"]) == (404, "district")
+
+
+@pytest.mark.parametrize(
+    "asked", [{"month": "2026-13"}, {"month": "x" * 5_000}, {"page": "0"}, {"page": "²"}, {"version": "-1"}]
+)
+async def test_a_board_that_cannot_be_is_refused_by_its_field(client: Client, asked: dict[str, str]) -> None:
+    answer = await client.get("/api/board", params=asked)
+    assert (answer.status_code, answer.json()["field"]) == (422, next(iter(asked)))
+
+
+async def test_what_people_write_is_text_on_it(client: Client, clock: TestClock, conn: asyncpg.Connection) -> None:
+    hostile = "<img src=x onerror=alert(1)> ${7*7} {{7*7}}"
+    await october_models(client, conn, hostile)
+    page = (await client.get("/board", headers=PAGE)).text
+    assert "&lt;img src=x onerror=alert(1)&gt; ${7*7} {{7*7}}" in page
+    assert "<img" not in page
+    assert (await board(client))["models"][0]["text"] == hostile
+
+
+async def october_models(client: Client, conn: asyncpg.Connection, text: str) -> None:
+    team = await deeds_at_hand.team(conn)
+    draft = {"id": str(uuid4()), "month": "2026-11", "subject": "team", "who": str(team), "text": text}
+    made = await client.post("/api/models", json=draft, headers=october.ORGANISER.headers)
+    decision = {"id": str(uuid4()), "decision": "approve", "expected_version": 1}
+    path = f"/api/models/{made.json()['id']}/decisions"
+    decided = await client.post(path, json=decision, headers=october.ADMINISTRATOR.headers)
+    assert decided.status_code == 200, decided.text
