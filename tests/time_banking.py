@@ -15,11 +15,21 @@ from surveys.volunteering import relatives, time_bank, time_rules, time_sums
 from surveys.volunteering.relatives import RelativeDraft
 from surveys.volunteering.time_bank import Correction, PassOn, Served
 from surveys.volunteering.time_rules import Rules, RulesDraft
+from tests import volunteers
 from tests.conftest import ADMINISTRATOR, DISTRICT, NOW, Person
 from tests.volunteers import serving_one
 
+SAVER = UUID(int=7001)
 DESK = Actor("member", str(ADMINISTRATOR.id))
 MARCH = datetime(2026, 3, 10, 1, 0, tzinfo=UTC)  # nine in the morning in the district
+
+
+async def settle(conn: asyncpg.Connection) -> None:
+    """A volunteer who has earned, passed minutes on to a relative of a hostile name, and has something that waits."""
+    await conn.execute(volunteers.VOLUNTEER, DISTRICT, SAVER, "V-7001", None, NOW - timedelta(days=300))
+    await earn(conn, served(SAVER, minutes=150), served(SAVER, minutes=60))
+    relative = await relative_of(conn, SAVER, '<img src=x onerror="window.ran=1">')
+    await pass_on(conn, SAVER, SAVER, relative, 45)
 
 
 def reader(person: Person) -> Reader:

@@ -4,6 +4,8 @@
 - `services` `bookings` `card_bookings` (through a contact card)
 - `points` `models` (over HTTP) `points_pages` `rules_form` `models_page` `my_points` (a section of one's own page)
 - the public board: `board` `board_content` `kept_answers` (made once); in words: `kinds` `months`
+- `time_bank` (for those who look after volunteers) `time_files` (statements) `time_own` (what volunteers do by
+  themselves) `time_pages` `time_section` (of a volunteer's own page)
 """
 
 from typing import Any
@@ -19,6 +21,10 @@ from api.volunteering import (
     points,
     points_pages,
     services,
+    time_bank,
+    time_files,
+    time_own,
+    time_pages,
 )
 
 ROUTES: list[Any] = [
@@ -27,6 +33,10 @@ ROUTES: list[Any] = [
     *services.ROUTES,
     *bookings.ROUTES,
     *card_bookings.ROUTES,
+    *time_bank.ROUTES,
+    *time_files.ROUTES,
+    *time_own.ROUTES,
+    *time_pages.ROUTES,
     *points.ROUTES,
     *models.ROUTES,
     *points_pages.ROUTES,

@@ -22,7 +22,7 @@ from api.auth import PUBLIC, Clock
 from api.limits import few_pages
 from api.pages import TEMPLATES
 from api.sign_in import NOT_KEPT
-from api.volunteering import my_points, passes
+from api.volunteering import my_points, passes, time_section
 from api.volunteering.passes import Me, NotAVolunteer, PassOver
 from surveys import people
 from surveys.people import District
@@ -41,7 +41,10 @@ class Section(Struct, frozen=True):
 
 
 # From the top of the page down: what is on, my hours, my points; then teams, what I offer, and what is kept on me.
-SECTIONS: tuple[Section, ...] = (Section("points", "volunteering/my_points.html", my_points.load),)
+SECTIONS: tuple[Section, ...] = (
+    Section("hours", "volunteering/my_hours.html", time_section.load),
+    Section("points", "volunteering/my_points.html", my_points.load),
+)
 
 
 @get("/volunteering/me", opt={PUBLIC: True}, include_in_schema=False, guards=[few_pages])

@@ -11,6 +11,7 @@ from msgspec import Struct
 from surveys.history import Actor, request_digest
 from surveys.people import Reader
 from surveys.refusals import NotFound, TimeInFuture, TimesReversed
+from surveys.scopes import refuse_who_reads_nothing
 from surveys.volunteering import help_reserves, repeats, time_claims, time_ledger
 from surveys.volunteering.help_requests import HelpState, Moment, as_it_is
 from surveys.volunteering.help_reserves import Request
@@ -59,6 +60,7 @@ async def say(
 async def confirm(conn: Connection, reader: Reader, request: UUID, asked: Saying, now: datetime) -> HelpState:
     """Confirm help for both sides, as who looks after the helper's team. Raises NotFound, NotAllowed for one of the two
     sides, and what `say` raises."""
+    refuse_who_reads_nothing(reader)
     actor, district = Actor("member", str(reader.member)), reader.district
     if await repeats.asked_before(conn, district, asked.id, asked, actor, request):
         return await as_it_is(conn, district, request)

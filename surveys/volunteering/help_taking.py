@@ -12,6 +12,7 @@ from msgspec import Meta, Struct
 from surveys.history import Actor, request_digest, text_row
 from surveys.people import Reader
 from surveys.refusals import Conflict, Invalid, NotAllowed, NotFound
+from surveys.scopes import refuse_who_reads_nothing
 from surveys.volunteering import help_requests, help_reserves, repeats, standing, time_accounts, time_ledger, time_rules
 from surveys.volunteering.help_requests import HelpState, as_it_is
 from surveys.volunteering.help_reserves import Request
@@ -108,6 +109,7 @@ async def cancel(
 async def cancel_for(conn: Connection, reader: Reader, request: UUID, asked: Leaving, now: datetime) -> HelpState:
     """Cancel at the desk, with a reason, what somebody asked for whom the reader looks after, or what a team of theirs
     took on. Raises NotFound, NotAllowed, StaleVersion, HelpNotPossible, TextUnusable."""
+    refuse_who_reads_nothing(reader)
     actor = Actor("member", str(reader.member))
     if await repeats.asked_before(conn, reader.district, asked.id, asked, actor, request):
         return await as_it_is(conn, reader.district, request)

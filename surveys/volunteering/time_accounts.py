@@ -10,8 +10,8 @@ from msgspec import Struct
 
 from surveys import cursors
 from surveys.people import Reader
-from surveys.refusals import NotAllowed, NotFound
-from surveys.scopes import Parameters
+from surveys.refusals import NotFound
+from surveys.scopes import Parameters, refuse_who_reads_nothing
 from surveys.volunteering import standing, time_rules
 from surveys.volunteering.standing import Standing
 from surveys.volunteering.time_rules import AccountKind, Rules
@@ -109,7 +109,8 @@ async def looked_after(conn: Connection, reader: Reader, volunteers: Iterable[UU
 
 async def seen(conn: Connection, reader: Reader, id: UUID, now: datetime) -> Account:  # noqa: A002
     """An account that is the reader's or their relative's, or of a volunteer whom they look after. Raises NotFound for
-    others', so that nobody learns of them."""
+    others', so that nobody learns of them, and NotAllowed for who reads nothing."""
+    refuse_who_reads_nothing(reader)
     found = await one(conn, reader.district, id, now)
     if found.volunteer == await own(conn, reader):
         return found
@@ -155,13 +156,3 @@ async def listed(
     items = [account(row, rules, now) for row in rows[:limit]]
     last = cursors.write(Cursor(items[-1].balance, items[-1].id)) if len(rows) > limit else None
     return Accounts(items=items, next=last, total=total)
-
-
-async def refuse_who_looks_after_nobody(conn: Connection, reader: Reader) -> None:
-    """Raises NotAllowed for who has no team and no volunteer to look after: the bank at the desk is not theirs."""
-    stands = await standing.of_reader(conn, reader)
-    parameter = Parameters(reader.district)
-    where = stands.condition(parameter) or "true"
-    question = f"select exists (select from volunteer_team t where t.district = $1 and {where})"
-    if not stands.district and not await conn.fetchval(question, *parameter.values):
-        raise NotAllowed

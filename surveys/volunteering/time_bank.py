@@ -11,6 +11,7 @@ from msgspec import Meta, Struct
 from surveys.history import Actor, request_digest
 from surveys.people import Reader
 from surveys.refusals import AlreadyCorrected, Conflict, IdTaken, Invalid, NotAllowed, NotFound, TextUnusable
+from surveys.scopes import refuse_who_reads_nothing
 from surveys.volunteering import time_accounts, time_claims, time_ledger, time_rules
 from surveys.volunteering.time_claims import Claim, State
 from surveys.volunteering.time_ledger import Line, Locked, Transaction
@@ -168,6 +169,7 @@ async def correct(conn: Connection, reader: Reader, transaction: UUID, draft: Co
     NothingToCorrect, TextUnusable and IdTaken."""
     if not draft.reason.strip() or "\x00" in draft.reason:
         raise TextUnusable("reason")
+    refuse_who_reads_nothing(reader)
     row = await conn.fetchrow(FIND, reader.district, transaction)
     if row is None:
         raise NotFound

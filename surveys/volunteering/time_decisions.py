@@ -12,7 +12,7 @@ from surveys import cursors, history
 from surveys.history import Actor, event_row, request_digest, text_row
 from surveys.people import Reader
 from surveys.refusals import Conflict, NotAllowed, NotFound, TextUnusable
-from surveys.scopes import Parameters
+from surveys.scopes import Parameters, refuse_who_reads_nothing
 from surveys.volunteering import (
     help_done,
     help_reserves,
@@ -139,6 +139,7 @@ async def decide(conn: Connection, reader: Reader, claim: UUID, asked: Decision,
     AlreadyDecided, TextUnusable, BalanceTooLow and IdTaken."""
     if not asked.reason.strip() or "\x00" in asked.reason:
         raise TextUnusable("reason")
+    refuse_who_reads_nothing(reader)
     actor, district = Actor("member", str(reader.member)), reader.district
     row = await conn.fetchrow(LOCK, district, claim)
     if row is None:

@@ -8,6 +8,7 @@ import io
 import tempfile
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, get_args
 from uuid import UUID, uuid4
@@ -144,6 +145,10 @@ VALUES: dict[str, Callable[[Things], str]] = {
     "community:str": lambda _: "nothing",
     "integration:uuid": lambda _: str(uuid4()),
     "service:uuid": lambda _: str(uuid4()),
+    "account:uuid": lambda _: str(uuid4()),
+    "transaction:uuid": lambda _: str(uuid4()),
+    "claim:uuid": lambda _: str(uuid4()),
+    "help_request:uuid": lambda _: str(uuid4()),
     "booking:uuid": lambda _: str(uuid4()),
     "service:str": lambda _: "nothing",
     "token:str": lambda _: "nothing",
@@ -399,6 +404,28 @@ def _ruling(_: Things) -> Any:
     return {**_closing(), "upheld": False}
 
 
+def _time_correction(_: Things) -> Any:
+    return {"id": str(uuid4()), "minutes": 0, "reason": "记错了"}
+
+
+def _decision(_: Things) -> Any:
+    return {"id": str(uuid4()), "decision": "refuse", "reason": "没有签到"}
+
+
+def _help(_: Things) -> Any:
+    wanted_at = (NOW + timedelta(days=1)).isoformat()
+    return {"id": str(uuid4()), "account": str(uuid4()), "what": "买菜", "wanted_at": wanted_at, "minutes": 30}
+
+
+def _saying(_: Things) -> Any:
+    times = {"started_at": (NOW - timedelta(hours=2)).isoformat(), "ended_at": (NOW - timedelta(hours=1)).isoformat()}
+    return {"id": str(uuid4()), "expected_version": 1, **times}
+
+
+def _time_rules(_: Things) -> Any:
+    return {"id": str(uuid4()), "expected_version": 0, "reason": "区里的规定", "round_to": 7}
+
+
 def _office_hours(_: Things) -> Any:
     return {"id": str(uuid4()), "expected_version": 0, "valid_from": "2000-01-01", "week": {}}
 
@@ -416,6 +443,7 @@ JURISDICTION = f"?jurisdiction_id={DISTRICT}"
 RESIDENT = {"phone": PHONE, "purpose": "居民申请"}
 
 SERVICE = "/api/volunteering/services/{service:uuid}"
+BANK = "/api/volunteering/time"
 OF_THING = "/api/volunteering/services/{thing:uuid}"
 
 ROUTES: dict[str, Row] = {
@@ -749,6 +777,33 @@ ROUTES: dict[str, Row] = {
     "POST /card/services/{service:uuid}/bookings": public(400),
     "POST /card/bookings/{booking:uuid}/cancellation": public(400),
     "POST /card/bookings/{booking:uuid}/answer": public(400),
+    "POST /volunteering/me/time/relatives": public(400),
+    "POST /volunteering/me/time/relatives/{account:uuid}/forgetting": public(400),
+    "POST /volunteering/me/time/passing-on": public(400),
+    "POST /volunteering/me/time/help": public(400),
+    "POST /volunteering/me/time/help/{help_request:uuid}/taking": public(400),
+    "POST /volunteering/me/time/help/{help_request:uuid}/giving-back": public(400),
+    "POST /volunteering/me/time/help/{help_request:uuid}/cancellation": public(400),
+    "POST /volunteering/me/time/help/{help_request:uuid}/saying": public(400),
+    "GET /volunteering/me/time/{account:uuid}/statement.csv": signed_in(404),  # who does not serve has none
+    # the time bank: who reads has their own account, and those of volunteers whom they look after
+    f"GET {BANK}/accounts": Row(),
+    f"GET {BANK}/accounts/{{account:uuid}}": Row(ok=404),
+    f"GET {BANK}/accounts/{{account:uuid}}/statement": Row(ok=404),
+    f"GET {BANK}/accounts/{{account:uuid}}/statement.csv": Row(ok=404),
+    f"GET {BANK}/accounts/{{account:uuid}}/statement.xlsx": Row(ok=404),
+    f"POST {BANK}/transactions/{{transaction:uuid}}/correction": Row(ok=404, body=_time_correction),
+    f"GET {BANK}/held": Row(),
+    f"POST {BANK}/held/{{claim:uuid}}/decision": Row(ok=404, body=_decision),
+    f"GET {BANK}/help": Row(),
+    f"POST {BANK}/help": Row(ok=404, body=_help),
+    f"POST {BANK}/help/{{help_request:uuid}}/cancellation": Row(ok=404, body=lambda _: _closing()),
+    f"POST {BANK}/help/{{help_request:uuid}}/confirmation": Row(ok=404, body=_saying),
+    f"GET {BANK}/rules": Row(),
+    f"POST {BANK}/rules": Row(may=ADMINISTRATION, ok=422, body=_time_rules),
+    f"GET {BANK}/check": Row(),
+    "GET /volunteering/time": Row(),
+    "GET /volunteering/time/accounts/{account:uuid}": Row(ok=404),
     # services: all who read see them; who looks after the team, and who serves, changes them
     "GET /api/volunteering/services": Row(),
     "POST /api/volunteering/services": Row(ok=404, body=lambda _: services_at_hand.announcement()),

@@ -16,7 +16,7 @@ from api.app import create_app
 from api.assessments import shipped_instruments
 from api.settings import Settings
 from surveys.history import Actor
-from tests import doorsteps
+from tests import doorsteps, time_banking
 from tests.conftest import ADMINISTRATOR, AUDITOR, DISTRICT, LEADER, MEMBER, NOW, RING, WORKER, Person, Server
 from tests.web import points_town, town
 from tests.web.accessible import violations
@@ -76,6 +76,10 @@ PAGES = {
     "/volunteering/points/rules": Visit(ADMINISTRATOR, "/volunteering/points/rules"),
     "/volunteering/points/publish": Visit(ADMINISTRATOR, "/volunteering/points/publish?month=2026-10"),
     "/volunteering/models": Visit(ADMINISTRATOR, "/volunteering/models"),
+    "/volunteering/time": Visit(ADMINISTRATOR, "/volunteering/time"),
+    "/volunteering/time/accounts/{account:uuid}": Visit(
+        ADMINISTRATOR, f"/volunteering/time/accounts/{time_banking.SAVER}"
+    ),
 }
 ELSEWHERE = {
     "/card",
@@ -131,6 +135,7 @@ async def house(server: Server, template: str) -> AsyncIterator[tuple[str, str]]
     async with conn.transaction():
         await shipped_questionnaires.install(conn, DISTRICT, Actor("program", "test"), NOW)
         await shipped_instruments.install(conn, DISTRICT, Actor("program", "test"), NOW)
+    await time_banking.settle(conn)
     version = await conn.fetchval("select version from questionnaire_version where questionnaire = 'shop'")
     await conn.close()
     async with served(Settings(database_url=dsn, pool_size=4)) as address:
