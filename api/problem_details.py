@@ -306,6 +306,7 @@ TEXTS: Mapping[str, Text] = {
         "评分表版本 {given} 已经发布，内容不同；请换一个版本号",
         "Version {given} of this scorecard was published with other content; give this one another version",
     ),
+    "count_unfit": Text(422, "一次可做 1 到 {most} 张", "From 1 to {most} slips at a time"),
     "unknown_item": Text(
         422, "没有评分项 {given}，或不由您评分", "There is no item {given}, or it is not yours to rate"
     ),

@@ -8,6 +8,7 @@ from api.assessments import (
     instrument_pages,
     instruments,
     rating_pages,
+    rating_slips,
     result_pages,
     rounds,
 )
@@ -18,6 +19,7 @@ ROUTES: list[Any] = [
     *rounds.ROUTES,
     *appeals.ROUTES,
     *rating_pages.ROUTES,
+    *rating_slips.ROUTES,
     *result_pages.ROUTES,
     *commitments.ROUTES,
 ]

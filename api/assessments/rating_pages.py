@@ -22,7 +22,7 @@ from api.issues import refuse_unfit
 from api.limits import few_pages
 from api.sign_in import NOT_KEPT
 from surveys import people
-from surveys.assessments import ratings, round_codes
+from surveys.assessments import rating_context, ratings, round_codes
 from surveys.assessments.instrument_sheets import plain
 from surveys.assessments.instruments import Group, Heading, Item
 from surveys.assessments.ratings import Sheet
@@ -59,7 +59,11 @@ async def rate_page(
     """The items that a rater rates of a subject; as `people`, papers are typed in."""
     refuse_unfit(request, ("group", "lang"))
     sheet = await ratings.sheet(conn, reader, round, subject, group, clock())
-    context = {**shell.context(request, reader, district, here="assessments"), **of_sheet(request, sheet)}
+    context = {
+        **shell.context(request, reader, district, here="assessments"),
+        **of_sheet(request, sheet),
+        "self_points": await rating_context.self_points(conn, sheet),
+    }
     return Template("assessments/rate.html", context=context, headers=dict(NOT_KEPT))
 
 

@@ -6,6 +6,7 @@ From low to high:
   `instrument_cells` `instrument_rows` (out of a spreadsheet; pure) `instrument_faults`
   `scoring` (points to per cent; pure) `score_reasons` (how each point came about; pure) `stars` (ranks and stars; pure)
   `rating_points` (what a rater may give; pure)
+  `rating_context` (what they see beside it)
 - `windows` (where people are served)
 - rounds of ratings: `round_steps` (and their dates; pure) `round_standing` (what a reader is to one) `rounds`
   `round_changes` `raters` (who rates whom) `ratings` (what they give) `round_tasks` (what one has to rate)

@@ -294,5 +294,5 @@ def _instrument(
         items=tuple(items),
         groups={group: groups[group] for group in GROUP_WORDS if group in groups},
         stars=stars,
-        rules=Rules(unrated or "leave_out", tuple(dict.fromkeys(tie_breakers))),
+        rules=Rules(unrated or "leave_out", tuple(dict.fromkeys(tie_breakers)), row("self_shown").yes("value")),
     )

@@ -60,6 +60,7 @@ SETTINGS: Mapping[str, str] = {
     "subject": "考核对象",
     "unrated": "无人评分",
     "tie_breakers": "同分先比",
+    "self_shown": "公开自评",
 }
 SUBJECTS: Mapping[SubjectKind, str] = {"organisation": "党组织", "member": "党员", "window": "服务窗口"}
 GROUP_WORDS: Mapping[Group, str] = {"self": "自评", "people": "群众测评", "peers": "互评", "leaders": "领导点评"}
@@ -85,6 +86,7 @@ def sheets_of(instrument: Instrument) -> Sheets:
         "subject": instrument.subject_kind,
         "unrated": rules.unrated,
         "tie_breakers": " ".join(rules.tie_breakers),
+        "self_shown": YES[0] if rules.self_shown else NO[0],
     }
     return {
         "settings": _sheet("settings", [{"setting": name, "value": value} for name, value in settings.items()]),

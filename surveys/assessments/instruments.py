@@ -92,10 +92,12 @@ class Star(Struct, frozen=True, omit_defaults=True):
 
 
 class Rules(Struct, frozen=True, omit_defaults=True):
-    """What becomes of an item for which nobody counts, and which headings part those who are equal, the first first."""
+    """What becomes of an item for which nobody counts, which headings part those who are equal, the first first, and
+    whether peers and leaders see the self-rating while they rate."""
 
     unrated: Unrated = "leave_out"
     tie_breakers: tuple[str, ...] = ()
+    self_shown: bool = False
 
 
 class Body(Struct, frozen=True, kw_only=True):

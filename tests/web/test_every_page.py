@@ -90,6 +90,7 @@ ELSEWHERE = {
     "/premises/{door:uuid}",
     "/assessments/rate",
     "/assessments/rounds/{round:uuid}/results",
+    "/assessments/rounds/{round:uuid}/people",
     "/rate",
 }
 PARTS = {

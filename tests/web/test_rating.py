@@ -229,6 +229,45 @@ async def test_the_people_rate_once_by_a_code_that_they_scan(house: House, brows
     assert await given(house, "people") == [5]
 
 
+async def test_slips_are_made_printed_and_scanned(house: House, browser: Browser) -> None:
+    path = f"/assessments/rounds/{house.round}/people/{MEMBER.id}"
+    async with visiting(browser, house.site, **DESK) as visitor:
+        page = await come_in(visitor, ORGANISER, path)
+        await clean(page)
+        await page.evaluate("document.querySelector('#count').removeAttribute('max')")  # the server has a bound, too
+        await page.fill("#count", "900")
+        await page.click("button[type=submit]")
+        await expect(page.locator("main [role=alert]")).to_have_text("一次可做 1 到 200 张")
+        visitor.complaints[:] = [one for one in visitor.complaints if "422" not in one]
+        await page.fill("#count", "3")
+        await page.click("button[type=submit]")
+        await expect(page.locator(".slip")).to_have_count(3)
+        await clean(page)
+        await picture(page, "slips")
+        code = await page.locator(".slip-code").first.inner_text()
+        await page.goto(f"{house.site}{path}?lang=en")
+        await clean(page)
+        await expect(page.locator("main")).to_contain_text("3 codes made, 0 used")
+        await page.goto(f"{house.site}/rate#{code}")
+        await expect(page.locator("#rating")).to_be_visible()
+    async with visiting(browser, house.site, **PHONE) as visitor:
+        page = visitor.page
+        await page.context.request.post(f"{house.site}/sign-in", form={"token": MEMBER.token}, max_redirects=0)
+        refused = await page.goto(house.site + path)
+        assert refused is not None
+        assert refused.status == 403
+        visitor.complaints[:] = []
+
+
+async def test_who_leads_sees_the_self_rating_where_the_scorecard_says_so(house: House, browser: Browser) -> None:
+    await rate(house.client, MEMBER, house.round, MEMBER.id, "self", {"1.4": 7})
+    async with visiting(browser, house.site, **PHONE) as visitor:
+        page = await come_in(visitor, LEADER, own(house, group="leaders"))
+        await clean(page)
+        await expect(page.locator('[data-item="1.4"]')).to_contain_text("自评：7 分")
+        await picture(page, "rate-leader", full=False)
+
+
 async def worked_out(house: House) -> None:
     """Everybody has rated, and the first result is there."""
     everything = {"1.3": 4, "1.4": 8, "2.3": 90, "2.4": 4, "3.1": 5, "3.2": 3, "3.3": 4, "4.2": 5, "4.3": 4}

@@ -291,6 +291,10 @@ class Rating {
 
 if (found) new Rating(found)
 
+document.addEventListener('click', (event) => {
+  if (event.target instanceof HTMLElement && event.target.closest('[data-print]')) window.print()
+})
+
 // A code that was scanned stands behind #, which goes to no server before the form is sent.
 const codeForm = document.querySelector<HTMLFormElement>('#code-form')
 const scanned = location.hash.slice(1)
