@@ -63,6 +63,7 @@ from surveys.job_runs import JobRun, Latest
 from surveys.people import Reader
 from surveys.refusals import NotFound
 from surveys.sealing import KeyRing
+from surveys.volunteering import service_return_visits
 
 log = structlog.get_logger()
 
@@ -133,8 +134,9 @@ async def invite_return_visits(conn: asyncpg.Connection, work: Work) -> Mapping[
 
 
 async def lapse_return_visits(conn: asyncpg.Connection, work: Work) -> Mapping[str, object]:
-    """Close what nobody has said anything about in time."""
-    return {"lapsed": await _step_by_step(conn, work, return_visits.lapse_due)}
+    """Close what nobody has said anything about in time, and ask no longer about services."""
+    lapsed = await _step_by_step(conn, work, return_visits.lapse_due)
+    return {"lapsed": lapsed, "services": await _step_by_step(conn, work, service_return_visits.lapse_due)}
 
 
 MOST_STEPS = 50  # of one turn

@@ -7,9 +7,15 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import asyncpg
+import msgspec
 
-from surveys import history
+from maps.locator import Atlas
+from surveys import history, people
 from surveys.history import text_row
+from surveys.volunteering import bookings, service_reports, services
+from surveys.volunteering.bookings import BookingForDoor
+from surveys.volunteering.service_reports import Report
+from surveys.volunteering.services import Announcement
 from tests import cards
 from tests.conftest import DISTRICT, MEMBER, MEMBER_BELOW, NEAR, NOW, ORGANISATION, STRANGER, Person
 
@@ -120,3 +126,37 @@ def report(came: list[str], served: Mapping[UUID, float], version: int, **change
         ],
     }
     return {**draft, **changes}
+
+
+SHOWN, HELD = UUID(int=0x5E01), UUID(int=0x5E02)  # services of `settle`
+
+
+async def settle(conn: asyncpg.Connection, text: str) -> None:
+    """A team with a service to come, which somebody booked and somebody waits for, and one that was reported; in every
+    text of them stands this one."""
+    await found_team(conn, name=text)
+    atlas = Atlas()
+    await atlas.refresh(conn)
+    reader = await people.reader(conn, DISTRICT, LEADS.number)
+    assert reader is not None
+    told = {"title": text, "about": text, "bring": text, "place": text, "volunteers": [str(LEADING), str(SERVING)]}
+    past = NOW - timedelta(days=2)
+    for id_, now in ((SHOWN, NOW), (HELD, past)):
+        draft = announcement(**told, id=str(id_), places=1)
+        if now == past:
+            draft |= {
+                "starts_at": (past + timedelta(hours=1)).isoformat(),
+                "ends_at": (past + timedelta(hours=2)).isoformat(),
+            }
+        async with conn.transaction():
+            await services.announce(conn, atlas, reader, msgspec.convert(draft, Announcement), now)
+    cards_there = await doors(conn, 2)
+    for card in cards_there:
+        async with conn.transaction():
+            await bookings.book_for_door(conn, reader, SHOWN, BookingForDoor(id=uuid4(), card=card), NOW)
+    served = [
+        {"volunteer": str(SERVING), "served_from": past + timedelta(hours=1), "served_to": past + timedelta(hours=2)}
+    ]
+    asked = report([], {}, 1, done=text) | {"served": served}
+    async with conn.transaction():
+        await service_reports.report(conn, reader, HELD, msgspec.convert(asked, Report), NOW)

@@ -1,11 +1,11 @@
 """The doors of volunteering: teams, services, the time bank, points, and the public board.
 
 - `me` (a volunteer's own page, of sections) `passes` (whose it is: by session or by personal link)
-- `services` `bookings` `card_bookings` (through a contact card)
 - `points` `models` (over HTTP) `points_pages` `rules_form` `models_page` `my_points` (a section of one's own page)
 - the public board: `board` `board_content` `kept_answers` (made once); in words: `kinds` `months`
 - `time_bank` (for those who look after volunteers) `time_files` (statements) `time_own` (what volunteers do by
   themselves) `time_pages` `time_section` (of a volunteer's own page)
+- `services` `service_pages` `bookings` `card_bookings` (through a contact card) `my_services` (of a volunteer)
 """
 
 from typing import Any
@@ -17,9 +17,11 @@ from api.volunteering import (
     me,
     models,
     models_page,
+    my_services,
     passes,
     points,
     points_pages,
+    service_pages,
     services,
     time_bank,
     time_files,
@@ -31,6 +33,8 @@ ROUTES: list[Any] = [
     *passes.ROUTES,
     *me.ROUTES,
     *services.ROUTES,
+    *service_pages.ROUTES,
+    *my_services.ROUTES,
     *bookings.ROUTES,
     *card_bookings.ROUTES,
     *time_bank.ROUTES,

@@ -22,7 +22,7 @@ from api.auth import PUBLIC, Clock
 from api.limits import few_pages
 from api.pages import TEMPLATES
 from api.sign_in import NOT_KEPT
-from api.volunteering import my_points, passes, time_section
+from api.volunteering import my_points, my_services, passes, time_section
 from api.volunteering.passes import Me, NotAVolunteer, PassOver
 from surveys import people
 from surveys.people import District
@@ -42,6 +42,7 @@ class Section(Struct, frozen=True):
 
 # From the top of the page down: what is on, my hours, my points; then teams, what I offer, and what is kept on me.
 SECTIONS: tuple[Section, ...] = (
+    Section("services", "volunteering/my_services.html", my_services.load),
     Section("hours", "volunteering/my_hours.html", time_section.load),
     Section("points", "volunteering/my_points.html", my_points.load),
 )

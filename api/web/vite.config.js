@@ -96,6 +96,7 @@ export default defineConfig({
         dashboards: 'src/dashboards/main.ts',
         rates: 'src/dashboards/rates.ts',
         reports: 'src/reports.ts',
+        services: 'src/services.ts',
         cards: 'src/desk/cards.ts',
         rules: 'src/desk/rules.ts',
         imports: 'src/desk/imports.ts',

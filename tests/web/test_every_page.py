@@ -16,7 +16,7 @@ from api.app import create_app
 from api.assessments import shipped_instruments
 from api.settings import Settings
 from surveys.history import Actor
-from tests import doorsteps, time_banking
+from tests import doorsteps, services_at_hand, time_banking
 from tests.conftest import ADMINISTRATOR, AUDITOR, DISTRICT, LEADER, MEMBER, NOW, RING, WORKER, Person, Server
 from tests.web import points_town, town
 from tests.web.accessible import violations
@@ -67,6 +67,8 @@ PAGES = {
     "/dashboards/rates": Visit(LEADER, "/dashboards/rates"),
     "/dashboards/return-visits": Visit(LEADER, "/dashboards/return-visits"),
     "/reports": Visit(LEADER, "/reports"),
+    "/volunteering/services": Visit(MEMBER, "/volunteering/services"),
+    "/volunteering/services/{service:uuid}": Visit(MEMBER, f"/volunteering/services/{services_at_hand.HELD}"),
     "/volunteering/me": Visit(MEMBER, "/volunteering/me"),
     "/board": Visit(None, "/board"),
     "/volunteering/points": Visit(ADMINISTRATOR, "/volunteering/points"),
@@ -132,6 +134,7 @@ async def house(server: Server, template: str) -> AsyncIterator[tuple[str, str]]
     conn = await database.connect(dsn)
     await town.settle(conn)
     await points_town.settle(conn)
+    await services_at_hand.settle(conn, f"教老人用手机{town.MARKUP[0]}")
     await doorsteps.campaign(conn, name=f"冬季走访{town.MARKUP[0]}")
     async with conn.transaction():
         await shipped_questionnaires.install(conn, DISTRICT, Actor("program", "test"), NOW)
