@@ -17,6 +17,7 @@ from litestar.types import ASGIApp, HTTPScope, Message, Receive, Scope, Send
 REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{8,64}")
 HEADER = b"x-request-id"
 LONGEST_PATH = 200
+NO_ADDRESS = "logged_without_address"  # the route's opt of secret votes: whence one came is not written down
 
 log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
 
@@ -109,7 +110,8 @@ def chosen_id(scope: Scope) -> str:
 def write_line(scope: HTTPScope, status: int, seconds: float) -> None:
     path = scope["path"]
     quiet = path.startswith("/health/") and status < 400
-    client = scope.get("client")
+    handler = scope.get("route_handler")
+    client = None if handler is not None and handler.opt.get(NO_ADDRESS) else scope.get("client")
     (log.debug if quiet else log.info)(
         "request",
         method=scope["method"],

@@ -8,6 +8,7 @@ from asyncpg import Connection
 from msgspec import Struct
 
 from surveys import notice_channels, second_factors, webhooks
+from surveys.assessments import ballot_boxes
 from surveys.sealing import ID_BYTES, KeyRing, NotGenuine, Place, key_of
 
 AT_ONCE = 500
@@ -66,6 +67,13 @@ COLUMNS = (
         key=("member",),
         types=("uuid",),
         place=lambda district, row: second_factors.place(district, row["member"]),
+    ),
+    Column(
+        table="ballot_box",
+        column="sealed",
+        key=("ballot", "code"),
+        types=("uuid", "text"),
+        place=lambda district, row: ballot_boxes.place(district, row["ballot"], row["code"]),
     ),
 )
 

@@ -4,6 +4,8 @@ from typing import Any
 
 from api.assessments import (
     appeals,
+    ballot_entrance,
+    ballots,
     commitments,
     instrument_pages,
     instruments,
@@ -22,4 +24,6 @@ ROUTES: list[Any] = [
     *rating_slips.ROUTES,
     *result_pages.ROUTES,
     *commitments.ROUTES,
+    *ballots.ROUTES,
+    *ballot_entrance.ROUTES,
 ]

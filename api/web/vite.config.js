@@ -11,6 +11,7 @@ const AS_THEY_ARE = {
   'swagger-ui.css': 'swagger-ui-dist/swagger-ui.css',
   'icon.svg': './src/icon.svg',
   'card.js': './src/card.js',
+  'ballot.js': './src/ballot.js',
   'early.js': './src/early.js',
   'htmx.js': 'htmx.org/dist/htmx.min.js',
 }

@@ -16,4 +16,6 @@ From low to high:
   `commitments` (read, by members, by anybody, and at doors) `commitment_photos` (that prove it) `commitment_terms`
   `commitment_moves` (made, approved, reported done, withdrawn) `commitment_ratings` (by oneself, a leader, the people
   concerned) `commitment_figures`
+- ballots: `ballot_terms` `ballot_slips` (their codes) `ballot_boxes` (sums, sealed, and marks) `ballot_results` (pure)
+  `ballots` (as they are read) `ballot_votes` (cast) `ballot_changes` (made, counted, published)
 """

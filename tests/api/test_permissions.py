@@ -346,6 +346,13 @@ def _door(**more: Any) -> Any:
     return {"id": str(uuid4()), "kind": "shop", "name": "店"} | more
 
 
+def _ballot(_: Things) -> Any:
+    times = {"opens_at": "2026-12-01T00:00:00Z", "closes_at": "2026-12-02T00:00:00Z"}
+    groups = [{"code": "A", "name": "群众", "weight": 100}]
+    asked = {"title": "测评", "candidates": [{"matter": "作风"}], "groups": groups}
+    return {"id": str(uuid4()), "organisation": str(uuid4())} | times | asked
+
+
 def _commitment(_: Things) -> Any:
     return {"id": str(uuid4()), "text": " ", "due_on": "2026-12-20", "aim": "area"}
 
@@ -840,6 +847,24 @@ ROUTES: dict[str, Row] = {
     "PUT /api/assessments/commitments/{thing:uuid}/photos/{sha256:str}": Row(ok=404),
     "GET /api/assessments/commitments/{thing:uuid}/photos/{sha256:str}": Row(ok=404),
     "GET /api/assessments/commitments/{thing:uuid}/photos/{sha256:str}/thumbnail": Row(ok=404),
+    # ballots: slips for whoever holds one; the rest by who looks after organisations, and by who is on the roll
+    "GET /ballot": public(200),
+    "POST /ballot/form": public(400),  # of an empty body
+    "POST /ballot/votes": public(400),
+    "GET /api/assessments/ballots": Row(),
+    "POST /api/assessments/ballots": Row(may=KEEPERS, ok=422, body=_ballot),
+    "GET /api/assessments/ballots/combined": Row(ok=404, query=f"?ballot={uuid4()}&weight=100"),
+    "GET /api/assessments/ballots/{ballot:uuid}": Row(ok=404),
+    "GET /api/assessments/ballots/{ballot:uuid}/roll": Row(ok=404),
+    "POST /api/assessments/ballots/{ballot:uuid}/roll": Row(ok=404, body=lambda _: {"id": str(uuid4()), "group": "A"}),
+    "POST /api/assessments/ballots/{ballot:uuid}/handed": Row(ok=404, body=lambda _: {"member": str(uuid4())}),
+    "POST /api/assessments/ballots/{ballot:uuid}/slips": Row(ok=404, body=lambda _: {"group": "A", "count": 1}),
+    "POST /api/assessments/ballots/{ballot:uuid}/moves": Row(
+        ok=404, body=lambda _: {"id": str(uuid4()), "expected_version": 1, "move": "count"}
+    ),
+    "GET /api/assessments/ballots/{ballot:uuid}/result": Row(ok=404),
+    "GET /api/assessments/ballots/{ballot:uuid}/form": Row(ok=404),
+    "POST /api/assessments/ballots/{ballot:uuid}/votes": Row(ok=404, body=lambda _: {"choices": [1]}),
     # lists that come in; a list of one heading lacks what is needed, and that is told
     "POST /api/imports/{kind:str}": Row(may=ADMINISTRATION, ok=404, body=lambda _: "名称"),
     "GET /desk/imports": Row(may=ADMINISTRATION),

@@ -40,6 +40,7 @@ PAGES = {
     "/first-access": Visit(None, "/first-access"),
     "/second-factor": Visit(WORKER, "/second-factor"),
     "/account": Visit(ADMINISTRATOR, "/account"),
+    "/ballot": Visit(None, "/ballot"),
     "/audit": Visit(AUDITOR, "/audit"),
     "/people": Visit(ADMINISTRATOR, "/people"),
     "/people/new": Visit(ADMINISTRATOR, "/people/new"),
