@@ -466,3 +466,9 @@ async def test_some_left_a_name_and_a_number_that_nobody_has(conn: asyncpg.Conne
         assert contact.name
         assert contact.phone.startswith("120")
         assert len(contact.phone) == 11
+
+
+async def test_points_follow_rules_and_two_teams_are_models(conn: asyncpg.Connection) -> None:
+    rules = await conn.fetch("select version, valid_from from points_rules where district = $1", loading.DISTRICT)
+    assert [one["version"] for one in rules] == [1]
+    assert await conn.fetchval("select count(*) from model where state = 'approved'") == 2
