@@ -25,6 +25,7 @@ from api.export_columns import Header
 from api.export_tables import About, CoverageDoors, Issues, Premises, Read, Selected, Visits
 from api.figure_tables import Coverage, Rates
 from api.history_table import History
+from api.round_tables import RoundResults
 from api.time_statement_table import TimeStatement
 from maps import exports
 from maps.exports import Cell, Column, GeoPackage, Workbook
@@ -36,7 +37,9 @@ TELL_EVERY_S = 0.5
 CUT = ("……（全文 {length} 字，超出单元格上限，请用 CSV）", "… (cut: {length} characters; take CSV for all of it)")
 
 Extension = Literal["csv", "xlsx", "geojson", "gpkg"]
-AnyTable: TypeAlias = Issues | Visits | Premises | CoverageDoors | Answers | History | Rates | Coverage | TimeStatement
+AnyTable: TypeAlias = (
+    Issues | Visits | Premises | CoverageDoors | Answers | History | Rates | Coverage | TimeStatement | RoundResults
+)
 Put: TypeAlias = Callable[[bytes], Awaitable[None]]
 
 

@@ -27,6 +27,7 @@ ENTRIES = (
     Entry("dashboards", "/dashboards", texts.marked("Dashboards"), READING),
     Entry("reports", "/reports", texts.marked("Briefs"), READING),
     Entry("campaigns", "/campaigns", texts.marked("Campaigns"), READING),
+    Entry("assessments", "/assessments", texts.marked("Assessments"), READING),
     Entry("premises", "/premises", texts.marked("Doors"), CHANGING),
     Entry("volunteering", "/volunteering/", texts.marked("Volunteering"), READING),
     Entry("exports", "/exports", texts.marked("Downloads"), READING),

@@ -7,13 +7,17 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import asyncpg
+import msgspec
 
 from api.assessments import round_working
 from api.jobs import Runner
 from api.settings import Settings
-from surveys.assessments import instruments
+from surveys.assessments import instruments, raters, ratings, results, round_changes, rounds
 from surveys.assessments.instruments import Group, Heading, Instrument, Item, RaterGroup, Rules, Star, SubjectKind
+from surveys.assessments.ratings import RatingDraft
+from surveys.assessments.round_changes import RoundDraft
 from surveys.history import Actor
+from surveys.people import Grant, Reader
 from tests.conftest import ADMINISTRATOR, DISTRICT, RING, Client, Person, TestClock
 from tests.doors import Answer, answered
 
@@ -135,3 +139,38 @@ async def turn(conn: asyncpg.Connection, dsn: str, clock: TestClock) -> int:
     async with conn.transaction():
         await round_working.turn(conn, DISTRICT, clock.now)
     return await Runner(dsn, clock, lambda: RING, Settings(database_url=dsn)).work_off()
+
+
+def reader_of(who: Person) -> Reader:
+    """Somebody of the tests as the domain reads for them."""
+    return Reader(
+        district=DISTRICT,
+        member=who.id,
+        name=who.name,
+        organisation=who.organisation,
+        grants=(Grant(who.role, who.scope_kind, who.scope),),  # type: ignore[arg-type]
+    )
+
+
+async def held(conn: asyncpg.Connection, opens: datetime, until: datetime, **changes: Any) -> UUID:
+    """A round of the members as it stands at `until`, in which everybody rated themselves and all others they were
+    given, but those whose numbers are even."""
+    later = opens - OPENS
+    asked = draft(**{name: (moment + later).isoformat() for name, moment in DATES.items()}, **changes)
+    wanted = msgspec.convert(asked, RoundDraft)
+    async with conn.transaction():
+        await round_changes.make(conn, reader_of(ADMINISTRATOR), wanted, opens - DAY)
+        await raters.turn(conn, DISTRICT, opens)
+        found = await rounds.one(conn, DISTRICT, wanted.id)
+        rows = await conn.fetch("select subject, rater_group, rater from round_rater where round = $1", wanted.id)
+        for row in sorted(rows, key=str):
+            if row["rater"].int % 2 or row["rater_group"] == "self":
+                given: dict[str, float | None] = {"A2": 20 + row["rater"].int % 10, "B1": 10 + row["subject"].int % 20}
+                rating = RatingDraft(id=uuid4(), group=row["rater_group"], points=given, evidence="有记录")
+                actor = Actor("member", str(row["rater"]))
+                await ratings.keep(conn, found, row["subject"], rating, row["rater"], "session", actor, opens)
+    if until >= found.first_at:
+        async with conn.transaction():
+            await raters.turn(conn, DISTRICT, found.first_at)
+        await results.work_out(conn, DISTRICT, found.id, uuid4(), found.first_at)
+    return found.id

@@ -12,6 +12,8 @@ from api.assessments import (
     rating_pages,
     rating_slips,
     result_pages,
+    round_files,
+    round_pages,
     rounds,
 )
 
@@ -26,4 +28,6 @@ ROUTES: list[Any] = [
     *commitments.ROUTES,
     *ballots.ROUTES,
     *ballot_entrance.ROUTES,
+    *round_files.ROUTES,
+    *round_pages.ROUTES,
 ]

@@ -4,6 +4,8 @@ A member is rated by the organisation where they were longest in the period. Of 
 next ones in a ring, whose order follows from the round's number: so each rates as many as rate them. Leaders are the
 nearest who organise above."""
 
+import asyncio
+import hashlib
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
@@ -15,7 +17,7 @@ from msgspec import Struct
 
 from surveys import history, organisations
 from surveys.assessments import rounds
-from surveys.assessments.instruments import SubjectKind
+from surveys.assessments.instruments import Group, SubjectKind
 from surveys.assessments.rounds import Round, zone_of
 from surveys.history import Actor, event_row
 
@@ -165,98 +167,111 @@ async def _within(conn: Connection, found: Round) -> set[UUID] | None:
 
 # --- who rates them
 
-# Who speaks for a subject: members for themselves, for an organisation who organises it, for a window who answers for
-# it.
-SELF: Mapping[SubjectKind, str] = {
-    "member": "select s.subject, s.subject as rater from subjects s",
-    "organisation": """
-      select distinct on (s.subject) s.subject, m.id as rater from subjects s
-      join member_role r on r.district = $1 and r.role = 'organiser' and r.scope_kind = 'organisation'
-        and r.scope = s.subject::text
-      join member m on m.district = $1 and m.id = r.member and m.closed_at is null
-      order by s.subject, m.number
-    """,
-    "window": "select s.subject, w.member as rater from subjects s"
-    " join service_window w on w.district = $1 and w.id = s.subject",
-}
-ADD_SELF = """
-with subjects as (
-  select subject, organisation from round_subject where district = $1 and round = $2 and skipped is null
-)
-insert into round_rater (district, round, subject, rater_group, rater)
-select $1, $2, own.subject, 'self', own.rater from ({own}) own
-"""
 
-# Organisers by how far above each organisation; where there are none, leaders of the district.
-ADD_LEADERS = """
+class Asked(Struct, frozen=True):
+    """A subject, its level, the organisation by which it is rated, and who speaks for it, if anybody does."""
+
+    subject: UUID
+    level: str
+    organisation: UUID
+    rater: UUID | None
+
+
+# Members speak for themselves, for an organisation speaks who organises it, for a window who answers for it. Members
+# are of one level with those of their organisation, organisations with those below the same one, windows with all.
+ASKED: Mapping[SubjectKind, str] = {
+    "member": """
+      select s.subject, s.organisation::text as level, s.organisation, s.subject as rater from round_subject s
+      where s.district = $1 and s.round = $2 and s.skipped is null
+    """,
+    "organisation": """
+      select s.subject, coalesce(o.parent::text, '') as level, s.organisation, (
+        select m.id from member_role r
+        join member m on m.district = $1 and m.id = r.member and m.closed_at is null
+        where r.district = $1 and r.role = 'organiser' and r.scope_kind = 'organisation' and r.scope = s.subject::text
+        order by m.number limit 1) as rater
+      from round_subject s join organisation o on o.district = $1 and o.id = s.subject
+      where s.district = $1 and s.round = $2 and s.skipped is null
+    """,
+    "window": """
+      select s.subject, '' as level, s.organisation, w.member as rater
+      from round_subject s join service_window w on w.district = $1 and w.id = s.subject
+      where s.district = $1 and s.round = $2 and s.skipped is null
+    """,
+}
+
+# Who organises each organisation or one above it, the nearest first, and behind them who leads the district; of an
+# organisation that is itself rated only those above.
+LEADERS_OF = """
 with recursive above(organisation, at, level) as (
   select o.id, o.id, 0 from organisation o where o.district = $1
   union all
   select a.organisation, o.parent, a.level + 1 from above a join organisation o on o.district = $1 and o.id = a.at
   where o.parent is not null
-), leader as (
-  select a.organisation, m.id as rater, a.level, m.number from above a
-  join member_role r on r.district = $1 and r.role = 'organiser' and r.scope_kind = 'organisation'
-    and r.scope = a.at::text
+), organising as materialized (
+  select r.scope, m.id, m.number from member_role r
   join member m on m.district = $1 and m.id = r.member and m.closed_at is null
-  where a.level >= $3
+  where r.district = $1 and r.role = 'organiser' and r.scope_kind = 'organisation'
+)
+select organisation, array_agg(id order by level, number, id) as raters from (
+  select a.organisation, o.id, a.level, o.number from above a join organising o on o.scope = a.at::text
+  where a.level >= $2
   union all
   select o.id, m.id, 1000, m.number from organisation o
   join member_role r on r.district = $1 and r.role = 'leader' and r.scope_kind = 'district'
   join member m on m.district = $1 and m.id = r.member and m.closed_at is null
   where o.district = $1
-), ranked as (
-  select s.subject, l.rater, row_number() over (partition by s.subject order by min(l.level), min(l.number)) as place
-  from round_subject s join leader l on l.organisation = s.organisation
-  where s.district = $1 and s.round = $2 and s.skipped is null and not exists (
-    select from round_rater o where o.district = $1 and o.round = $2 and o.subject = s.subject and o.rater = l.rater)
-  group by s.subject, l.rater
-)
-insert into round_rater (district, round, subject, rater_group, rater)
-select $1, $2, subject, 'leaders', rater from ranked where place <= $4
+) leading_them group by organisation
 """
 
-# Of which ones each is drawn: members of their organisation, organisations below the same one, all windows.
-LEVEL: Mapping[SubjectKind, str] = {
-    "member": "s.organisation::text",
-    "organisation": "coalesce((select o.parent::text from organisation o"
-    " where o.district = $1 and o.id = s.subject), '')",
-    "window": "''",
-}
-ADD_PEERS = """
-with own as materialized (
-  select s.subject, r.rater, {level} as level from round_subject s
-  join round_rater r on r.district = $1 and r.round = $2 and r.subject = s.subject and r.rater_group = 'self'
-  where s.district = $1 and s.round = $2
-), ring as materialized (
-  select subject, rater, level, count(*) over (partition by level) as size,
-    row_number() over (partition by level order by md5($3::text || subject::text), subject) - 1 as place
-  from own
-), drawn as (
-  select a.subject, b.rater, min(step) as step from ring a
-  cross join generate_series(1, 2 * $4::int) step
-  join ring b on b.level = a.level and b.place = (a.place + step) % a.size
-  where step < a.size and not exists (
-    select from round_rater o where o.district = $1 and o.round = $2 and o.subject = a.subject and o.rater = b.rater)
-  group by a.subject, b.rater
-), counted as (
-  select subject, rater, row_number() over (partition by subject order by step, rater) as number from drawn
-)
-insert into round_rater (district, round, subject, rater_group, rater)
-select $1, $2, subject, 'peers', rater from counted where number <= $4
-"""
-COUNT_RATERS = "select count(*) from round_rater where district = $1 and round = $2"
+RATERS = ("district", "round", "subject", "rater_group", "rater")
 
 
 async def _add_raters(conn: Connection, found: Round) -> int:
-    """Those who speak for a subject first, then leaders, then peers: nobody rates a subject twice."""
+    """Write who rates whom; how many ratings are asked for."""
     kind = found.subject_kind
-    await conn.execute(ADD_SELF.format(own=SELF[kind]), found.district, found.id)
-    lowest = 1 if kind == "organisation" else 0
-    await conn.execute(ADD_LEADERS, found.district, found.id, lowest, LEADERS)
-    await conn.execute(ADD_PEERS.format(level=LEVEL[kind]), found.district, found.id, str(found.seed), found.peers)
-    count: int = await conn.fetchval(COUNT_RATERS, found.district, found.id)
-    return count
+    asked = [Asked(**row) for row in await conn.fetch(ASKED[kind], found.district, found.id)]
+    rows = await conn.fetch(LEADERS_OF, found.district, 1 if kind == "organisation" else 0)
+    leaders = {row["organisation"]: row["raters"] for row in rows}
+    drawn = await asyncio.to_thread(drawn_of, asked, leaders, found.seed, found.peers)
+    records = ((found.district, found.id, *one) for one in drawn)
+    await conn.copy_records_to_table("round_rater", records=records, columns=RATERS)
+    return len(drawn)
+
+
+Rates = tuple[UUID, Group, UUID]  # the subject, as what, and who
+
+
+def drawn_of(asked: Sequence[Asked], leaders: Mapping[UUID, Sequence[UUID]], seed: int, peers: int) -> list[Rates]:
+    """Who rates whom: nobody rates a subject twice. Those of a level stand in a ring, in the order of the MD5 of the
+    round's number and their id; each is rated by the next ones."""
+    rings: dict[str, list[Asked]] = defaultdict(list)
+    for one in asked:
+        rings[one.level].append(one)
+    found: list[Rates] = []
+    for ring in rings.values():
+        ring.sort(key=lambda one: hashlib.md5(f"{seed}{one.subject}".encode(), usedforsecurity=False).digest())
+        for place, one in enumerate(ring):
+            found += _raters_of(one, leaders.get(one.organisation, ()), [*ring[place + 1 :], *ring[:place]], peers)
+    return found
+
+
+def _raters_of(one: Asked, above: Sequence[UUID], following: Sequence[Asked], peers: int) -> list[Rates]:
+    leading = [rater for rater in dict.fromkeys(above) if rater != one.rater][:LEADERS]
+    taken = {one.rater, None, *leading}
+    beside: list[UUID] = []
+    for other in following:
+        if len(beside) == peers:
+            break
+        if other.rater is not None and other.rater not in taken:
+            beside.append(other.rater)
+            taken.add(other.rater)
+    own: list[Rates] = [(one.subject, "self", one.rater)] if one.rater else []
+    return [
+        *own,
+        *((one.subject, "leaders", rater) for rater in leading),
+        *((one.subject, "peers", rater) for rater in beside),
+    ]  # type: ignore[list-item]
 
 
 DRAWN = "update rating_round set drawn_at = $3, version = $4 where district = $1 and id = $2"

@@ -80,3 +80,38 @@ def _task(row: Any, found: Round, instrument: Instrument, now: datetime) -> Task
         late=now >= getattr(found, round_steps.CLOSES[group]),
         reminded_at=row["reminded_at"],
     )
+
+
+class OwnResult(Struct, frozen=True, kw_only=True):
+    """A result that the reader may see as who was rated, or speaks for it: the newest of its round."""
+
+    round: UUID
+    round_name: str
+    subject: UUID
+    subject_name: str
+    kind: str  # first or final
+    percent: int | None  # ten-thousandths of a per cent
+    stars: int | None
+    appeals_until: datetime
+
+
+OWN = f"""
+select distinct on (r.opens_at, a.round, a.subject) a.round, coalesce(t.body->>'name', '') as round_name, a.subject,
+  c.kind, f.percent, coalesce((select d.stars from round_decision d
+    where d.district = $1 and d.round = a.round and d.subject = a.subject and r.published_at is not null
+    order by d.number desc limit 1), f.stars) as stars, r.appeals_until,
+  coalesce({NAMED.format(kind="r.subject_kind", district="$1", subject="a.subject")}, '') as subject_name
+from round_rater a
+join rating_round r on r.district = $1 and r.id = a.round
+join round_computation c on c.district = $1 and c.round = a.round and c.ready_at is not null
+  and (c.kind = 'first' or r.published_at is not null)
+join round_result f on f.district = $1 and f.round = a.round and f.version = c.version and f.subject = a.subject
+left join text_version t on t.district = $1 and t.subject = r.id and t.version = r.text_version
+where a.district = $1 and a.rater = $2 and a.rater_group = 'self' and r.cancelled_at is null
+order by r.opens_at desc, a.round, a.subject, c.version desc limit 50
+"""
+
+
+async def own_results(conn: Connection, reader: Reader) -> list[OwnResult]:
+    """How the reader did, in the newest rounds first."""
+    return [OwnResult(**row) for row in await conn.fetch(OWN, reader.district, reader.member)]

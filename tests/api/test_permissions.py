@@ -733,7 +733,12 @@ ROUTES: dict[str, Row] = {
     "GET /api/assessments/windows": Row(),
     "POST /api/assessments/windows": Row(may=KEEPERS, ok=422, body=_window),
     "POST /api/assessments/windows/{window:uuid}/close": Row(may=KEEPERS, ok=404, body=lambda _: {"id": str(uuid4())}),
+    "GET /assessments": Row(),
+    "GET /assessments/rounds/new": Row(may=KEEPERS),
+    "GET /assessments/rounds/{round:uuid}": Row(may=OVER_PEOPLE, ok=404),
     "GET /api/assessments/rounds/{round:uuid}/results": Row(may=OVER_PEOPLE, ok=404),
+    "GET /api/assessments/rounds/{round:uuid}/results.csv": Row(may=OVER_PEOPLE, ok=404),
+    "GET /api/assessments/rounds/{round:uuid}/results.xlsx": Row(may=OVER_PEOPLE, ok=404),
     "GET /api/assessments/rounds/{round:uuid}/results/{subject:uuid}": signed_in(404),
     "POST /api/assessments/rounds/{round:uuid}/results/{subject:uuid}/appeals": signed_in(
         404, body=lambda _: {"id": str(uuid4()), "item": "A1", "reason": "漏记"}

@@ -28,6 +28,7 @@ from tests.bench import (
     premises,
     rates,
     reports,
+    rounds,
     server,
     sign_ins,
     twins,
@@ -55,6 +56,7 @@ MEASURES = {
     "doors": doors.measure,
     "walking": walking.measure,
     "exports": exports.measure,
+    "rounds": rounds.measure,
 }
 LARGE = {
     "counting": counting.measure_large,

@@ -116,19 +116,25 @@ async def write(dsn: str, count: int, *, told: bool = True) -> float:
     Without `told` they have neither texts nor a history, for who measures what reads none."""
     started = time.perf_counter()
     conn = await asyncpg.connect(dsn)
-    states, now = list(LIFE), datetime.now(UTC) - timedelta(seconds=1)
+    now = datetime.now(UTC) - timedelta(seconds=1)
     await conn.execute("set session_replication_role = replica")  # every reference holds, as the rows are made
-    await conn.execute(POINTS)
-    await conn.copy_records_to_table("point", records=_points(count))
     await conn.execute(ORGANISATIONS, DISTRICT, FIRST_ORGANISATION, ORGANISATIONS_OF)
-    asked = (DISTRICT, now, states, district.CATEGORIES, district.FIRST_MEMBER, FIRST_ORGANISATION, ORGANISATIONS_OF)
-    await conn.execute(ISSUES, *asked)
-    await conn.execute(SPANS, DISTRICT, now, states)
+    await write_issues(conn, count, now)
     if told:
         await _tell(conn)
     await conn.execute("vacuum analyze")
     await conn.close()
     return time.perf_counter() - started
+
+
+async def write_issues(conn: asyncpg.Connection, count: int, now: datetime) -> None:
+    """Write issues with their spans beside organisations that are there."""
+    states = list(LIFE)
+    await conn.execute(POINTS)
+    await conn.copy_records_to_table("point", records=_points(count))
+    asked = (DISTRICT, now, states, district.CATEGORIES, district.FIRST_MEMBER, FIRST_ORGANISATION, ORGANISATIONS_OF)
+    await conn.execute(ISSUES, *asked)
+    await conn.execute(SPANS, DISTRICT, now, states)
 
 
 async def _tell(conn: asyncpg.Connection) -> None:

@@ -16,7 +16,7 @@ from api.app import create_app
 from api.assessments import shipped_instruments
 from api.settings import Settings
 from surveys.history import Actor
-from tests import doorsteps, services_at_hand, time_banking
+from tests import doorsteps, rating_rounds, services_at_hand, time_banking
 from tests.conftest import ADMINISTRATOR, AUDITOR, DISTRICT, LEADER, MEMBER, NOW, RING, WORKER, Person, Server
 from tests.web import points_town, town
 from tests.web.accessible import violations
@@ -52,6 +52,9 @@ PAGES = {
     "/campaigns/{campaign:str}/coverage": Visit(ADMINISTRATOR, "/campaigns/winter/coverage"),
     "/questionnaires": Visit(ADMINISTRATOR, "/questionnaires"),
     "/questionnaires/{questionnaire:str}/{version:str}": Visit(MEMBER, "/questionnaires/shop/{version}"),
+    "/assessments": Visit(MEMBER, "/assessments"),
+    "/assessments/rounds/new": Visit(ADMINISTRATOR, "/assessments/rounds/new"),
+    "/assessments/rounds/{round:uuid}": Visit(ADMINISTRATOR, f"/assessments/rounds/{UUID(int=700)}"),
     "/assessments/instruments": Visit(ADMINISTRATOR, "/assessments/instruments"),
     "/assessments/instruments/{instrument:str}/{version:str}": Visit(MEMBER, "/assessments/instruments/member/2026.1"),
     "/desk": Visit(WORKER, "/desk/"),
@@ -141,6 +144,10 @@ async def house(server: Server, template: str) -> AsyncIterator[tuple[str, str]]
         await shipped_questionnaires.install(conn, DISTRICT, Actor("program", "test"), NOW)
         await shipped_instruments.install(conn, DISTRICT, Actor("program", "test"), NOW)
     await time_banking.settle(conn)
+    await rating_rounds.publish(conn)
+    opened = NOW - 20 * rating_rounds.DAY
+    await rating_rounds.held(conn, opened, NOW, id=str(UUID(int=700)), name=f"三季度考核{town.MARKUP[0]}")
+    await rating_rounds.held(conn, NOW - rating_rounds.DAY, NOW, id=str(UUID(int=701)))
     version = await conn.fetchval("select version from questionnaire_version where questionnaire = 'shop'")
     await conn.close()
     async with served(Settings(database_url=dsn, pool_size=4)) as address:
