@@ -91,10 +91,11 @@ def main(context: click.Context) -> None:
         "members": "api.cli.members:members",
         "premises": "api.cli.premises:premises",
         "questionnaire": "api.cli.questionnaires:questionnaire",
+        "instrument": "api.cli.instruments:instrument",
     },
 )
 def import_group() -> None:
-    """Bring in communities, categories, holidays, members, doors, questionnaires, or a ledger of issues."""
+    """Bring in communities, categories, holidays, members, doors, questionnaires, scorecards, or a ledger of issues."""
 
 
 @click.group("members", cls=Commands, places={"invite": "api.cli.invitations:invite"})

@@ -3,16 +3,21 @@
 import csv
 import io
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import asyncpg
+import msgspec
 import pytest
 import python_calamine as calamine
 import xlsxwriter
+from click.testing import CliRunner, Result
 
 from api import instrument_files
 from api.assessments import instrument_maker, instrument_words, shipped_instruments
 from api.assessments.shipped_instruments import NAMES
+from api.cli.instruments import instrument
+from api.settings import Settings
 from surveys.assessments.instrument_faults import Fault, InstrumentUnusable
 from surveys.assessments.instrument_sheets import COLUMNS, SHEETS, sheets_of
 from surveys.assessments.instruments import Instrument
@@ -330,4 +335,25 @@ async def test_shipped_scorecards_are_published_once_and_never_over_one_s_own(cl
 def test_a_version_is_the_same_by_what_it_says() -> None:
     made: Instrument = shipped_instruments.instrument("window")
     assert instrument_files.read(as_csv(book("window")).encode()).digest() == made.digest()
-    assert DISTRICT
+    assert msgspec.structs.replace(made, name={"zh": "别的"}).digest() != made.digest()
+
+
+def run(dsn: str, *arguments: str, district: int = DISTRICT) -> Result:
+    return CliRunner().invoke(instrument, [*arguments, "--district", str(district)], obj=Settings(database_url=dsn))
+
+
+def test_the_command_publishes_and_tells_faults_in_both_languages(dsn: str, tmp_path: Path) -> None:
+    path = tmp_path / "党员.csv"
+    path.write_text(as_csv(book()), encoding="utf-8")
+    assert "member 2026.1: published" in run(dsn, str(path)).output
+    assert "nothing changed" in run(dsn, str(path)).output
+    path.write_text(as_csv(spoilt("items", 4, text="换了")), encoding="utf-8")
+    assert "换一个版本号" in run(dsn, str(path)).output
+    path.write_text(as_csv(spoilt("items", 4, maximum="0")), encoding="utf-8")
+    failed = run(dsn, str(path))
+    assert failed.exit_code == 1
+    assert "列 满分" in failed.output
+    assert "column maximum" in failed.output
+    assert "window 2026.1: published" in run(dsn, "--shipped").output
+    assert "Name a FILE" in run(dsn).output
+    assert "没有这个区" in run(dsn, "--shipped", district=1).output
