@@ -102,7 +102,8 @@ def sheets_of(instrument: Instrument) -> Sheets:
             "groups",
             [
                 {"group": group, "weight": plain(one.weight), "least": str(one.least)}
-                for group, one in instrument.groups.items()
+                for group in GROUP_WORDS
+                if (one := instrument.groups.get(group))
             ],
         ),
         "stars": _sheet(
