@@ -62,7 +62,7 @@ async def begin(conn: Connection, district: int, round_: UUID, attempt: UUID) ->
     return Computation(**row) if row else None
 
 
-class _Work(Struct, frozen=True):
+class Work(Struct, frozen=True):
     """What every batch needs."""
 
     conn: Connection
@@ -84,12 +84,12 @@ async def work_out(conn: Connection, district: int, round_: UUID, attempt: UUID,
     found = await rounds.one(conn, district, round_)
     if found.cancelled_at is not None:
         return 0
-    work = await _prepared(conn, found, computation, attempt)
+    work = await prepared(conn, found, computation, attempt)
     done, last, digest = computation.done, computation.reckoned, computation.digest or NO_DIGEST
-    while batch := await _subjects(work, last):
-        rows, digest = await _reckoned(work, batch, digest)
+    while batch := await subjects_after(work, last):
+        rows, digest = await reckoned(work, batch, digest)
         async with conn.transaction():
-            await _add(work, rows, batch[-1], digest)
+            await add(work, rows, batch[-1], digest)
         done, last = done + len(batch), batch[-1]
     async with conn.transaction():
         await _rank(work)
@@ -103,7 +103,8 @@ where district = $1 and round = $2 and state = 'upheld' and decided_at <= $3 gro
 """
 
 
-async def _prepared(conn: Connection, found: Round, computation: Computation, attempt: UUID) -> _Work:
+async def prepared(conn: Connection, found: Round, computation: Computation, attempt: UUID) -> Work:
+    """All that the batches of a computation have in common, the facts of everybody among it."""
     instrument = await instruments.of_version(conn, found.district, found.instrument, found.instrument_version)
     zone = await rounds.zone_of(conn, found.district)
     taken = None
@@ -114,7 +115,7 @@ async def _prepared(conn: Connection, found: Round, computation: Computation, at
             )
     upheld = await conn.fetch(UPHELD, found.district, found.id, computation.taken_at)
     appealed = {row["subject"]: row["points"] for row in upheld}
-    return _Work(conn, found, scoring.plan(instrument), computation.version, attempt, taken, appealed)
+    return Work(conn, found, scoring.plan(instrument), computation.version, attempt, taken, appealed)
 
 
 SUBJECTS = """
@@ -131,12 +132,13 @@ where district = $1 and round = $2 and version = 1 and subject = any($3::uuid[])
 """
 
 
-async def _subjects(work: _Work, after: UUID | None) -> list[UUID]:
+async def subjects_after(work: Work, after: UUID | None) -> list[UUID]:
+    """The next subjects, in the order of their ids."""
     rows = await work.conn.fetch(SUBJECTS, work.found.district, work.found.id, after, AT_ONCE)
     return [row["subject"] for row in rows]
 
 
-async def _reckoned(work: _Work, batch: Sequence[UUID], digest: bytes) -> tuple[list[tuple[Any, ...]], bytes]:
+async def reckoned(work: Work, batch: Sequence[UUID], digest: bytes) -> tuple[list[tuple[Any, ...]], bytes]:
     """The results of some subjects as rows, and the digest that goes on over them."""
     asked = (work.found.district, work.found.id, batch)
     ratings: dict[UUID, list[tuple[Group, list[int | None]]]] = {}
@@ -165,7 +167,7 @@ COLUMNS = (
 
 
 def _row(
-    work: _Work, subject: UUID, ratings: Sequence[tuple[Group, list[int | None]]], known: list[int | None]
+    work: Work, subject: UUID, ratings: Sequence[tuple[Group, list[int | None]]], known: list[int | None]
 ) -> tuple[Any, ...]:
     appealed = work.appealed.get(subject, {})
     result = scoring.score_tallies(work.plan, scoring.tally(ratings), facts.values(known), appealed)
@@ -188,7 +190,7 @@ where district = $1 and round = $2 and version = $3 and attempt = $4 and ready_a
 """
 
 
-async def _add(work: _Work, rows: Sequence[tuple[Any, ...]], last: UUID, digest: bytes) -> None:
+async def add(work: Work, rows: Sequence[tuple[Any, ...]], last: UUID, digest: bytes) -> None:
     """Keep some results, unless somebody else is at it by now. Raises NoLongerWanted."""
     key = (work.found.district, work.found.id, work.version, work.attempt)
     if not await work.conn.fetchval(PROGRESS, *key, len(rows), last, digest):
@@ -206,7 +208,7 @@ where r.district = $1 and r.round = $2 and r.version = $3 and r.subject = s.subj
 """
 
 
-async def _rank(work: _Work) -> None:
+async def _rank(work: Work) -> None:
     key = (work.found.district, work.found.id, work.version)
     reached = [
         Reached(row["subject"], row["percent"], tuple(row["headings"]))
@@ -230,7 +232,7 @@ where district = $1 and round = $2 and version = $3 and attempt = $4 and ready_a
 """
 
 
-async def _finish(work: _Work, computation: Computation, done: int, digest: bytes, now: datetime) -> None:
+async def _finish(work: Work, computation: Computation, done: int, digest: bytes, now: datetime) -> None:
     found = work.found
     key = (found.district, found.id, work.version, work.attempt)
     if not await work.conn.fetchval(READY, *key, now, done, digest or hashlib.sha256().digest()):
