@@ -1,13 +1,13 @@
 """The page on which slips are made for the people: each has a code, and its QR code, by which one rates once."""
 
-from typing import Any
+from typing import Annotated, Any
 from urllib.parse import quote
 from uuid import UUID, uuid4
 
 import asyncpg
 from litestar import Request, get, post
 from litestar.di import NamedDependency
-from litestar.params import FromPath
+from litestar.params import FromPath, QueryParameter
 from litestar.response import Template
 from msgspec import Struct
 
@@ -18,7 +18,7 @@ from api.documented_problems import REFUSES
 from api.issues import refuse_unfit
 from api.settings import Settings
 from api.sign_in import NOT_KEPT
-from surveys.assessments import rating_context, ratings, round_codes
+from surveys.assessments import rating_context, ratings, round_codes, rounds
 from surveys.assessments.ratings import Sheet
 from surveys.assessments.round_codes import CodesWanted
 from surveys.people import District, Reader
@@ -26,6 +26,7 @@ from surveys.refusals import Invalid
 
 PATH = "/assessments/rounds/{round:uuid}/people/{subject:uuid}"
 USUAL = 8  # slips of one sheet of A4
+SHOWN = 100  # of those who are rated; others are found by name
 
 
 class CountUnfit(Invalid):
@@ -39,6 +40,30 @@ class Slip(Struct, frozen=True):
 
     code: str
     picture: str
+
+
+@get("/assessments/rounds/{round:uuid}/people", include_in_schema=False)
+async def people_page(
+    request: Request[Reader, Any, Any],
+    conn: NamedDependency[asyncpg.Connection],
+    reader: NamedDependency[Reader],
+    district: NamedDependency[District],
+    clock: NamedDependency[Clock],
+    round: FromPath[UUID],  # noqa: A002
+    find: Annotated[str, QueryParameter(max_length=100)] = "",
+) -> Template:
+    """Whom the people rate in a round, to make slips for them or type in papers."""
+    refuse_unfit(request, ("find", "lang"))
+    organised = await rounds.organised(conn, reader, round)
+    page = await rating_context.by_people(conn, organised, find.strip(), SHOWN)
+    context = {
+        **shell.context(request, reader, district, here="assessments"),
+        "round": organised.round,
+        "now": clock(),
+        "page": page,
+        "find": find.strip(),
+    }
+    return Template("assessments/peoples_ratings.html", context=context, headers=dict(NOT_KEPT))
 
 
 @get(PATH, include_in_schema=False)
@@ -97,4 +122,4 @@ def _count(given: object) -> int:
     return int(text)
 
 
-ROUTES = [slips_page, make_slips]
+ROUTES = [people_page, slips_page, make_slips]

@@ -232,7 +232,13 @@ async def test_the_people_rate_once_by_a_code_that_they_scan(house: House, brows
 async def test_slips_are_made_printed_and_scanned(house: House, browser: Browser) -> None:
     path = f"/assessments/rounds/{house.round}/people/{MEMBER.id}"
     async with visiting(browser, house.site, **DESK) as visitor:
-        page = await come_in(visitor, ORGANISER, path)
+        page = await come_in(visitor, ORGANISER, f"/assessments/rounds/{house.round}/people")
+        await page.fill("#find", "王走")
+        await page.press("#find", "Enter")
+        await expect(page.locator(".score-items li")).to_have_count(1)
+        await clean(page)
+        await picture(page, "peoples-ratings", full=False)
+        await page.click(".score-way")
         await clean(page)
         await page.evaluate("document.querySelector('#count').removeAttribute('max')")  # the server has a bound, too
         await page.fill("#count", "900")
@@ -248,6 +254,9 @@ async def test_slips_are_made_printed_and_scanned(house: House, browser: Browser
         await page.goto(f"{house.site}{path}?lang=en")
         await clean(page)
         await expect(page.locator("main")).to_contain_text("3 codes made, 0 used")
+        await page.goto(f"{house.site}/assessments/rounds/{house.round}/people?lang=en&find=nobody")
+        await expect(page.locator(".empty")).to_contain_text("Nobody is found")
+        await clean(page)
         await page.goto(f"{house.site}/rate#{code}")
         await expect(page.locator("#rating")).to_be_visible()
     async with visiting(browser, house.site, **PHONE) as visitor:
