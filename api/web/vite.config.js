@@ -99,6 +99,7 @@ export default defineConfig({
         reports: 'src/reports.ts',
         services: 'src/services.ts',
         cards: 'src/desk/cards.ts',
+        ballots: 'src/ballots.ts',
         rules: 'src/desk/rules.ts',
         imports: 'src/desk/imports.ts',
         openapi: 'src/openapi.ts',

@@ -356,3 +356,20 @@ async def _tell(
         request=request,
     )
     await history.append(conn, [told], written)
+
+
+async def possible(conn: Connection, reader: Reader, commitment: UUID) -> list[Move]:
+    """The moves that a reader can make now, for a page that offers them."""
+    found = await conn.fetchrow(LOCK.removesuffix(" for update"), reader.district, commitment)
+    if found is None:
+        return []
+    row, reach = CommitmentRow(**found), await _within(conn, reader)
+    moves: list[Move] = []
+    for each, (states, _) in MOVES.items():
+        try:
+            _refuse_who_may_not(reader, row, reach, each)
+        except NotAllowed:
+            continue
+        if row.state in states:
+            moves.append(each)
+    return moves

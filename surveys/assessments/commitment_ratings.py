@@ -157,3 +157,23 @@ def _event(district: int, id_: UUID, actor: Actor, facts: Row, request: bytes, n
         facts=facts,
         request=request,
     )
+
+
+async def possible(conn: Connection, reader: Reader, commitment: UUID, now: datetime) -> list[RatedBy]:
+    """As what a reader can rate a commitment now, for a page that offers it."""
+    found = await conn.fetchrow(LOCK.removesuffix(" for share"), reader.district, commitment)
+    if found is None:
+        return []
+    row = _Row(**found)
+    overdue = row.state == "standing" and row.due_at <= now
+    if row.state != "done" and not overdue:
+        return []
+    ways: list[RatedBy] = ["self", "leader"] if row.state == "done" else ["leader"]
+    may: list[RatedBy] = []
+    for each in ways:
+        try:
+            await _refuse_who_may_not(conn, reader, row, each)
+        except NotAllowed:
+            continue
+        may.append(each)
+    return may

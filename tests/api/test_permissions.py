@@ -854,6 +854,11 @@ ROUTES: dict[str, Row] = {
     "GET /api/assessments/commitments/{thing:uuid}/photos/{sha256:str}": Row(ok=404),
     "GET /api/assessments/commitments/{thing:uuid}/photos/{sha256:str}/thumbnail": Row(ok=404),
     # ballots: slips for whoever holds one; the rest by who looks after organisations, and by who is on the roll
+    "GET /assessments/commitments": Row(),
+    "GET /assessments/commitments/{commitment:uuid}": Row(ok=404),
+    "GET /assessments/ballots": Row(),
+    "GET /assessments/ballots/{ballot:uuid}": Row(ok=404),
+    "GET /assessments/ballots/{ballot:uuid}/vote": Row(ok=404),
     "GET /ballot": public(200),
     "POST /ballot/form": public(400),  # of an empty body
     "POST /ballot/votes": public(400),

@@ -41,6 +41,8 @@ PAGES = {
     "/second-factor": Visit(WORKER, "/second-factor"),
     "/account": Visit(ADMINISTRATOR, "/account"),
     "/ballot": Visit(None, "/ballot"),
+    "/assessments/commitments": Visit(ADMINISTRATOR, "/assessments/commitments"),
+    "/assessments/ballots": Visit(ADMINISTRATOR, "/assessments/ballots"),
     "/audit": Visit(AUDITOR, "/audit"),
     "/people": Visit(ADMINISTRATOR, "/people"),
     "/people/new": Visit(ADMINISTRATOR, "/people/new"),
@@ -88,6 +90,8 @@ PAGES = {
     ),
 }
 ELSEWHERE = {
+    "/assessments/commitments/{commitment:uuid}",
+    "/assessments/ballots/{ballot:uuid}",
     "/card",
     "/maps/issues",
     "/reports/{report:uuid}",
