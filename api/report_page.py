@@ -184,6 +184,10 @@ def _opening(figures: Figures, language: str) -> dict[str, str]:
         "overdue": issues.address(msgspec.structs.replace(at_its_end, overdue=True), page=True),
         **{line.rate: issues.address(reported, rate=line.rate, page=True) for line in figures.rates},
     }
+    if figures.services is not None and figures.scope.kind != "street":
+        days = {"stands": "held", "from": figures.first.isoformat(), "to": figures.last.isoformat()}
+        within = {"community": figures.scope.code} if figures.scope.kind == "community" else {}
+        lists["services"] = f"/volunteering/services?{urlencode(days | within)}"
     return {name: href + tail for name, href in lists.items()}
 
 

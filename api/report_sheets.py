@@ -323,6 +323,18 @@ class _Words:
             self.count_row(self.gettext("Resolved in the period, whenever reported"), figures.resolved),
             self.count_row(self.gettext("Open at its end"), figures.open),
             self.count_row(self.gettext("of these overdue"), figures.overdue),
+            *self.of_services(),
+        ]
+
+    def of_services(self) -> list[CountRow]:
+        """What volunteers did, where they did something."""
+        services = self.figures.services
+        if services is None:
+            return []
+        return [
+            self.count_row(self.gettext("Volunteers' services held"), services.held),
+            self.count_row(self.gettext("Hours served at them"), services.hours),
+            self.count_row(self.gettext("Persons helped by them"), services.helped),
         ]
 
     def count_row(self, name: str, count: Count) -> CountRow:

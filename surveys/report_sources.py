@@ -47,8 +47,11 @@ from surveys.reports import (
     PlaceLine,
     RateLine,
     Scope,
+    ServiceCounts,
     Share,
 )
+from surveys.volunteering import service_figures
+from surveys.volunteering.service_figures import Held
 
 MOST_CAMPAIGNS = 5
 NOBODY = UUID(int=0)
@@ -80,6 +83,7 @@ class Side(Struct, frozen=True, kw_only=True):
     reported: Mapping[str | None, Standing]  # where that stood
     standing: Mapping[str | None, Standing]  # where all that there was stood
     resolved: Mapping[str | None, int]  # in it
+    services: Mapping[str | None, Held]  # held in it
 
 
 class Late(Struct, frozen=True):
@@ -183,6 +187,9 @@ async def _side(conn: Connection, district: District, within: Filters, period: P
         reported={one.community: one for one in stood},
         standing={one.community: one for one in standing},
         resolved=await _resolved(conn, district, at_its_end, period, known_at),
+        services=await service_figures.by_community(
+            conn, district.district, period.begins(zone), period.ends(zone), known_at
+        ),
     )
 
 
@@ -349,6 +356,7 @@ async def brief(conn: Connection, sources: Sources, scope: Scope, version: int) 
         cases=report_cases.chosen(sources.cases, scope, members),
         changes=report_changes.found(rate_lines, open_, overdue, places, categories),
         map=_map(sources, scope, members),
+        services=_services(now, before, members),
     )
 
 
@@ -365,6 +373,17 @@ def _members(sources: Sources, scope: Scope) -> Sequence[str | None]:
 
 def _sum(counts: Mapping[str | None, int], members: Sequence[str | None]) -> int:
     return sum(counts.get(code, 0) for code in members)
+
+
+def _services(now: Side, before: Side, members: Sequence[str | None]) -> ServiceCounts | None:
+    held, earlier = ([side.services[code] for code in members if code in side.services] for side in (now, before))
+    if not held and not earlier:
+        return None
+    return ServiceCounts(
+        held=Count(sum(one.services for one in held), sum(one.services for one in earlier)),
+        hours=Count(sum(one.minutes for one in held) // 60, sum(one.minutes for one in earlier) // 60),
+        helped=Count(sum(one.helped for one in held), sum(one.helped for one in earlier)),
+    )
 
 
 def _standing(counts: Mapping[str | None, Standing], members: Sequence[str | None], group: str) -> int:

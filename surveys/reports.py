@@ -167,6 +167,14 @@ class MapFigures(Struct, frozen=True):
     areas: list[Coloured]
 
 
+class ServiceCounts(Struct, frozen=True, kw_only=True):
+    """Volunteers' services that were held in the period, the whole hours served at them, and persons helped."""
+
+    held: Count
+    hours: Count
+    helped: Count
+
+
 class Figures(Struct, frozen=True, kw_only=True):
     """All that a brief says."""
 
@@ -195,12 +203,13 @@ class Figures(Struct, frozen=True, kw_only=True):
     cases: list[Case]
     changes: list[Change]
     map: MapFigures | None
+    services: ServiceCounts | None = None  # where none was held, in this period and the one before
 
     @property
     def empty(self) -> bool:
         """Whether there is nothing to tell."""
         counts = (self.reported, self.solved, self.resolved, self.open, self.overdue)
-        return not self.coverage and all(count == Count(0, 0) for count in counts)
+        return not self.coverage and not self.services and all(count == Count(0, 0) for count in counts)
 
     def issues(self) -> Iterable[IssueLine]:
         """Every issue that it names."""

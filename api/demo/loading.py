@@ -18,7 +18,7 @@ from asyncpg import Connection
 from api import holiday_lists, shipped_questionnaires
 from api.assessments import shipped_instruments
 from api.category_lists import read_drafts
-from api.demo import answers, doors, people, places, points, register, volunteering
+from api.demo import answers, doors, people, places, points, register, services, volunteering
 from api.demo.doors import Filed
 from api.demo.lives import Desk, Found, Life, live
 from api.demo.people import Population
@@ -122,17 +122,18 @@ async def load(
     await _record(conn, lives, report)
     await take_turns(conn, atlas, ring, desks(DISTRICT, invented.everybody), lives, days)
     await _leave_contacts(conn, ring, [life.issue for life in lives])
-    await _volunteer(conn, ring, invented, days)
+    await _volunteer(conn, ring, atlas, invented, days)
     await points.load(conn, DISTRICT, invented.everybody, days.first - timedelta(days=55), today)
     shown = {row["card"] for row in await conn.fetch(SHOWN_DOORS, DISTRICT)}
     return {card.number: card.token for card in given if card.number in shown}
 
 
-async def _volunteer(conn: Connection, ring: KeyRing, invented: Invented, days: Workdays) -> None:
+async def _volunteer(conn: Connection, ring: KeyRing, atlas: Atlas, invented: Invented, days: Workdays) -> None:
     """The teams of those who serve, and what came of it."""
     [desks_] = await conn.fetch(SHOWN, DISTRICT, workflow.OPEN)
     founded_at = days.first - timedelta(days=60)
-    await volunteering.load(conn, ring, DISTRICT, invented.everybody, invented.places, desks_, founded_at)
+    teams = await volunteering.load(conn, ring, DISTRICT, invented.everybody, invented.places, desks_, founded_at)
+    await services.load(conn, DISTRICT, atlas, teams, days)
 
 
 # The doors with the most to see: somebody is asked how it went, other things are under way, others are done.

@@ -7,7 +7,9 @@ from uuid import UUID, uuid4
 import asyncpg
 import pytest
 
+from surveys import people, report_periods, report_sources
 from surveys.contact_cards import NewCard
+from surveys.reports import Count, Scope, ServiceCounts
 from surveys.volunteering import service_return_visits
 from tests import cards, photographs, services_at_hand
 from tests.api.test_resident_page import scan, seen
@@ -16,6 +18,7 @@ from tests.conftest import (
     DISTRICT,
     MEMBER,
     NEAR,
+    NEXT,
     NOW,
     OTHER_WORKER,
     STRANGER,
@@ -183,6 +186,28 @@ async def test_silence_ends_the_question_and_an_answer_may_still_come_for_a_whil
     clock.forward(days=11)
     late = await by_card(client, card, answer, {"id": str(uuid4()), **body})
     refused(late, 409, "answer_too_late")
+
+
+async def test_a_brief_tells_what_was_held_and_opens_the_list_that_it_counts(
+    client: Client, conn: asyncpg.Connection, clock: TestClock
+) -> None:
+    service = await announce(client, conn)
+    clock.now = BEGINS + timedelta(hours=3)
+    path = f"services/{service['id']}"
+    reported = await ask(client, LEADS, f"{path}/report", report([], {LEADING: 2, SERVING: 1.5}, service["version"]))
+    await ask(client, LEADS, f"{path}/confirmation", version(reported))
+    district = await people.district(conn, DISTRICT)
+    assert district is not None
+    known_at = NOW + timedelta(days=10)
+    week = report_periods.around("week", BEGINS.astimezone(district.zone).date())
+    for kind, code in (("district", str(DISTRICT)), ("community", NEAR), ("community", NEXT)):
+        scope = Scope(kind=kind, code=code, name="")  # type: ignore[arg-type]
+        sources = await report_sources.gathered(conn, district, week, known_at)
+        figures = await report_sources.brief(conn, sources, scope, 1)
+        expected = ServiceCounts(held=Count(1, 0), hours=Count(3, 0), helped=Count(12, 0))
+        assert figures.services == (None if code == NEXT else expected)
+    days = {"from": week.first.isoformat(), "to": week.last.isoformat()}
+    assert (await read(client, STRANGER, SERVICES, stands="held", community=NEAR, **days))["total"] == 1
 
 
 # --- changed and cancelled
