@@ -37,7 +37,7 @@ Where does it go? `app` puts everything together; one file per noun answers for 
 - briefs: `reports` (their routes) `report_page` `report_making` (by schedule and when asked) `report_sheets` (figures
   in words) `report_files` `report_maker` (the process that sets them) `report_word` `report_template_rules`
 - tables that come in: `imports` (through a page) `list_imports` `tables` `point_files` (GeoJSON) `category_lists`
-  `holiday_lists` `member_files` `ledgers` `premises_files` `premises_reports`
+  `holiday_lists` `member_files` `volunteer_files` `ledgers` `premises_files` `premises_reports`
 - and go out: `exports` `figure_exports` (rates and coverage) `export_tables` `figure_tables` `round_tables`
   `time_statement_table`
   `history_table` (what is asked for) `export_columns` `export_sql` (as PostgreSQL writes them) `export_making`

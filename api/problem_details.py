@@ -201,6 +201,12 @@ TEXTS: Mapping[str, Text] = {
     "hours_unusable": Text(
         422, "时段 {starts}–{ends} 应先开始后结束", "Hours must end after they begin: {starts} to {ends}"
     ),
+    "area_not_yours": Text(
+        403,
+        "服务队的服务范围应在您的社区内，至少选一个社区",
+        "A team serves within your communities, and at least in one of them",
+    ),
+    "not_sure": Text(422, "请先确认：注销后不能恢复", "Please say that you are sure: nothing of it comes back"),
     "has_an_account": Text(
         409, "党员用自己的账号登录，不需要个人链接", "Members sign in with their account, and need no personal link"
     ),

@@ -91,11 +91,12 @@ def main(context: click.Context) -> None:
         "members": "api.cli.members:members",
         "premises": "api.cli.premises:premises",
         "questionnaire": "api.cli.questionnaires:questionnaire",
+        "volunteers": "api.cli.volunteers:volunteers",
         "instrument": "api.cli.instruments:instrument",
     },
 )
 def import_group() -> None:
-    """Bring in communities, categories, holidays, members, doors, questionnaires, scorecards, or a ledger of issues."""
+    """Bring in communities, categories, holidays, members, doors, questionnaires, scorecards, volunteers, a ledger."""
 
 
 @click.group("members", cls=Commands, places={"invite": "api.cli.invitations:invite"})

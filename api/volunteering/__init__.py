@@ -1,6 +1,8 @@
 """The doors of volunteering: teams, services, the time bank, points, and the public board.
 
-- `me` (a volunteer's own page, of sections) `passes` (whose it is: by session or by personal link)
+- `teams` `volunteers` `team_pages` `week_words`
+- `me` (a volunteer's own page, of sections) `my_data` (what is kept on them) `passes` (whose it is: by session or by
+  personal link)
 - `points` `models` (over HTTP) `points_pages` `rules_form` `models_page` `my_points` (a section of one's own page)
 - the public board: `board` `board_content` `kept_answers` (made once); in words: `kinds` `months`
 - `time_bank` (for those who look after volunteers) `time_files` (statements) `time_own` (what volunteers do by
@@ -17,19 +19,27 @@ from api.volunteering import (
     me,
     models,
     models_page,
+    my_data,
     my_services,
     passes,
     points,
     points_pages,
     service_pages,
     services,
+    team_pages,
+    teams,
     time_bank,
     time_files,
     time_own,
     time_pages,
+    volunteers,
 )
 
 ROUTES: list[Any] = [
+    *teams.ROUTES,
+    *volunteers.ROUTES,
+    *team_pages.ROUTES,
+    *my_data.ROUTES,
     *passes.ROUTES,
     *me.ROUTES,
     *services.ROUTES,

@@ -22,7 +22,7 @@ from api.auth import PUBLIC, Clock
 from api.limits import few_pages
 from api.pages import TEMPLATES
 from api.sign_in import NOT_KEPT
-from api.volunteering import my_points, my_services, passes, time_section
+from api.volunteering import my_data, my_points, my_services, passes, time_section
 from api.volunteering.passes import Me, NotAVolunteer, PassOver
 from surveys import people
 from surveys.people import District
@@ -65,14 +65,19 @@ async def my_page(
     around = await _around(request, conn, me, now)
     name = (await volunteers.named(conn, me.district, [me.volunteer], public=False))[me.volunteer]
     number = await conn.fetchval(volunteers.NUMBER_OF, me.district, me.volunteer)
+    own = {**around, **await my_data.load(conn, me, request.app.state.ring)}
     sections = [(section.name, await _section(conn, section, me, now, around)) for section in SECTIONS]
+    sections += [(anchor, _rendered(template, own)) for anchor, template in my_data.TEMPLATES.items()]
     context = {**around, "sections": sections, "name": name, "number": number}
     return Template("volunteering/me.html", context=context, headers=dict(NOT_KEPT))
 
 
+def _rendered(template: str, context: Mapping[str, Any]) -> Markup:
+    return Markup(TEMPLATES.engine_instance.get_template(template).render(context))  # noqa: S704 - a template of ours
+
+
 async def _section(conn: Connection, section: Section, me: Me, now: datetime, around: Mapping[str, Any]) -> Markup:
-    template = TEMPLATES.engine_instance.get_template(section.template)
-    return Markup(template.render({**around, **await section.load(conn, me, now)}))  # noqa: S704 - a template of ours
+    return _rendered(section.template, {**around, **await section.load(conn, me, now)})
 
 
 async def _around(request: Request[Any, Any, Any], conn: Connection, me: Me | None, now: datetime) -> dict[str, Any]:

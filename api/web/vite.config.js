@@ -93,6 +93,7 @@ export default defineConfig({
         premises: 'src/premises.ts',
         personal_link: 'src/personal_link.ts',
         rating: 'src/assessments/rating.ts',
+        volunteer: 'src/volunteer.ts',
         places: 'src/desk/places.ts',
         dashboards: 'src/dashboards/main.ts',
         rates: 'src/dashboards/rates.ts',

@@ -6,7 +6,8 @@ long as they like. From low to high:
 - `standing` (who looks after which team)
 - `repeats` (of a request) `skills` (and hours) `volunteer_phones` `volunteers` (registered, and what to call them)
   `volunteer_changes` `volunteer_passes` (personal links) `team_members` (joining, leaving) `endings`
-- `teams` (founded) `team_changes` `team_lists` `volunteer_lists`
+- `teams` (founded) `team_changes` `team_lists` `volunteer_lists` `own_records` (what is kept on one)
+  `volunteer_imports`
 - the time bank: `time_rules` `time_ledger` (entries, written once) `time_accounts` `time_claims` (what was served, as
   it is said) `time_bank` (earned, passed on, corrected) `time_sums` `time_statements`
 - services: `service_rows` (as they are kept) `service_volunteers` (who serves) `bookings` (and the waiting list)

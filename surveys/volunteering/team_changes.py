@@ -1,5 +1,6 @@
 """Volunteer teams change: what they are called and do, who leads them, where they belong; and they are closed."""
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Annotated
 from uuid import UUID
@@ -10,10 +11,10 @@ from msgspec import Meta, Struct
 from surveys import history
 from surveys.history import Actor, Row, request_digest, text_row
 from surveys.people import Reader
-from surveys.refusals import CannotGive, NotAllowed, NotFound, NothingChanges, StaleVersion, TextUnusable
+from surveys.refusals import NotAllowed, NotFound, NothingChanges, StaleVersion, TextUnusable, UnknownOrganisation
 from surveys.volunteering import repeats, standing, team_members, teams
 from surveys.volunteering.team_members import Membership, TeamClosed
-from surveys.volunteering.teams import LONGEST_NAME, About, Areas, Changed, Kind, Name, TeamArea
+from surveys.volunteering.teams import LONGEST_NAME, About, AreaNotYours, Changed, Codes, Kind, Name, TeamArea
 
 
 class TeamChange(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -26,7 +27,18 @@ class TeamChange(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, 
     kind: Kind | None = None
     organisation: UUID | None = None
     leader: UUID | None = None
-    areas: Areas | None = None
+    communities: Codes | None = None
+    streets: Codes | None = None
+
+    def areas(self, kept: Iterable[TeamArea]) -> list[TeamArea]:
+        """Where the team is to serve from now on; what is not asked for stays as it is kept."""
+        there: dict[str, list[str]] = {"community": [], "street": []}
+        for area in kept:
+            there[area.kind].append(area.code)
+        return teams.areas(
+            there["community"] if self.communities is None else self.communities,
+            there["street"] if self.streets is None else self.streets,
+        )
 
 
 class TeamClosing(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -101,18 +113,16 @@ async def _refuse_who_may_not(conn: Connection, reader: Reader, row: Record, ask
     if stands.district:
         return
     if asked.organisation is not None and not {row["organisation"], asked.organisation} <= set(stands.organisations):
-        raise CannotGive("organisation", given=asked.organisation)
-    if asked.areas is None and asked.kind is None:
-        return
-    if row["organisation"] in stands.organisations:
+        raise UnknownOrganisation("organisation", given=asked.organisation)
+    kept = await _areas(conn, reader.district, row["id"])
+    serves = set(asked.areas(kept))
+    if (serves == kept and asked.kind is None) or row["organisation"] in stands.organisations:
         return
     if not stands.communities:
         raise NotAllowed
-    if asked.areas is not None:
-        kept = await _areas(conn, reader.district, row["id"])
-        teams.refuse_foreign_areas(stands, set(asked.areas) ^ kept)
-        if not asked.areas:
-            raise CannotGive("areas", given="")
+    teams.refuse_foreign_areas(stands, serves ^ kept)
+    if not serves:
+        raise AreaNotYours("communities", given="")
 
 
 FORGET_AREAS = "delete from volunteer_team_area where district = $1 and team = $2"
@@ -138,8 +148,9 @@ async def _apply(
         text, facts["text_digest"] = text_row(district, row["id"], version, {"name": name, "about": about}, now)
         facts["text_version"] = version
         texts.append(text)
-    if asked.areas is not None and set(asked.areas) != await _areas(conn, district, row["id"]):
-        areas = sorted(set(asked.areas))
+    kept = await _areas(conn, district, row["id"])
+    areas = asked.areas(kept)
+    if set(areas) != kept:
         await teams.refuse_unknown_areas(conn, district, areas)
         await conn.execute(FORGET_AREAS, district, row["id"])
         await teams.set_areas(conn, district, {row["id"]: areas})

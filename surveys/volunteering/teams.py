@@ -12,7 +12,6 @@ from surveys import history
 from surveys.history import Actor, Row, event_row, request_digest, text_row
 from surveys.people import Reader
 from surveys.refusals import (
-    CannotGive,
     Conflict,
     Invalid,
     NotAllowed,
@@ -28,6 +27,8 @@ LONGEST_NAME = 60  # characters
 LONGEST_ABOUT = 1_000
 MOST_AREAS = 200
 
+FIELDS = {"community": "communities", "street": "streets"}  # that say where a team serves
+
 Kind = Literal[
     "policy", "arts", "wellbeing", "technology", "jobs", "environment", "safety", "learning", "neighbours", "other"
 ]
@@ -39,6 +40,12 @@ class LeaderCannotSignIn(Invalid):
     """A leader has to sign in, and only members do."""
 
     code: ClassVar[str] = "leader_cannot_sign_in"
+
+
+class AreaNotYours(NotAllowed):
+    """Who works in a community says where a team serves within their communities, and leaves no team without one."""
+
+    code: ClassVar[str] = "area_not_yours"
 
 
 class UnknownVolunteer(Invalid):
@@ -53,14 +60,14 @@ class TeamNameTaken(Conflict):
     code: ClassVar[str] = "team_name_taken"
 
 
-class TeamArea(Struct, frozen=True, order=True, forbid_unknown_fields=True):
+class TeamArea(Struct, frozen=True, order=True):
     """A street or community that a team serves, by its code."""
 
     kind: Literal["street", "community"]
-    code: Annotated[str, Meta(min_length=1, max_length=100)]
+    code: str
 
 
-Areas = Annotated[tuple[TeamArea, ...], Meta(max_length=MOST_AREAS)]
+Codes = Annotated[tuple[Annotated[str, Meta(min_length=1, max_length=100)], ...], Meta(max_length=MOST_AREAS)]
 
 
 class TeamDraft(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -72,7 +79,18 @@ class TeamDraft(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, o
     organisation: UUID
     about: About = ""
     leader: UUID | None = None
-    areas: Areas = ()
+    communities: Codes = ()
+    streets: Codes = ()
+
+    def areas(self) -> list[TeamArea]:
+        """Where the team is to serve, each once."""
+        return areas(self.communities, self.streets)
+
+
+def areas(communities: Iterable[str], streets: Iterable[str]) -> list[TeamArea]:
+    """Communities and streets by their codes, each once and in order."""
+    every = {TeamArea("community", code) for code in communities} | {TeamArea("street", code) for code in streets}
+    return sorted(every)
 
 
 class Changed(Struct, frozen=True, kw_only=True):
@@ -109,10 +127,10 @@ async def found(conn: Connection, reader: Reader, draft: TeamDraft, now: datetim
         return Changed(id=draft.id, version=first["version"])
     stands = await standing.of_reader(conn, reader)
     _refuse_who_may_not_found(stands, draft)
-    areas = sorted(set(draft.areas))
+    serves = draft.areas()
     name = tidy(draft.name, "name", LONGEST_NAME)
     await refuse_name(conn, reader.district, draft.organisation, name, None)
-    await refuse_unknown_areas(conn, reader.district, areas)
+    await refuse_unknown_areas(conn, reader.district, serves)
     await refuse_no_leader(conn, reader.district, draft.leader)
     new = NewTeam(
         id=draft.id,
@@ -122,7 +140,7 @@ async def found(conn: Connection, reader: Reader, draft: TeamDraft, now: datetim
         kind=draft.kind,
         organisation=draft.organisation,
         leader=draft.leader,
-        areas=areas,
+        areas=serves,
         request=request_digest(draft),
     )
     await write(conn, reader.district, [new], actor, now)
@@ -137,20 +155,20 @@ def _refuse_who_may_not_found(stands: Standing, draft: TeamDraft) -> None:
     organisation for their communities."""
     if stands.district or draft.organisation in stands.organisations:
         return
-    if not stands.communities:
+    if not stands.communities and not stands.organisations:
         raise NotAllowed
-    if draft.organisation != stands.reader.organisation:
+    if not stands.communities or draft.organisation != stands.reader.organisation:
         raise UnknownOrganisation("organisation", given=draft.organisation)
-    refuse_foreign_areas(stands, draft.areas)
-    if not draft.areas:
-        raise CannotGive("areas", given="")
+    refuse_foreign_areas(stands, draft.areas())
+    if not draft.areas():
+        raise AreaNotYours("communities", given="")
 
 
-def refuse_foreign_areas(stands: Standing, areas: Iterable[TeamArea]) -> None:
-    """Raises CannotGive for an area that is no community of the reader's."""
-    for area in areas:
+def refuse_foreign_areas(stands: Standing, serves: Iterable[TeamArea]) -> None:
+    """Raises AreaNotYours for an area that is no community of the reader's."""
+    for area in serves:
         if area.kind != "community" or area.code not in stands.communities:
-            raise CannotGive("areas", given=area.code)
+            raise AreaNotYours(FIELDS[area.kind], given=area.code)
 
 
 def tidy(text: str, field: str, most: int) -> str:
@@ -182,18 +200,18 @@ async def refuse_name(conn: Connection, district: int, organisation: UUID, name:
 
 
 UNKNOWN_AREAS = """
-select a.code from unnest($2::text[], $3::text[]) a(kind, code)
+select a.kind, a.code from unnest($2::text[], $3::text[]) a(kind, code)
 where not exists (select from street s where a.kind = 'street' and s.district = $1 and s.code = a.code)
   and not exists (select from community c where a.kind = 'community' and c.district = $1 and c.code = a.code)
 order by a.code
 """
 
 
-async def refuse_unknown_areas(conn: Connection, district: int, areas: Sequence[TeamArea]) -> None:
+async def refuse_unknown_areas(conn: Connection, district: int, serves: Sequence[TeamArea]) -> None:
     """Raises UnknownArea."""
-    asked = [area.kind for area in areas], [area.code for area in areas]
+    asked = [area.kind for area in serves], [area.code for area in serves]
     for row in await conn.fetch(UNKNOWN_AREAS, district, *asked):
-        raise UnknownArea("areas", given=row["code"])
+        raise UnknownArea(FIELDS[row["kind"]], given=row["code"])
 
 
 LEADER = "select member from volunteer where district = $1 and id = $2 and ended_at is null"
@@ -239,9 +257,9 @@ async def write(conn: Connection, district: int, new: Sequence[NewTeam], actor: 
     await history.append(conn, events, texts)
 
 
-async def set_areas(conn: Connection, district: int, areas: Mapping[UUID, Sequence[TeamArea]]) -> None:
+async def set_areas(conn: Connection, district: int, serves: Mapping[UUID, Sequence[TeamArea]]) -> None:
     """Let these teams, which have none, serve these areas."""
-    every = [(team, area) for team, of_it in areas.items() for area in of_it]
+    every = [(team, area) for team, of_it in serves.items() for area in of_it]
     await conn.execute(
         SET_AREAS, district, [team for team, _ in every], [area.kind for _, area in every], [a.code for _, a in every]
     )

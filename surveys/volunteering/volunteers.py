@@ -6,7 +6,7 @@ a number, which stands instead of the name in public and stays when name and pho
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Annotated, ClassVar, TypeVar
-from uuid import UUID
+from uuid import UUID, uuid5
 
 import msgspec
 from asyncpg import Connection
@@ -147,6 +147,28 @@ async def register(
 
 
 OPEN_MEMBER = "select id from member where district = $1 and number = $2 and closed_at is null"
+
+
+OF_MEMBER = """
+select m.id, v.id as volunteer from member m
+left join volunteer v on v.district = m.district and v.member = m.id
+where m.district = $1 and m.number = $2 and m.closed_at is null
+"""
+
+
+async def of_member(
+    conn: Connection, ring: KeyRing, district: int, event_id: UUID, number: str, actor: Actor, now: datetime
+) -> UUID:
+    """The volunteer that a member is, taken in where they did not serve. Raises UnknownMember."""
+    row = await conn.fetchrow(OF_MEMBER, district, number)
+    if row is None:
+        raise UnknownMember("member", given=number)
+    if row["volunteer"] is not None:
+        found: UUID = row["volunteer"]
+        return found
+    id_ = uuid5(event_id, number)
+    await write(conn, ring, district, [NewVolunteer(id=id_, event=id_, member=row["id"])], actor, now)
+    return id_
 
 
 async def _looked_at(conn: Connection, district: int, draft: Draft, request: bytes) -> NewVolunteer:

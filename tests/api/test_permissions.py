@@ -104,6 +104,7 @@ AUDIT: Roles = frozenset({"auditor", "administrator"})
 DESK: Roles = frozenset({"community_worker", "street_dispatcher", "dispatcher", "administrator"})
 ASSIGNERS: Roles = DESK | {"organiser"}  # say who visits which door
 KEEPERS: Roles = frozenset({"administrator", "organiser"})  # look after people
+TEAM_KEEPERS: Roles = KEEPERS | {"community_worker"}  # look after volunteers, beside those who lead a team
 OVER_PEOPLE: Roles = KEEPERS | {"leader"}  # and lead them; no organisation of the tests answers for a street
 
 
@@ -134,6 +135,7 @@ VALUES: dict[str, Callable[[Things], str]] = {
     "upload:uuid": lambda _: str(uuid4()),
     "kind:str": lambda _: "nothing",
     "view:uuid": lambda _: str(uuid4()),
+    "team:uuid": lambda _: str(uuid4()),
     "file:uuid": lambda _: str(uuid4()),
     "sha256:str": lambda _: PHOTO["sha256"],
     "file_path:path": lambda _: "x",
@@ -331,6 +333,10 @@ def _organisation(_: Things) -> Any:
 
 def _member(_: Things) -> Any:
     return {"id": str(uuid4()), "number": "NEW", "name": "新同志", "organisation": str(uuid4())}
+
+
+def _team(_: Things) -> Any:
+    return {"id": str(uuid4()), "name": "新队", "kind": "arts", "organisation": str(uuid4())}
 
 
 def _change(name: str) -> Any:
@@ -785,6 +791,58 @@ ROUTES: dict[str, Row] = {
     "POST /card/issues/{issue:uuid}/answer": public(400),
     "POST /card/issues/{issue:uuid}/photos/{sha256:str}": public(401),
     "POST /card/leave": public(401),
+    # volunteer teams, found by all who read and looked after by a few
+    "GET /volunteering": Row(),
+    "GET /volunteering/teams/new": Row(may=TEAM_KEEPERS),
+    "GET /volunteering/teams/{team:uuid}": Row(ok=404),
+    "GET /volunteering/volunteers": Row(may=TEAM_KEEPERS),
+    "GET /volunteering/volunteers/{volunteer:uuid}": Row(may=TEAM_KEEPERS, ok=404),
+    "GET /api/volunteering/teams": Row(),
+    "POST /api/volunteering/teams": Row(may=TEAM_KEEPERS, ok=422, body=_team),
+    "GET /api/volunteering/teams/{team:uuid}": Row(ok=404),
+    "POST /api/volunteering/teams/{team:uuid}/changes": Row(
+        ok=404, body=lambda _: {"id": str(uuid4()), "expected_version": 1, "name": "新名"}
+    ),
+    "POST /api/volunteering/teams/{team:uuid}/closing": Row(ok=404, body=lambda _: _closing()),
+    "GET /api/volunteering/teams/{team:uuid}/volunteers": Row(ok=404),
+    "POST /api/volunteering/teams/{team:uuid}/joinings": Row(
+        ok=404, body=lambda _: {"id": str(uuid4()), "member": "1"}
+    ),
+    "POST /api/volunteering/teams/{team:uuid}/leavings": Row(
+        ok=404, body=lambda _: {"id": str(uuid4()), "volunteer": str(uuid4())}
+    ),
+    "GET /api/volunteering/skills": Row(),
+    "POST /api/volunteering/skills": Row(may=TEAM_KEEPERS, body=lambda _: {"name": "理发"}),
+    "GET /api/volunteering/volunteers": Row(may=TEAM_KEEPERS),
+    "POST /api/volunteering/volunteers": Row(
+        may=TEAM_KEEPERS, ok=422, body=lambda _: {"id": str(uuid4()), "name": "\t"}
+    ),
+    "GET /api/volunteering/volunteers/{volunteer:uuid}": Row(may=TEAM_KEEPERS, ok=404),
+    "POST /api/volunteering/volunteers/{volunteer:uuid}/changes": Row(
+        may=TEAM_KEEPERS, ok=404, body=lambda _: {"id": str(uuid4()), "expected_version": 1, "phone": ""}
+    ),
+    "POST /api/volunteering/volunteers/{volunteer:uuid}/consent": Row(
+        may=TEAM_KEEPERS, ok=404, body=lambda _: {"id": str(uuid4()), "name_public": True}
+    ),
+    "POST /api/volunteering/volunteers/{volunteer:uuid}/phone": Row(
+        may=TEAM_KEEPERS, ok=404, body=lambda _: {"purpose": "通知服务"}
+    ),
+    "POST /api/volunteering/volunteers/{volunteer:uuid}/link": Row(
+        may=TEAM_KEEPERS, ok=404, body=lambda _: {"id": str(uuid4())}
+    ),
+    "POST /api/volunteering/volunteers/{volunteer:uuid}/link/revocation": Row(
+        may=TEAM_KEEPERS, ok=404, body=lambda _: {"id": str(uuid4())}
+    ),
+    "POST /api/volunteering/volunteers/{volunteer:uuid}/ending": Row(
+        may=TEAM_KEEPERS, ok=404, body=lambda _: {"id": str(uuid4()), "sure": True}
+    ),
+    # what is kept on a volunteer, by themselves: nobody here is one
+    "POST /volunteering/me/registration": signed_in(422, body=lambda _: {}),
+    "GET /volunteering/me/record": signed_in(404),
+    "POST /volunteering/me/changes": signed_in(404, body=lambda _: {"id": str(uuid4()), "expected_version": 1}),
+    "POST /volunteering/me/consent": signed_in(404, body=lambda _: {"id": str(uuid4()), "name_public": True}),
+    "POST /volunteering/me/leavings": signed_in(404, body=lambda _: {"id": str(uuid4()), "team": str(uuid4())}),
+    "POST /volunteering/me/ending": signed_in(404, body=lambda _: {"id": str(uuid4()), "sure": True}),
     # a volunteer's own page, by session or by personal link
     "GET /volunteering/me": public(200),
     "POST /volunteering/me/session": public(400),

@@ -35,6 +35,8 @@ class Visit(Struct, frozen=True):
 # By the path of the route. Walked elsewhere: residents' pages in test_card.py, the map in test_issue_map.py, a brief in
 # test_reports.py, one visit, one door and a view of what is gone in test_desk_lists.py, rating and results in
 # test_rating.py.
+# test_reports.py, one visit, one door and a view of what is gone in test_desk_lists.py, a
+# team and a volunteer in test_volunteering.py.
 PAGES = {
     "/sign-in": Visit(None, "/sign-in"),
     "/first-access": Visit(None, "/first-access"),
@@ -75,6 +77,9 @@ PAGES = {
     "/reports": Visit(LEADER, "/reports"),
     "/volunteering/services": Visit(MEMBER, "/volunteering/services"),
     "/volunteering/services/{service:uuid}": Visit(MEMBER, f"/volunteering/services/{services_at_hand.HELD}"),
+    "/volunteering": Visit(ADMINISTRATOR, "/volunteering/"),
+    "/volunteering/teams/new": Visit(ADMINISTRATOR, "/volunteering/teams/new"),
+    "/volunteering/volunteers": Visit(ADMINISTRATOR, "/volunteering/volunteers"),
     "/volunteering/me": Visit(MEMBER, "/volunteering/me"),
     "/board": Visit(None, "/board"),
     "/volunteering/points": Visit(ADMINISTRATOR, "/volunteering/points"),
@@ -102,6 +107,8 @@ ELSEWHERE = {
     "/assessments/rounds/{round:uuid}/results",
     "/assessments/rounds/{round:uuid}/people",
     "/rate",
+    "/volunteering/teams/{team:uuid}",
+    "/volunteering/volunteers/{volunteer:uuid}",
 }
 PARTS = {
     "/desk/queues",
