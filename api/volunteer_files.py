@@ -50,6 +50,11 @@ KINDS: Mapping[str, Kind] = {
     "邻里互助": "neighbours",
     "其他": "other",
     "其他服务": "other",
+    "文化文艺": "arts",
+    "科技服务": "technology",
+    "环境整治": "environment",
+    "平安巡防": "safety",
+    "其他类别": "other",
     **{kind: kind for kind in get_args(Kind)},
 }
 

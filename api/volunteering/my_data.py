@@ -21,8 +21,9 @@ from api.json_bodies import JsonBody
 from api.settings import Settings
 from api.sign_in import NOT_KEPT
 from api.volunteering import passes
+from api.volunteering.kinds import KINDS
 from api.volunteering.volunteers import ended
-from api.volunteering.week_words import TEAM_KINDS, grid
+from api.volunteering.week_words import grid
 from surveys import people
 from surveys.history import Actor
 from surveys.refusals import NotFound
@@ -228,7 +229,7 @@ async def load(conn: Connection, me: passes.Me, ring: KeyRing) -> Mapping[str, A
     """What is kept on a volunteer, with the words that the three sections need."""
     record = await own_records.of(conn, ring, me.district, me.volunteer)
     known = await skills.of_district(conn, me.district)
-    words = {"grid": grid(record.hours), "kinds": TEAM_KINDS, "event_in_words": history_words.event_in_words}
+    words = {"grid": grid(record.hours), "kinds": KINDS, "event_in_words": history_words.event_in_words}
     return {"record": record, "skills": known, **words}
 
 

@@ -23,7 +23,8 @@ from api.auth import Clock
 from api.issues import refuse_unfit
 from api.pages import TEMPLATES
 from api.sign_in import NOT_KEPT
-from api.volunteering.week_words import TEAM_KINDS, WEEKDAYS, grid, spoken
+from api.volunteering.kinds import KINDS
+from api.volunteering.week_words import WEEKDAYS, grid, spoken
 from surveys import history, organisations
 from surveys.people import District, Reader
 from surveys.refusals import InvalidFilter
@@ -251,7 +252,7 @@ async def volunteer_page(
 def _around(request: Asked, reader: Reader, district: District, now: datetime) -> dict[str, Any]:
     return {
         **shell.context(request, reader, district, here="volunteering"),
-        "kinds": TEAM_KINDS,
+        "kinds": KINDS,
         "weekdays": WEEKDAYS,
         "spoken": spoken,
         "now": now,

@@ -1,24 +1,11 @@
-"""Kinds of teams, weekdays and parts of a day in the words of pages, and a week's hours as boxes to tick."""
+"""Weekdays and parts of a day in the words of pages, and a week's hours as boxes to tick."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 
 from msgspec import Struct
 
 from api import texts
-from surveys.volunteering.teams import Kind
 
-TEAM_KINDS: Mapping[Kind, str] = {
-    "policy": texts.marked("Policy advice"),
-    "arts": texts.marked("Arts"),
-    "wellbeing": texts.marked("Wellbeing"),
-    "technology": texts.marked("Technology"),
-    "jobs": texts.marked("Jobs"),
-    "environment": texts.marked("Environment"),
-    "safety": texts.marked("Neighbourhood watch"),
-    "learning": texts.marked("Learning"),
-    "neighbours": texts.marked("Neighbours' help"),
-    "other": texts.marked("Other services"),
-}
 WEEKDAYS: Sequence[str] = (
     texts.marked("Monday"),
     texts.marked("Tuesday"),
