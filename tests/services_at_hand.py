@@ -128,6 +128,15 @@ def report(came: list[str], served: Mapping[UUID, float], version: int, **change
     return {**draft, **changes}
 
 
+async def announced(conn: asyncpg.Connection, places: int) -> UUID:
+    """A service with so many places, by its id."""
+    reader = await people.reader(conn, DISTRICT, LEADS.number)
+    assert reader is not None
+    draft = msgspec.convert(announcement(places=places, position=None), Announcement)
+    async with conn.transaction():
+        return (await services.announce(conn, Atlas(), reader, draft, NOW)).id
+
+
 SHOWN, HELD = UUID(int=0x5E01), UUID(int=0x5E02)  # services of `settle`
 
 

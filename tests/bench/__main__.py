@@ -10,6 +10,7 @@ import click
 
 from api.embedded_postgres import Cluster
 from tests.bench import (
+    bookings,
     cards,
     counting,
     dashboards,
@@ -46,6 +47,7 @@ MEASURES = {
     "members": members.measure,
     "premises": premises.measure,
     "cards": cards.measure,
+    "bookings": bookings.measure,
     "twins": twins.measure,
     "late": late.measure,
     "rates": rates.measure,
