@@ -10,6 +10,7 @@ import click
 
 from api.embedded_postgres import Cluster
 from tests.bench import (
+    board,
     bookings,
     cards,
     counting,
@@ -48,6 +49,7 @@ MEASURES = {
     "premises": premises.measure,
     "cards": cards.measure,
     "bookings": bookings.measure,
+    "board": board.measure,
     "twins": twins.measure,
     "late": late.measure,
     "rates": rates.measure,

@@ -14,6 +14,7 @@ from tests.bench import coverage, district
 SCRIPT = Path(__file__).with_name("file_visits.lua")
 FORMS_SCRIPT = Path(__file__).with_name("submit_forms.lua")
 CARDS_SCRIPT = Path(__file__).with_name("open_cards.lua")
+BOARD_SCRIPT = Path(__file__).with_name("open_board.lua")
 
 
 class Run(Struct, frozen=True):
@@ -56,6 +57,11 @@ def open_cards(address: str, folder: Path, cookies: Sequence[str], *, connection
     kept = folder / "cookies"
     kept.write_text("".join(f"{cookie}\n" for cookie in cookies))
     return _wrk(CARDS_SCRIPT, address, [str(kept)], connections=connections, seconds=seconds)
+
+
+def open_board(address: str, least: int, *, connections: int, seconds: float) -> Run:
+    """Open the public board; raises when an answer is shorter than this, or none."""
+    return _wrk(BOARD_SCRIPT, address, [str(least)], connections=connections, seconds=seconds)
 
 
 def _wrk(script: Path, address: str, arguments: Sequence[str], *, connections: int, seconds: float) -> Run:

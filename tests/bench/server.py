@@ -73,7 +73,8 @@ def environment(base: Database) -> dict[str, str]:
     return kept | {"DATABASE_URL": base.program}
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port of loopback that nothing listens on now."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
@@ -84,7 +85,7 @@ def _free_port() -> int:
 def serving(base: Database, log: Path, core: str = "", **further: str) -> Iterator[str]:
     """The program as `zoufang serve` runs it, on loopback, and its address; with further settings, and kept to one core
     where one is named."""
-    port = _free_port()
+    port = free_port()
     settings = Settings(data=log.parent / "data")
     key_ring.make_if_missing(settings)
     surroundings = environment(base) | {"ZOUFANG_KEYS": str(settings.key_file)} | further
@@ -95,14 +96,15 @@ def serving(base: Database, log: Path, core: str = "", **further: str) -> Iterat
         )
     address = f"http://127.0.0.1:{port}"
     try:
-        _await_ready(process, f"{address}/health/ready", log)
+        await_ready(process, f"{address}/health/ready", log)
         yield address
     finally:
         process.terminate()
         process.wait(60)
 
 
-def _await_ready(process: subprocess.Popen[bytes], address: str, log: Path) -> None:
+def await_ready(process: subprocess.Popen[bytes], address: str, log: Path | None = None) -> None:
+    """Wait until a process answers there. Raises RuntimeError with the end of its log where it does not."""
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline and process.poll() is None:
         try:
@@ -110,4 +112,4 @@ def _await_ready(process: subprocess.Popen[bytes], address: str, log: Path) -> N
                 return
         except (URLError, OSError):
             time.sleep(0.05)
-    raise RuntimeError(f"the program does not serve:\n{log.read_text()[-2000:]}")
+    raise RuntimeError(f"the program does not serve:\n{log.read_text()[-2000:] if log else ''}")
