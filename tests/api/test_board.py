@@ -114,6 +114,22 @@ async def test_it_is_made_once_and_others_get_what_is_kept(
     assert (again.status_code, again.content, again.headers["etag"]) == (304, b"", first["etag"])
 
 
+async def test_while_the_database_is_away_what_is_kept_is_shown_for_half_a_minute(
+    client: Client, clock: TestClock, month: Month, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await published(client, clock)
+    before = await client.get("/board", headers=PAGE)
+
+    async def away(*_: Any) -> Any:
+        raise ConnectionRefusedError
+
+    monkeypatch.setattr(board_content, "of_district", away)
+    clock.forward(seconds=29)
+    assert (await client.get("/board", headers=PAGE)).text == before.text
+    clock.forward(seconds=1)
+    assert (await client.get("/board", headers=PAGE)).status_code == 503
+
+
 async def test_it_is_compressed_once_for_those_who_take_it(client: Client, clock: TestClock, month: Month) -> None:
     await published(client, clock)
     plain = await client.get("/board", headers=PAGE | {"accept-encoding": "identity"})

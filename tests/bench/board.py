@@ -43,13 +43,14 @@ from (select id, number, row_number() over (order by number) as at from member w
 """
 TEAM = """
 insert into volunteer_team (district, id, version, kind, organisation, text_version, founded_at, recorded_at)
-select $1, $2::uuid, 1, 'arts', id, 1, $3::timestamptz, $3::timestamptz from organisation where district = $1 order by id limit 1
+select $1, $2::uuid, 1, 'arts', id, 1, $3::timestamptz, $3::timestamptz
+from organisation where district = $1 order by id limit 1
 """
 SERVICE = """
 insert into service (district, id, version, team, kind, state, starts_at, ends_at, places, waiting_places, certainty,
   text_version, announced_by, announced_at, helped, reported_by, reported_at, confirmed_by, confirmed_at, recorded_at)
-select $1, s.id, 1, $2::uuid, 'arts', 'confirmed', s.at, s.at + interval '2 hours', 50, 10, 'unplaced', 1, m.id, s.at, 20,
-  m.id, s.at + interval '3 hours', m.id, s.at + interval '3 hours', s.at + interval '3 hours'
+select $1, s.id, 1, $2::uuid, 'arts', 'confirmed', s.at, s.at + interval '2 hours', 50, 10, 'unplaced', 1, m.id, s.at,
+  20, m.id, s.at + interval '3 hours', m.id, s.at + interval '3 hours', s.at + interval '3 hours'
 from unnest($3::uuid[], $4::timestamptz[]) s(id, at),
   (select id from member where district = $1 order by number limit 1) m
 """

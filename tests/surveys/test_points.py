@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from api import database
 from surveys.refusals import Refusal
-from surveys.volunteering import deeds, points, points_rules
+from surveys.volunteering import deeds, points, points_rules, time_sums
 from surveys.volunteering.deeds import Deed
 from surveys.volunteering.points import Question
 from surveys.volunteering.points_rules import EffectRule, Rules, SatisfactionRule, TimeRule
@@ -199,6 +199,21 @@ async def test_a_deed_is_what_was_known_of_it(world: asyncpg.Connection) -> None
         for day in (5, 6, 7, 8, 20)
     }
     assert told == {5: [], 6: [(90, 0, 0, 0)], 7: [(90, 12, 0, 0)], 8: [(90, 12, 2, 9)], 20: []}
+
+
+async def test_deeds_and_the_sums_of_the_time_bank_agree(world: asyncpg.Connection) -> None:
+    one, other = [await deeds_at_hand.volunteer(world, number) for number in ("V1", "V2")]
+    for day in (2, 9):
+        service = await deeds_at_hand.service(world, at(day), known=at(day, 20))
+        await deeds_at_hand.serve(world, one, service, 45, at(day))
+        entry = await deeds_at_hand.serve(world, other, service, 70, at(day))
+    await deeds_at_hand.correct(world, entry, at(25))
+    asked = question(Rules(time=TimeRule(points="1")))
+    for known_at in (at(3), at(10), at(24), at(25)):
+        minutes: dict[UUID, int] = defaultdict(int)
+        for deed in await deeds.done(world, DISTRICT, asked.begins, asked.ends, known_at):
+            minutes[deed.volunteer] += deed.minutes
+        assert minutes == await time_sums.served_minutes(world, DISTRICT, asked.begins, asked.ends, known_at)
 
 
 async def test_the_reason_of_each_point_is_told(world: asyncpg.Connection) -> None:

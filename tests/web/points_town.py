@@ -17,6 +17,7 @@ from tests.surveys.test_points import ZONE
 from tests.web.town import MARKUP
 
 NAMED, NUMBERED, TEAM = UUID(int=0x9001), UUID(int=0x9002), UUID(int=0x9003)
+KNOWN = NOW - timedelta(minutes=1)
 OCTOBER = NOW - timedelta(days=40)
 
 
@@ -40,12 +41,19 @@ async def settle(conn: asyncpg.Connection) -> None:
     await _publish(conn)
 
 
+async def more_is_known(conn: asyncpg.Connection) -> None:
+    """One more service of October is known than when it was published."""
+    at = OCTOBER + timedelta(days=14)
+    service = await deeds_at_hand.service(conn, at, helped=5, team_=TEAM, known=NOW)
+    await deeds_at_hand.serve(conn, NAMED, service, 60, at, known=NOW)
+
+
 async def _publish(conn: asyncpg.Connection) -> None:
     administrator = reader(ADMINISTRATOR)
     draft = RulesDraft(id=UUID(int=0x9011), valid_from="2026-10", rules=points_rules.PROPOSED)
-    board = BoardDraft(id=UUID(int=0x9012), month="2026-10", known_at=NOW)
+    board = BoardDraft(id=UUID(int=0x9012), month="2026-10", known_at=KNOWN)
     async with conn.transaction():
-        await points_rules.publish(conn, administrator, draft, ZONE, NOW)
+        await points_rules.publish(conn, administrator, draft, ZONE, KNOWN)
         await points_boards.publish(conn, administrator, board, ZONE, NOW)
         for number, text in enumerate(MARKUP[:2]):
             model = ModelDraft(
