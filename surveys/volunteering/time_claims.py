@@ -46,6 +46,7 @@ KNOWN = """
 select id, volunteer, starts_at, ends_at, service, help, minutes, state, why, other from time_claim
 where district = $1 and id = any($2::uuid[])
 """
+# Nothing that one person does at a stretch lasts a month; it bounds how far back is looked.
 # The volunteers' accounts are locked, so that of two claims that come together the later sees the earlier.
 OPEN = """
 insert into time_account (district, id, version, kind, volunteer, opened_at, recorded_at)
@@ -57,7 +58,7 @@ OVERLAPPING = """
 select distinct on (g.id) g.id, c.id as other
 from unnest($2::uuid[], $3::uuid[], $4::timestamptz[], $5::timestamptz[]) g(id, volunteer, starts_at, ends_at)
 join time_claim c on c.district = $1 and c.volunteer = g.volunteer and c.state <> 'refused'
-  and c.starts_at < g.ends_at and c.ends_at > g.starts_at
+  and c.starts_at < g.ends_at and c.ends_at > g.starts_at and c.starts_at > g.starts_at - interval '31 days'
 order by g.id, c.starts_at, c.id
 """
 ADD = """

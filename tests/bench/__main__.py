@@ -33,6 +33,7 @@ from tests.bench import (
     rounds,
     server,
     sign_ins,
+    time_bank,
     twins,
     walking,
 )
@@ -61,6 +62,7 @@ MEASURES = {
     "walking": walking.measure,
     "exports": exports.measure,
     "rounds": rounds.measure,
+    "time_bank": time_bank.measure,
 }
 LARGE = {
     "counting": counting.measure_large,
