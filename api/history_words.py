@@ -49,6 +49,7 @@ JOBS: Mapping[str, Words] = {
     "turn_rounds": ("推进考核轮次", "Open and close the steps of rounds"),
     "seal_history": ("封存历史记录", "Seal the history"),
     "verify_history": ("核对历史记录", "Verify the history"),
+    "lapse_help": ("结束无人接的求助", "Close help that nobody took on"),
     "begin_absences": ("移交请假人的问题", "Hand on for those who are away"),
     "resume_pauses": ("恢复到期的挂账", "Go on with what was paused"),
     "propose_twins": ("查找重复问题", "Look for twins of new issues"),

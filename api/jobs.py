@@ -63,7 +63,7 @@ from surveys.job_runs import JobRun, Latest
 from surveys.people import Reader
 from surveys.refusals import NotFound
 from surveys.sealing import KeyRing
-from surveys.volunteering import service_return_visits
+from surveys.volunteering import help_taking, service_return_visits
 
 log = structlog.get_logger()
 
@@ -262,6 +262,11 @@ async def turn_rounds(conn: asyncpg.Connection, work: Work) -> Mapping[str, obje
     return await round_working.turn(conn, work.district, work.now)
 
 
+async def lapse_help(conn: asyncpg.Connection, work: Work) -> Mapping[str, object]:
+    """End requests for help that nobody took on in time; their minutes are free again."""
+    return {"lapsed": await help_taking.lapse(conn, work.district, work.now)}
+
+
 JOBS: list[Job] = [
     Job(name="seal_history", every=timedelta(hours=1), run=seal_history),
     Job(name="verify_history", every=timedelta(days=1), run=verify_history),
@@ -280,6 +285,7 @@ JOBS: list[Job] = [
     Job(name="escalate", every=timedelta(minutes=1), run=escalate, steps=True),
     Job(name="tell", every=timedelta(seconds=15), run=tell, steps=True),
     Job(name="sum_up_coverage", every=timedelta(seconds=15), run=sum_up_coverage, steps=True),
+    Job(name="lapse_help", every=timedelta(hours=1), run=lapse_help),
     Job(name="turn_rounds", every=timedelta(minutes=1), run=turn_rounds),
     Job(name="schedule_reports", every=timedelta(minutes=10), run=schedule_reports),
     Job(name="forget_job_runs", every=timedelta(days=1), run=forget_runs),

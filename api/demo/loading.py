@@ -18,7 +18,7 @@ from asyncpg import Connection
 from api import holiday_lists, shipped_questionnaires
 from api.assessments import shipped_instruments
 from api.category_lists import read_drafts
-from api.demo import answers, doors, people, places, points, register, services, volunteering
+from api.demo import answers, doors, people, places, points, register, services, time_bank, volunteering
 from api.demo.doors import Filed
 from api.demo.lives import Desk, Found, Life, live
 from api.demo.people import Population
@@ -123,6 +123,7 @@ async def load(
     await take_turns(conn, atlas, ring, desks(DISTRICT, invented.everybody), lives, days)
     await _leave_contacts(conn, ring, [life.issue for life in lives])
     await _volunteer(conn, ring, atlas, invented, days)
+    await time_bank.load(conn, DISTRICT, midnight(today))
     await points.load(conn, DISTRICT, invented.everybody, days.first - timedelta(days=55), today)
     shown = {row["card"] for row in await conn.fetch(SHOWN_DOORS, DISTRICT)}
     return {card.number: card.token for card in given if card.number in shown}

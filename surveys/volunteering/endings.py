@@ -12,11 +12,11 @@ from msgspec import Struct
 from surveys import erasures, history
 from surveys.erasures import Erasure
 from surveys.history import Actor, request_digest
-from surveys.volunteering import repeats, team_members, volunteer_changes, volunteers
+from surveys.volunteering import relatives, repeats, team_members, volunteer_changes, volunteers
 
 # What is done for a volunteer who ends it, in the transaction in which they do: district, volunteer, who, when.
 Step = Callable[[Connection, int, UUID, Actor, datetime], Awaitable[None]]
-STEPS: tuple[Step, ...] = ()
+STEPS: tuple[Step, ...] = (relatives.end,)
 
 
 class Ending(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -64,8 +64,9 @@ select id from history where district = $1 and kind = 'reveal' and facts->>'abou
 async def planned(conn: Connection, district: int, volunteer: UUID, now: datetime) -> Erasure:
     """What is to be forgotten when a volunteer ends it: their name, their phone, and why somebody looked at it."""
     told = await conn.fetch(EVENTS, district, [volunteer], [str(volunteer)])
+    theirs = await relatives.texts_of(conn, district, volunteer)
     return erasures.planned(
-        district, "volunteer", now, sealed=[volunteer], texts=[volunteer, *(row["id"] for row in told)]
+        district, "volunteer", now, sealed=[volunteer], texts=[volunteer, *(row["id"] for row in told), *theirs]
     )
 
 

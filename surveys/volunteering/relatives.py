@@ -167,9 +167,12 @@ async def end(conn: Connection, district: int, volunteer: UUID, actor: Actor, no
     await time_ledger.book(conn, district, returned, now)
     for one in [account.id for account in theirs if account.reserved == 0]:
         await _close(conn, district, one, Forgetting(id=uuid4()), actor, now)
-    texts = [*relatives, *await help_reserves.texts_of(conn, district, accounts)]
-    if texts:
-        await erasures.carry_out(conn, erasures.planned(district, "request", now, texts=texts), actor)
+
+
+async def texts_of(conn: Connection, district: int, volunteer: UUID) -> list[UUID]:
+    """What is forgotten with a volunteer: the names of their relatives, and what help they all asked for."""
+    named = sorted(await _relatives(conn, district, volunteer))
+    return [*named, *await help_reserves.texts_of(conn, district, [volunteer, *named])]
 
 
 def _returned(account: Locked, actor: Actor, now: datetime) -> Transaction:

@@ -58,6 +58,7 @@ from surveys.people import Grant, Reader
 from surveys.twins import TwinDraft
 from surveys.uncertain_places import PlaceFilters
 from surveys.visit_query import VisitFilters
+from surveys.volunteering import time_statements, time_sums
 from tests import cards, doors, drafts
 from tests.conftest import (
     ADMINISTRATOR,
@@ -612,3 +613,29 @@ async def test_what_older_keys_have_sealed_is_found_without_reading_the_rest(con
     question = resealing._select(resealing.COLUMNS[0], after=False)
     used = await indexes(conn, lambda conn: conn.fetch(question, DISTRICT, older))
     assert "sealed_field_by_key" in used, used
+
+
+SAVERS = """
+with one as (
+  insert into volunteer (district, id, version, number, joined_at, recorded_at) values ($1, $2, 1, 'V1', $3, $3)
+), account as (
+  insert into time_account (district, id, version, kind, volunteer, opened_at, recorded_at)
+  values ($1, $2, 1, 'volunteer', $2, $3, $3)
+), made as (
+  insert into time_transaction (district, id, kind, minutes, lines, served, happened_at, recorded_at, request)
+  select $1, gen_random_uuid(), 'earn', 1, 2, 0, $3, $3, '' from generate_series(1, 5000) returning id
+)
+insert into time_entry (district, transaction, line, account, system, minutes, happened_at, recorded_at)
+select $1, id, line, case line when 1 then $2 end, case line when 2 then 'issued' end, 3 - 2 * line, $3, $3
+from made, generate_series(1, 2) line
+"""
+
+
+async def test_a_statement_comes_from_the_index_of_its_account(conn: asyncpg.Connection) -> None:
+    volunteer, long_ago = UUID(int=7002), NOW - timedelta(days=9)
+    async with conn.transaction():
+        await conn.execute(SAVERS, DISTRICT, volunteer, long_ago)
+        used = await indexes(conn, lambda conn: time_statements.page(conn, DISTRICT, volunteer, NOW, NOW, limit=50))
+        assert "time_entry_by_account" in used
+        used = await indexes(conn, lambda conn: time_sums.served_minutes(conn, DISTRICT, long_ago, NOW, NOW))
+        assert "time_transaction_served" in used
