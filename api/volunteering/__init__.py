@@ -8,6 +8,7 @@
 - `time_bank` (for those who look after volunteers) `time_files` (statements) `time_own` (what volunteers do by
   themselves) `time_pages` `time_section` (of a volunteer's own page)
 - `services` `service_pages` `bookings` `card_bookings` (through a contact card) `my_services` (of a volunteer)
+  `team_services` (of a team's page)
 """
 
 from typing import Any

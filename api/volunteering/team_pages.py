@@ -23,6 +23,7 @@ from api.auth import Clock
 from api.issues import refuse_unfit
 from api.pages import TEMPLATES
 from api.sign_in import NOT_KEPT
+from api.volunteering import team_services
 from api.volunteering.kinds import KINDS
 from api.volunteering.week_words import WEEKDAYS, grid, spoken
 from surveys import history, organisations
@@ -49,7 +50,7 @@ class Block(Struct, frozen=True):
 
 
 # Below who is in the team: its services, and what else parts tell of it.
-BLOCKS: tuple[Block, ...] = ()
+BLOCKS: tuple[Block, ...] = (Block("services", "volunteering/team_services.html", team_services.load),)
 
 
 @get("/volunteering/", include_in_schema=False)
