@@ -76,6 +76,7 @@ async def teams_page(
         "communities": await conn.fetch(COMMUNITIES, reader.district),
         "skills": await skills.of_district(conn, reader.district),
         "may_found": stands.district or bool(stands.organisations or stands.communities),
+        "counts": stands.district or "organiser" in reader.roles(),
         "looks_after": await volunteer_lists.looks_after_any(conn, stands),
     }
     return Template("volunteering/teams.html", context=context, headers=dict(NOT_KEPT))

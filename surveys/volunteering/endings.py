@@ -44,6 +44,13 @@ with left_teams as (
 ), led as (
   update volunteer_team set leader = null, version = version + 1 where district = $1 and leader = any($2)
   returning id, version
+), signed as (
+  update service_volunteer s set state = 'left', left_at = greatest(s.signed_at, $3)
+  where s.district = $1 and s.volunteer = any($2) and s.state = 'signed'
+    and exists (select from service v where v.district = s.district and v.id = s.service and v.starts_at > $3)
+), examples as (
+  update model set state = 'taken_off', version = version + 1
+  where district = $1 and volunteer = any($2) and state = 'approved'
 ), forgotten_skills as (
   delete from volunteer_skill where district = $1 and volunteer = any($2)
 ), forgotten_hours as (
@@ -54,16 +61,27 @@ with left_teams as (
 )
 select l.id, l.version from led l
 """
-EVENTS = """
-select id from history where district = $1 and thing = any($2)
+# What has texts about a volunteer: what happened to them, why somebody looked at their phone, the relatives whom they
+# named, the help that was asked for from their accounts, what stands in their statement, and them as an example.
+TEXTS = """
+with account as (select id from time_account where district = $1 and volunteer = $2)
+select id from history where district = $1 and thing = $2
 union all
-select id from history where district = $1 and kind = 'reveal' and facts->>'about' = any($3)
+select id from history where district = $1 and kind = 'reveal' and facts->>'about' = $2::uuid::text
+union all
+select id from account
+union all
+select id from help_request where district = $1 and account in (select id from account)
+union all
+select id from time_transaction where district = $1 and volunteer = $2
+union all
+select id from model where district = $1 and volunteer = $2
 """
 
 
 async def planned(conn: Connection, district: int, volunteer: UUID, now: datetime) -> Erasure:
-    """What is to be forgotten when a volunteer ends it: their name, their phone, and why somebody looked at it."""
-    told = await conn.fetch(EVENTS, district, [volunteer], [str(volunteer)])
+    """What is to be forgotten when a volunteer ends it: their name, their phone, and every text about them."""
+    told = await conn.fetch(TEXTS, district, volunteer)
     theirs = await relatives.texts_of(conn, district, volunteer)
     return erasures.planned(
         district, "volunteer", now, sealed=[volunteer], texts=[volunteer, *(row["id"] for row in told), *theirs]
