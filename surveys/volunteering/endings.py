@@ -61,17 +61,12 @@ with left_teams as (
 )
 select l.id, l.version from led l
 """
-# What has texts about a volunteer: what happened to them, why somebody looked at their phone, the relatives whom they
-# named, the help that was asked for from their accounts, what stands in their statement, and them as an example.
+# What has texts about a volunteer: what happened to them, why somebody looked at their phone, what stands in their
+# statement, and them as an example.
 TEXTS = """
-with account as (select id from time_account where district = $1 and volunteer = $2)
 select id from history where district = $1 and thing = $2
 union all
 select id from history where district = $1 and kind = 'reveal' and facts->>'about' = $2::uuid::text
-union all
-select id from account
-union all
-select id from help_request where district = $1 and account in (select id from account)
 union all
 select id from time_transaction where district = $1 and volunteer = $2
 union all
