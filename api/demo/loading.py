@@ -18,7 +18,19 @@ from asyncpg import Connection
 from api import holiday_lists, shipped_questionnaires
 from api.assessments import shipped_instruments
 from api.category_lists import read_drafts
-from api.demo import answers, doors, people, places, points, register, services, time_bank, volunteering
+from api.demo import (
+    answers,
+    ballots,
+    commitments,
+    doors,
+    people,
+    places,
+    points,
+    register,
+    services,
+    time_bank,
+    volunteering,
+)
 from api.demo.doors import Filed
 from api.demo.lives import Desk, Found, Life, live
 from api.demo.people import Population
@@ -125,6 +137,8 @@ async def load(
     await _volunteer(conn, ring, atlas, invented, days)
     await time_bank.load(conn, DISTRICT, midnight(today))
     await points.load(conn, DISTRICT, invented.everybody, days.first - timedelta(days=55), today)
+    await commitments.load(conn, DISTRICT, today)
+    await ballots.load(conn, ring, DISTRICT, today)
     shown = {row["card"] for row in await conn.fetch(SHOWN_DOORS, DISTRICT)}
     return {card.number: card.token for card in given if card.number in shown}
 

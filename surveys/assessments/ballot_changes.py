@@ -230,16 +230,18 @@ async def _members(conn: Connection, reader: Reader, asked: Enrolment) -> list[U
 
 
 async def print_slips(
-    conn: Connection, reader: Reader, ballot: UUID, asked: Printing, now: datetime
+    conn: Connection, reader: Reader, ballot: UUID, asked: Printing, now: datetime, event: UUID | None = None
 ) -> tuple[BallotRow, Sequence[str]]:
-    """Make slips for a group; their codes can be read this once. Raises NotFound, NotAllowed, BallotClosed,
-    WrongWayOfVoting or TooManySlips."""
+    """Make slips for a group, which the history tells under `event`; their codes can be read this once.
+
+    Raises NotFound, NotAllowed, BallotClosed, WrongWayOfVoting or TooManySlips."""
     row = await ballots.to_manage(conn, reader, ballot, hold="for share")
     _refuse_closed(row, now)
     if (await _held(conn, row, asked.group))["way"] != "slips":
         raise WrongWayOfVoting("group")
     codes = await ballot_slips.make(conn, reader.district, ballot, asked.group, asked.count)
-    await _occurred(conn, reader, ballot, uuid4(), "print_slips", {"group": asked.group, "count": asked.count}, now)
+    facts: Row = {"group": asked.group, "count": asked.count}
+    await _occurred(conn, reader, ballot, event or uuid4(), "print_slips", facts, now)
     return row, codes
 
 
