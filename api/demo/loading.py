@@ -27,6 +27,7 @@ from api.demo import (
     places,
     points,
     register,
+    rounds,
     services,
     time_bank,
     volunteering,
@@ -139,6 +140,8 @@ async def load(
     await points.load(conn, DISTRICT, invented.everybody, days.first - timedelta(days=55), today)
     await commitments.load(conn, DISTRICT, today)
     await ballots.load(conn, ring, DISTRICT, today)
+    [desks_] = await conn.fetch(SHOWN, DISTRICT, workflow.OPEN)
+    await rounds.load(conn, DISTRICT, invented.everybody, desks_["member"], today)
     shown = {row["card"] for row in await conn.fetch(SHOWN_DOORS, DISTRICT)}
     return {card.number: card.token for card in given if card.number in shown}
 

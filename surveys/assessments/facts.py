@@ -1,12 +1,13 @@
 """Items that are facts: what each member or organisation did in the period of a round, for all of them at once, through
 the questions that the lists are read by. surveys/assessments/rounds.md says what each counts."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from fractions import Fraction
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
+import msgspec
 from asyncpg import Connection
 from msgspec import Struct
 
@@ -20,6 +21,8 @@ from surveys.visit_query import VisitFilters
 from surveys.volunteering import time_sums
 
 RATES: Mapping[FactCode, Rate] = {"on_time_rate": "on_time", "satisfaction": "satisfaction"}
+
+OF_ISSUES: Mapping[SubjectKind, str] = {"member": "owner", "organisation": "organisation"}
 
 Pair = tuple[int | None, int | None]  # how many, and of how many where it is a share
 NOTHING: Pair = (None, None)
@@ -76,20 +79,25 @@ async def taken(
     zone: ZoneInfo,
     taken_at: datetime,
     known_at: datetime,
+    subjects: Sequence[UUID] = (),
 ) -> Taken:
-    """The facts of all members or organisations of a district. A window has none: what is done is not written down
-    by windows."""
+    """The facts of all members or organisations of a district, or of these alone. A window has none: what is done is
+    not written down by windows."""
     if kind == "window":
         return Taken(taken_at=taken_at, known_at=known_at, campaign=None, counts={})
     reader = of_whole_district(district)
     campaign = await campaign_of(conn, district, period, zone)
+    whom = tuple(subjects)
+    visits = msgspec.structs.replace(visit_filters(period), **{kind: whom})
+    issues = msgspec.structs.replace(issue_filters(period, known_at), **{OF_ISSUES[kind]: whom})
+    doors = msgspec.structs.replace(coverage_filters(period), **{kind: whom})
     counts: dict[FactCode, Counts] = {
-        "visits": await _visits(conn, reader, kind, period, zone, known_at),
+        "visits": await _visits(conn, reader, kind, visits, zone, known_at),
         "hours_served": await _hours(conn, district, kind, period, zone, known_at),
-        **await _rates(conn, reader, kind, period, zone, known_at),
+        **await _rates(conn, reader, kind, issues, zone, known_at),
     }
     if campaign is not None:
-        counts["coverage"] = await _coverage(conn, reader, kind, campaign, coverage_filters(period), zone, taken_at)
+        counts["coverage"] = await _coverage(conn, reader, kind, campaign, doors, zone, taken_at)
     return Taken(taken_at=taken_at, known_at=known_at, campaign=campaign, counts=counts)
 
 
@@ -105,9 +113,9 @@ VISITS = "select v.{column} as key, count(*) as count from visit v {where} group
 
 
 async def _visits(
-    conn: Connection, reader: Reader, kind: SubjectKind, period: Period, zone: ZoneInfo, known_at: datetime
+    conn: Connection, reader: Reader, kind: SubjectKind, filters: VisitFilters, zone: ZoneInfo, known_at: datetime
 ) -> Counts:
-    where, parameter = visit_query.where(await scopes.reach(conn, reader), visit_filters(period), zone, known_at)
+    where, parameter = visit_query.where(await scopes.reach(conn, reader), filters, zone, known_at)
     rows = await conn.fetch(VISITS.format(column=kind, where=where), *parameter.values)
     return {row["key"]: (row["count"], None) for row in rows}
 
@@ -135,11 +143,16 @@ where {{column}} is not null group by 1
 
 
 async def _rates(
-    conn: Connection, reader: Reader, kind: SubjectKind, period: Period, zone: ZoneInfo, known_at: datetime
+    conn: Connection,
+    reader: Reader,
+    kind: SubjectKind,
+    filters: issue_query.Filters,
+    zone: ZoneInfo,
+    known_at: datetime,
 ) -> dict[FactCode, Counts]:
     about = Moment(known_at, known_at)
-    query = await issue_query.seen(conn, reader, issue_filters(period, known_at), zone, about)
-    column = "owner" if kind == "member" else "organisation"
+    query = await issue_query.seen(conn, reader, filters, zone, about)
+    column = OF_ISSUES[kind]
     rows = await conn.fetch(query.text + ISSUES.format(column=column), *query.parameters)
     return {
         code: {row["key"]: (row[rate], row[f"{rate}_of"]) for row in rows if row[f"{rate}_of"]}

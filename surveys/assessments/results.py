@@ -27,6 +27,7 @@ from surveys.history import Actor, occurrence
 JOB = Actor("job", "work_out_rounds")
 AT_ONCE = 250  # subjects of one transaction: some 1,500 ratings
 RANKED_AT_ONCE = 2_000
+FEW = 500  # subjects whose facts are asked for by their ids; of more all are
 NO_DIGEST = b""
 
 Kind = Literal["first", "final"]
@@ -109,9 +110,17 @@ async def prepared(conn: Connection, found: Round, computation: Computation, att
     zone = await rounds.zone_of(conn, found.district)
     taken = None
     if computation.version == 1:
+        few = await conn.fetch(SUBJECTS, found.district, found.id, None, FEW + 1)
         async with conn.transaction():
             taken = await facts.taken(
-                conn, found.district, found.subject_kind, found.of, zone, computation.taken_at, computation.known_at
+                conn,
+                found.district,
+                found.subject_kind,
+                found.of,
+                zone,
+                computation.taken_at,
+                computation.known_at,
+                [row["subject"] for row in few] if len(few) <= FEW else (),
             )
     upheld = await conn.fetch(UPHELD, found.district, found.id, computation.taken_at)
     appealed = {row["subject"]: row["points"] for row in upheld}
