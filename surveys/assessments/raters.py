@@ -10,7 +10,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import UUID, uuid5
 
 from asyncpg import Connection
 from msgspec import Struct
@@ -281,7 +281,7 @@ async def _tell(conn: Connection, found: Round, drawn: Drawn, now: datetime) -> 
     await conn.execute(DRAWN, found.district, found.id, now, found.version + 1)
     row = event_row(
         district=found.district,
-        id=uuid4(),
+        id=uuid5(found.id, "draw"),
         kind="round",
         thing=found.id,
         version=found.version + 1,

@@ -9,7 +9,7 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Literal, cast
-from uuid import UUID
+from uuid import UUID, uuid5
 
 import msgspec
 from asyncpg import Connection
@@ -253,6 +253,7 @@ async def _finish(work: Work, computation: Computation, done: int, digest: bytes
         actor=JOB,
         now=now,
         about=found.id,
+        id=uuid5(found.id, f"results {work.version} {work.attempt}"),
         facts={
             "computation": work.version,
             "of": computation.kind,
