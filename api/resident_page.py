@@ -1,7 +1,7 @@
 """The resident's page behind a card's QR code: what was promised, where each issue of the door stands and until when,
 a new problem, and how it went. No account, any phone, nothing of anybody else."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Annotated, Any, ClassVar
 from uuid import UUID, uuid4
@@ -22,8 +22,8 @@ from api.documented_problems import REFUSES
 from api.filing import Numbers
 from api.json_bodies import JsonBody
 from api.limits import few_pages
-from api.pages import TEMPLATES
 from api.photos import DIGEST, Received
+from api.public_pages import page
 from api.sign_in import NOT_KEPT
 from maps.locator import Atlas
 from surveys import attachments as promises
@@ -324,16 +324,6 @@ def _named(request: Anybody, parameter: str, issues: Sequence[DoorIssue]) -> Doo
     """The issue of this door whose number the address names; any other text is nothing."""
     wanted = request.query_params.get(parameter, "")
     return next((issue for issue in issues if issue.number == wanted), None)
-
-
-def page(request: Anybody, template: str, context: Mapping[str, Any]) -> Response[str]:
-    """A page as it is sent: kept by nobody, and without the fragment of the address that it was opened at."""
-    language = problem_details.language(request)
-    asked = request.query_params.get("lang") == "en"
-    text = TEMPLATES.engine_instance.get_template(template).render(
-        **context, language=language, english=language == "en", lang="?lang=en" if asked else ""
-    )
-    return Response(text, media_type="text/html; charset=utf-8", headers=NOT_KEPT)
 
 
 ROUTES = [show_card, card_page, report_page, report_problem, answer_for, rate_commitment_at_door, send_photo, leave]

@@ -13,7 +13,7 @@ from api.documented_problems import REFUSES
 from api.json_bodies import JsonBody
 from api.limits import few_pages
 from api.logs import NO_ADDRESS
-from api.resident_page import page
+from api.public_pages import page
 from api.sign_in import NOT_KEPT
 from surveys.assessments import ballot_votes
 from surveys.assessments.ballot_terms import SlipShown, SlipUnknown, SlipVote
