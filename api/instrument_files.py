@@ -65,7 +65,8 @@ def _of_text(text: str) -> Iterable[xlsform_files.Sheet]:
     """The tables of a CSV, one below the other: a line with the sheet's name in its first cell, then its header and its
     rows, whose first cells are empty."""
     pages: list[xlsform_files.Sheet] = []
-    name, rows = "", None
+    name = ""
+    rows: dict[int, dict[str, str]] | None = None
     for number, (first, *cells) in _records(text):
         if first:
             name, rows = first, None

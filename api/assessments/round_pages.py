@@ -62,7 +62,11 @@ USUAL: Mapping[Dated, int] = {  # days after the opening
     "appeals_until": 24,
     "decisions_until": 29,
 }
-FURTHER = (("/assessments/instruments", texts.marked("Scorecards")),)
+FURTHER = (
+    ("/assessments/commitments", texts.marked("Commitments")),
+    ("/assessments/ballots", texts.marked("Ballots")),
+    ("/assessments/instruments", texts.marked("Scorecards")),
+)
 PERIODS_OFFERED = 6
 SHOWN = 20  # of who is missing, and of the results
 

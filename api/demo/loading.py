@@ -150,7 +150,7 @@ async def _volunteer(conn: Connection, ring: KeyRing, atlas: Atlas, invented: In
     """The teams of those who serve, and what came of it."""
     [desks_] = await conn.fetch(SHOWN, DISTRICT, workflow.OPEN)
     founded_at = days.first - timedelta(days=60)
-    teams = await volunteering.load(conn, ring, DISTRICT, invented.everybody, invented.places, desks_, founded_at)
+    teams = await volunteering.load(conn, ring, DISTRICT, invented.everybody, invented.places, dict(desks_), founded_at)
     await services.load(conn, DISTRICT, atlas, teams, days)
 
 

@@ -149,7 +149,11 @@ def page(board: PublicBoard, district: District, wanted: Asked, language: str) -
 
     def here(**changed: object) -> str:
         points = board.points
-        said = {"district": wanted.district, "month": points.month if points else None, "version": wanted.version}
+        said: dict[str, object] = {
+            "district": wanted.district,
+            "month": points.month if points else None,
+            "version": wanted.version,
+        }
         said |= {"lang": "en" if language == "en" else None} | changed
         kept = {name: value for name, value in said.items() if value is not None}
         return f"/board?{urlencode(kept)}" if kept else "/board"

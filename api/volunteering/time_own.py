@@ -40,7 +40,7 @@ class Done(Struct, frozen=True):
     id: UUID
 
 
-def _post(path: str, body: Any, status: int, summary: str, *refuses: int) -> Any:
+def _post(path: str, body: Any, status: int, summary: str, *refuses: int) -> post:
     return post(
         path,
         dto=JsonBody[body],

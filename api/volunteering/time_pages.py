@@ -72,7 +72,11 @@ async def bank_page(
     accounts = await time_accounts.listed(conn, reader, now, cursor=cursor)
     held = await time_decisions.waiting(conn, reader, now)
     waiting = await help_lists.waiting(conn, reader)
-    ids = [one.volunteer for one in (*accounts.items, *held.items, *waiting.items)]
+    ids = [
+        *(account.volunteer for account in accounts.items),
+        *(claim.volunteer for claim in held.items),
+        *(asked.volunteer for asked in waiting.items),
+    ]
     context = {
         **around,
         **words(around["language"]),

@@ -271,7 +271,7 @@ def _raters_of(one: Asked, above: Sequence[UUID], following: Sequence[Asked], pe
         *own,
         *((one.subject, "leaders", rater) for rater in leading),
         *((one.subject, "peers", rater) for rater in beside),
-    ]  # type: ignore[list-item]
+    ]
 
 
 DRAWN = "update rating_round set drawn_at = $3, version = $4 where district = $1 and id = $2"

@@ -29,7 +29,8 @@ where district = $1 and round = $2 and subject = $3
 
 async def codes(conn: Connection, district: int, round_: UUID, subject: UUID) -> CodesMade:
     """The codes of a subject that the caller has made sure the reader looks after."""
-    return CodesMade(**await conn.fetchrow(CODES, district, round_, subject))
+    (row,) = await conn.fetch(CODES, district, round_, subject)
+    return CodesMade(**row)
 
 
 SELF = """

@@ -31,6 +31,7 @@ from surveys.assessments.facts import Pair
 from surveys.assessments.instruments import FACTS, FactCode, Instrument
 from surveys.assessments.round_progress import ComputationState
 from surveys.assessments.round_standing import Standing
+from surveys.assessments.round_steps import StepClosed
 from surveys.assessments.rounds import Round
 from surveys.assessments.score_reasons import ItemReason
 from surveys.assessments.scoring import Decided
@@ -284,7 +285,7 @@ async def _may_decide(
     try:
         await appeals.refuse_who_rated(conn, standing, found, subject)
         appeals.refuse_decided(found, now)
-    except (appeals.RatedItThemselves, appeals.StepClosed):
+    except (appeals.RatedItThemselves, StepClosed):
         return False
     return True
 

@@ -84,7 +84,7 @@ async def add(conn: Connection, reader: Reader, draft: WindowDraft, now: datetim
     if not name or not name.isprintable():
         raise TextUnusable("name")
     await conn.execute(ADD, reader.district, draft.id, name, draft.organisation, draft.member, now)
-    facts = {"organisation": draft.organisation, "member": draft.member}
+    facts: dict[str, object] = {"organisation": draft.organisation, "member": draft.member}
     await _tell(conn, reader, draft.id, 1, "open_window", draft, facts, now)
     return Changed(id=draft.id, version=1)
 

@@ -20,7 +20,7 @@ from api.postgres_programs import Account, find_programs
 from api.settings import Settings
 from surveys import people
 from surveys.assessments import ballot_boxes, ballot_changes, ballot_slips
-from surveys.assessments.ballot_terms import Printing
+from surveys.assessments.ballot_terms import Code, Printing
 from tests import drafts
 from tests.api.test_logs import Lines, lines
 from tests.conftest import (
@@ -78,7 +78,7 @@ async def enrol(client: Client, id_: str, voters: Sequence[Person], group: str =
     return await client.post(f"{PATH}/{id_}/roll", json=body, headers=ORGANISER.headers)
 
 
-async def slips(conn: asyncpg.Connection, id_: str, group: str, count: int) -> Sequence[str]:
+async def slips(conn: asyncpg.Connection, id_: str, group: Code, count: int) -> Sequence[str]:
     """Slips as their printing makes them."""
     reader = await people.reader(conn, DISTRICT, ORGANISER.number)
     assert reader
@@ -280,7 +280,7 @@ async def test_several_ballots_are_weighed_together(client: Client, conn: asyncp
         await move(client, draft["id"], "count", 2)
         ids.append(draft["id"])
     query = {"ballot": ids, "weight": [60, 40]}
-    found = answered(await client.get(f"{PATH}/combined", params=query, headers=ORGANISER.headers), 200)
+    found: Any = answered(await client.get(f"{PATH}/combined", params=query, headers=ORGANISER.headers), 200)
     assert [(one["subject"], one["score"]) for one in found] == [
         (f"{MEMBER.name}（第一支部）", 84.0),
         ("第二支部", 80.0),

@@ -12,8 +12,7 @@ from api.volunteering import board_content
 from surveys.history import Actor
 from surveys.volunteering import volunteer_changes
 from surveys.volunteering.volunteer_changes import Consent
-from tests.conftest import DISTRICT, LEADER, MEMBER, Client, TestClock, found_district
-from tests.stories import test_points as october
+from tests.conftest import ADMINISTRATOR, DISTRICT, LEADER, MEMBER, ORGANISER, Client, TestClock, found_district
 from tests.stories.test_points import Month, month, publish, publish_rules
 from tests.surveys import deeds_at_hand
 
@@ -171,8 +170,8 @@ async def test_what_people_write_is_text_on_it(client: Client, clock: TestClock,
 async def october_models(client: Client, conn: asyncpg.Connection, text: str) -> None:
     team = await deeds_at_hand.team(conn)
     draft = {"id": str(uuid4()), "month": "2026-11", "subject": "team", "who": str(team), "text": text}
-    made = await client.post("/api/models", json=draft, headers=october.ORGANISER.headers)
+    made = await client.post("/api/models", json=draft, headers=ORGANISER.headers)
     decision = {"id": str(uuid4()), "decision": "approve", "expected_version": 1}
     path = f"/api/models/{made.json()['id']}/decisions"
-    decided = await client.post(path, json=decision, headers=october.ADMINISTRATOR.headers)
+    decided = await client.post(path, json=decision, headers=ADMINISTRATOR.headers)
     assert decided.status_code == 200, decided.text

@@ -9,7 +9,7 @@ import asyncpg
 import msgspec
 import pytest
 
-from surveys.assessments import raters, results, rounds
+from surveys.assessments import facts, raters, results, rounds, scoring
 from surveys.assessments.raters import Asked, Move, drawn_of, stays
 from tests import rating_rounds
 from tests.conftest import (
@@ -103,7 +103,7 @@ async def test_steps_close_by_their_dates_and_last_longer_with_a_reason(
     late = await rate(client, MEMBER, opened, MEMBER.id, "self", {"A2": 20}, status=409)
     assert late["code"] == "step_closed"
     until = (DATES["people_until"] + DAY).isoformat()
-    asked = {"expected_version": 2, "step": "self_until", "until": until, "reason": "停电一天"}
+    asked: dict[str, Any] = {"expected_version": 2, "step": "self_until", "until": until, "reason": "停电一天"}
     await say(client, ORGANISER_BESIDE, opened, "extensions", status=403, **asked)
     await say(client, ADMINISTRATOR, opened, "extensions", **asked)
     await rate(client, MEMBER, opened, MEMBER.id, "self", {"A2": 20})
@@ -171,12 +171,12 @@ async def test_results_are_the_same_in_whatever_order_ratings_came(conn: asyncpg
         for row in await conn.fetch("select rater_group, points from rating where round = $1 and subject = $2",
                                     over, MEMBER.id)
     ]  # fmt: skip
-    kept = await conn.fetchrow("select * from round_result where round = $1 and subject = $2", over, MEMBER.id)
-    plan = results.scoring.plan(rating_rounds.scorecard())
-    known = results.facts.values(list(kept["facts"]))
+    (kept,) = await conn.fetch("select * from round_result where round = $1 and subject = $2", over, MEMBER.id)
+    plan = scoring.plan(rating_rounds.scorecard())
+    known = facts.values(list(kept["facts"]))
     for seed in range(5):
         Random(seed).shuffle(rows)  # noqa: S311 - in whatever order
-        again = results.scoring.score(plan, rows, known)
+        again = scoring.score(plan, rows, known)
         assert (again.percent, list(again.items)) == (kept["percent"], kept["items"])
     assert found.published_at is None
 

@@ -206,7 +206,7 @@ async def test_a_brief_tells_what_was_held_and_opens_the_list_that_it_counts(
         figures = await report_sources.brief(conn, sources, scope, 1)
         expected = ServiceCounts(held=Count(1, 0), hours=Count(3, 0), helped=Count(12, 0))
         assert figures.services == (None if code == NEXT else expected)
-    days = {"from": week.first.isoformat(), "to": week.last.isoformat()}
+    days: dict[str, Any] = {"from": week.first.isoformat(), "to": week.last.isoformat()}
     assert (await read(client, STRANGER, SERVICES, stands="held", community=NEAR, **days))["total"] == 1
 
 

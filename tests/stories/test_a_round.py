@@ -131,7 +131,7 @@ async def test_a_quarters_round(
     appeal = await say(
         client, MEMBER, round_, f"results/{MEMBER.id}/appeals", status=201, item="A1", reason="有两次走访没有录入"
     )
-    ruling = {"expected_version": 1, "upheld": True, "points": 20, "reason": "纸质记录属实"}
+    ruling: dict[str, Any] = {"expected_version": 1, "upheld": True, "points": 20, "reason": "纸质记录属实"}
     await say(client, ORGANISER, round_, f"appeals/{appeal['id']}/ruling", status=403, **ruling)
     await say(client, ADMINISTRATOR, round_, f"appeals/{appeal['id']}/ruling", **ruling)
     await say(client, STRANGER, round_, f"results/{MEMBER.id}/appeals", status=403, item="A2", reason="替别人申诉")

@@ -14,6 +14,7 @@ from surveys.assessments import rating_points, score_reasons, scoring, stars
 from surveys.assessments.instruments import Group, Heading, Instrument, Item, RaterGroup, Rules, Star, Step
 from surveys.assessments.scoring import FINE, WHOLE, Points
 from surveys.assessments.stars import Reached
+from surveys.refusals import Invalid
 
 HEADINGS = (
     Heading(code="visits", name="走访服务", weight=Decimal(60)),
@@ -155,7 +156,8 @@ def test_every_point_has_its_reason() -> None:
         ("peers", 2, Decimal("4.50"), Decimal("28.57"), True),
         ("leaders", 0, None, Decimal("0.00"), False),
     ]
-    assert (first.points, first.percent, first.maximum, first.how) == (Decimal("4.10"), Decimal("81.90"), 5, "rated")
+    assert (first.points, first.percent, first.maximum) == (Decimal("4.10"), Decimal("81.90"), Decimal(5))
+    assert first.how == "rated"
     assert second.fact == score_reasons.FactReason(
         fact="visits", value=Decimal("30.00"), points=Decimal("7.50"), effective=Decimal("100.00")
     )
@@ -214,10 +216,11 @@ def naive(item: Item, place: int, rated: list[Given], facts: scoring.Facts) -> F
         if len(said) >= max(1, GROUPS[group].least):
             average = Fraction(sum(one or 0 for one in said), len(said)) / FINE / Fraction(item.maximum)
             weighed.append((Fraction(GROUPS[group].weight), average))
-    by_raters = sum(w * a for w, a in weighed) / sum(w for w, _ in weighed) if weighed else None
+    total = sum((w for w, _ in weighed), Fraction())
+    by_raters = sum((w * a for w, a in weighed), Fraction()) / total if weighed else None
     value = facts.get(item.fact) if item.fact else None
     if value is None:
-        return Fraction(by_raters) if by_raters is not None else None
+        return by_raters
     if item.fact_to is not None:
         by_fact = min(Fraction(1), Fraction(value) / Fraction(item.fact_to))
     else:
@@ -299,7 +302,7 @@ def test_ranks_do_not_depend_on_the_order_of_subjects(percents: list[int | None]
     ],
 )
 def test_points_that_do_not_fit_are_refused_by_their_item(given_: dict[str, float], code: str, field: str) -> None:
-    with pytest.raises(rating_points.Invalid) as refused:
+    with pytest.raises(Invalid) as refused:
         rating_points.hold(card(), "self", {"2.1": 3, **given_})
     assert (refused.value.code, refused.value.field) == (code, field)
 

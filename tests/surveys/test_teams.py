@@ -142,7 +142,7 @@ async def test_who_organises_founds_a_team_where_they_do(conn: asyncpg.Connectio
         (ADMINISTRATOR, {"name": " \t "}, TextUnusable),
         (ADMINISTRATOR, {"name": "另一队", "communities": ["nowhere"]}, UnknownArea),
     ):
-        with pytest.raises(refusal):  # type: ignore[arg-type]
+        with pytest.raises(refusal):
             await found(conn, who, **told)
     draft = TeamDraft(id=uuid4(), name="巡逻队", kind="safety", organisation=ORGANISATION)
     first = await teams.found(conn, reader(ADMINISTRATOR), draft, NOW)

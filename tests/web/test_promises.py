@@ -59,7 +59,7 @@ async def reader(conn: asyncpg.Connection, who: Person) -> Reader:
 async def enter(visitor: Visitor, who: Person) -> None:
     """Be signed in without seeing the door."""
     await visitor.page.context.clear_cookies()
-    form = {"token": who.token}
+    form: dict[str, str | float | bool] = {"token": who.token}
     await visitor.page.context.request.post(f"{visitor.site}/sign-in", form=form, max_redirects=0)
 
 
