@@ -63,7 +63,7 @@ USUAL: Mapping[Dated, int] = {  # days after the opening
     "decisions_until": 29,
 }
 FURTHER = (
-    ("/assessments/commitments", texts.marked("Commitments")),
+    ("/assessments/commitments", texts.marked("Public commitments")),
     ("/assessments/ballots", texts.marked("Ballots")),
     ("/assessments/instruments", texts.marked("Scorecards")),
 )
