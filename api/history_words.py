@@ -255,6 +255,7 @@ EVENTS: Mapping[str, Words] = {
     "service.announce": ("发布服务预告", "Service announced"),
     "service.change": ("调整服务预告", "Service changed"),
     "service.cancel": ("取消服务", "Service cancelled"),
+    "service.remind": ("提醒服务即将开始", "Members reminded of a service"),
     "service.report": ("登记服务结果", "Service reported"),
     "service.confirm": ("确认服务结果", "Report of a service confirmed"),
     "service.book": ("预约服务", "Service booked"),

@@ -63,7 +63,7 @@ from surveys.job_runs import JobRun, Latest
 from surveys.people import Reader
 from surveys.refusals import NotFound
 from surveys.sealing import KeyRing
-from surveys.volunteering import help_taking, service_return_visits
+from surveys.volunteering import help_taking, service_notices, service_return_visits
 
 log = structlog.get_logger()
 
@@ -182,9 +182,10 @@ async def verify_history(conn: asyncpg.Connection, work: Work) -> Mapping[str, o
 
 
 async def remind(conn: asyncpg.Connection, work: Work) -> Mapping[str, object]:
-    """Remind of what is nearly due."""
+    """Remind of what is nearly due, and of services that begin within a day."""
     counts = await reminders.sweep(conn, work.district, work.now)
-    return {f"rule_{number}": count for number, count in counts.items()}
+    services = await _step_by_step(conn, work, service_notices.remind_due)
+    return {**{f"rule_{number}": count for number, count in counts.items()}, "services": services}
 
 
 async def escalate(conn: asyncpg.Connection, work: Work) -> Mapping[str, object]:

@@ -1,9 +1,11 @@
 """What notices say, in two languages: one set of templates, for messages and pages alike.
 
 A message says what happened to which issue: its number, its category and its place as the district calls them, and
-until when it is due. What people have written is never in it."""
+until when it is due; or to which service, as its team announced it to everybody. What residents have written is never
+in it."""
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from surveys.notice_channels import Line, Message
@@ -27,6 +29,9 @@ KINDS: Mapping[NoticeKind, Words] = {
     "invited": ("请回访居民", "Please ask the resident whether it is solved"),
     "green_channel": ("您督办的问题有进展", "An issue that you follow has moved"),
     "opinion_wanted": ("联审等您部门的意见", "A joint review wants your department's opinion"),
+    "service_soon": ("志愿服务即将开始", "A service begins within a day"),
+    "service_moved": ("志愿服务改了时间", "A service was moved to another time"),
+    "service_cancelled": ("志愿服务已取消，原因见服务页面", "A service was cancelled; its page says why"),
 }
 WAYS: Mapping[Way, Words] = {
     "at_once": ("立即发送", "At once"),
@@ -43,6 +48,8 @@ LINE: Words = (
     "{what} · no. {number} · {category} · {place} · due {due}",
 )
 LEVEL: Words = ("（第 {level} 级）", " (level {level})")
+LINE_OF_SERVICE: Words = ("{what} · {title} · {place} · {starts} 开始", "{what} · {title} · {place} · begins {starts}")
+REMOVED: Words = ("（文字已删除）", "(text removed)")
 NOWHERE: Words = ("未定位", "no place")
 MORE: Words = ("另有 {count} 条，请登录查看", "and {count} more; sign in to read them")
 
@@ -76,10 +83,26 @@ def _subject(lines: Sequence[Line], language: Language) -> str:
 
 
 def _line(line: Line, language: Language, zone: ZoneInfo) -> str:
+    what = of_kind(line.kind, line.level, language)
+    if line.service is not None:
+        return chosen(LINE_OF_SERVICE, language).format(
+            what=what,
+            title=_on_one_line(line.title) or chosen(REMOVED, language),
+            place=_on_one_line(line.place) or line.community or chosen(NOWHERE, language),
+            starts=_moment(line.starts_at, zone),
+        )
     return chosen(LINE, language).format(
-        what=of_kind(line.kind, line.level, language),
+        what=what,
         number=line.number,
         category=line.category,
         place=line.community or chosen(NOWHERE, language),
-        due=line.due_at.astimezone(zone).strftime("%m-%d %H:%M"),
+        due=_moment(line.due_at, zone),
     )
+
+
+def _on_one_line(text: str | None) -> str:
+    return " ".join((text or "").split())
+
+
+def _moment(at: datetime | None, zone: ZoneInfo) -> str:
+    return at.astimezone(zone).strftime("%m-%d %H:%M") if at else ""

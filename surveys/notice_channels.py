@@ -11,7 +11,7 @@ from uuid import UUID, uuid4
 from asyncpg import Connection
 from msgspec import Meta, Struct
 
-from surveys import history
+from surveys import history, notices
 from surveys.history import Actor, occurrence
 from surveys.notices import Language, NoticeKind
 from surveys.people import Reader
@@ -199,14 +199,20 @@ def _array(ids: Sequence[UUID]) -> str:
 
 
 class Line(Struct, frozen=True, kw_only=True):
-    """One notice as a message says it: codes and what the district calls its own things."""
+    """One notice as a message says it: codes and what the district calls its own things; of a service what its team
+    announced, which is public."""
 
     kind: NoticeKind
     level: int | None
-    number: str
-    category: str
+    issue: UUID | None
+    number: str | None
+    category: str | None
+    due_at: datetime | None
+    service: UUID | None
+    title: str | None
+    place: str | None
+    starts_at: datetime | None
     community: str | None
-    due_at: datetime
 
 
 class Message(Struct, frozen=True, kw_only=True):
@@ -230,13 +236,10 @@ join member m on m.district = d.district and m.id = d.member and m.closed_at is 
 left join notice_setting s on s.district = d.district and s.member = d.member
 where d.district = $1 and d.id = $2 and d.state in ('waiting', 'parked')
 """
-LINES = """
-select n.kind, n.level, i.number::text as number, c.name as category, p.name as community, i.due_at
-from unnest($2::uuid[]) with ordinality as w(id, at)
-join notice n on n.district = $1 and n.id = w.id
-join issue i on i.district = $1 and i.id = n.issue
-join category c on c.district = $1 and c.code = i.category
-left join community p on p.district = $1 and p.code = i.community
+LINES = f"""
+select n.kind, n.level, {notices.TOLD_OF}
+join unnest($2::uuid[]) with ordinality as w(id, at) on w.id = n.id
+where n.district = $1
 order by w.at
 """
 

@@ -1,7 +1,7 @@
-"""Notices: what members are told of issues; in their inbox, and by a message where they want one.
+"""Notices: what members are told of issues and services; in their inbox, and by a message where they want one.
 
-A notice names an issue and what happened to it, by ids and codes; no resident's text is in it, or ever in a message.
-Its id follows from what it tells of, so that nobody is told twice, however often that is read."""
+A notice names an issue or a service and what happened to it, by ids and codes; no resident's text is in it, or ever in
+a message. Its id follows from what it tells of, so that nobody is told twice, however often that is read."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, time, timedelta
@@ -32,6 +32,9 @@ NoticeKind = Literal[
     "invited",  # to ask the resident whether it is solved
     "green_channel",  # every move, to the leader who follows it
     "opinion_wanted",  # in a joint review
+    "service_soon",  # to who serves, leads or booked for a door, the day before
+    "service_moved",  # to another time
+    "service_cancelled",
 ]
 KINDS: tuple[NoticeKind, ...] = get_args(NoticeKind)
 
@@ -55,6 +58,9 @@ WAYS: Mapping[NoticeKind, Way] = {
     "invited": "digest",
     "green_channel": "at_once",
     "opinion_wanted": "at_once",
+    "service_soon": "at_once",
+    "service_moved": "at_once",
+    "service_cancelled": "at_once",
 }
 
 
@@ -82,11 +88,13 @@ USUAL = NoticeSettings()
 
 
 class Telling(Struct, frozen=True, kw_only=True):
-    """Something that a member is to be told; `cause` is what it follows from: an event, or a reminder."""
+    """Something that a member is to be told, of an issue or of a service; `cause` is what it follows from: an event, or
+    a reminder."""
 
     member: UUID
     kind: NoticeKind
-    issue: UUID
+    issue: UUID | None = None
+    service: UUID | None = None
     cause: UUID
     happened_at: datetime
     urgent: bool = False
@@ -141,10 +149,11 @@ def send_after(wanted: NoticeSettings, one: Telling, zone: ZoneInfo, now: dateti
 
 
 INSERT = """
-insert into notice (district, id, member, kind, issue, level, happened_at, made_at, send_after)
-select $1, id, member, kind, issue, level, happened_at, $2, send_after
-from unnest($3::uuid[], $4::uuid[], $5::text[], $6::uuid[], $7::smallint[], $8::timestamptz[], $9::timestamptz[])
-  n(id, member, kind, issue, level, happened_at, send_after)
+insert into notice (district, id, member, kind, issue, service, level, happened_at, made_at, send_after)
+select $1, id, member, kind, issue, service, level, happened_at, $2, send_after
+from unnest($3::uuid[], $4::uuid[], $5::text[], $6::uuid[], $7::uuid[], $8::smallint[], $9::timestamptz[],
+            $10::timestamptz[])
+  n(id, member, kind, issue, service, level, happened_at, send_after)
 on conflict do nothing
 """
 
@@ -154,7 +163,7 @@ async def tell(conn: Connection, district: int, tellings: Sequence[Telling], now
     if not tellings:
         return 0
     of_district = await people.district(conn, district)
-    assert of_district is not None  # noqa: S101 - its issues are being told of
+    assert of_district is not None  # noqa: S101 - its own are being told
     wanted = await settings(conn, district, [one.member for one in tellings])
     told = [
         (one, send_after(wish, one, of_district.zone, now))
@@ -169,6 +178,7 @@ async def tell(conn: Connection, district: int, tellings: Sequence[Telling], now
         [one.member for one, _ in told],
         [one.kind for one, _ in told],
         [one.issue for one, _ in told],
+        [one.service for one, _ in told],
         [one.level for one, _ in told],
         [one.happened_at for one, _ in told],
         [after for _, after in told],
@@ -177,16 +187,21 @@ async def tell(conn: Connection, district: int, tellings: Sequence[Telling], now
 
 
 class Notice(Struct, frozen=True, kw_only=True):
-    """One notice as its member reads it."""
+    """One notice as its member reads it: of an issue, with its number, category and limit, or of a service, with its
+    title, its place in words and when it begins."""
 
     id: UUID
     kind: NoticeKind
     level: int | None
-    issue: UUID
-    number: str
-    category: str
+    issue: UUID | None
+    number: str | None
+    category: str | None
+    due_at: datetime | None
+    service: UUID | None
+    title: str | None
+    place: str | None
+    starts_at: datetime | None
     community: str | None
-    due_at: datetime
     happened_at: datetime
     made_at: datetime
     seen: bool
@@ -205,13 +220,20 @@ class _Cursor(Struct, frozen=True):
     id: UUID
 
 
-OF_MEMBER = """
-select n.id, n.kind, n.level, n.issue, i.number::text as number, c.name as category, p.name as community, i.due_at,
-  n.happened_at, n.made_at, n.seen_at is not null as seen
+# What notices `n` are about, as the district and its teams call it.
+TOLD_OF = """
+  n.issue, i.number::text as number, c.name as category, i.due_at, n.service,
+  case when n.service is not null then coalesce(t.body->>'title', '') end as title, t.body->>'place' as place,
+  s.starts_at, p.name as community
 from notice n
-join issue i on i.district = n.district and i.id = n.issue
-join category c on c.district = i.district and c.code = i.category
-left join community p on p.district = i.district and p.code = i.community
+left join issue i on i.district = n.district and i.id = n.issue
+left join category c on c.district = n.district and c.code = i.category
+left join service s on s.district = n.district and s.id = n.service
+left join text_version t on t.district = n.district and t.subject = s.id and t.version = s.text_version
+left join community p on p.district = n.district and p.code = coalesce(i.community, s.community)
+"""
+OF_MEMBER = f"""
+select n.id, n.kind, n.level, n.happened_at, n.made_at, n.seen_at is not null as seen, {TOLD_OF}
 where n.district = $1 and n.member = $2 and ($3::timestamptz is null or (n.made_at, n.id) < ($3, $4))
   and (n.seen_at is null or not $5)
 order by n.made_at desc, n.id desc limit $6

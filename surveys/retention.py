@@ -27,7 +27,7 @@ RuleKind = Literal[
     "sessions",  # rows of sessions, after they expired
     "one_time_codes",  # rows of codes, after they expired
     "account_notices",  # what was told to a member about their account, after it was
-    "notices",  # what was told to members of issues, after it was
+    "notices",  # what was told to members of issues and services, after it was
     "deliveries",  # what was sent to whom by which channel, and to which webhook, after it was
 ]
 Days = Annotated[int, Meta(ge=1, le=36_500)]

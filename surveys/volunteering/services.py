@@ -27,7 +27,7 @@ from surveys.refusals import (
     TimesReversed,
     UnknownCommunity,
 )
-from surveys.volunteering import bookings, service_rows, service_volunteers, standing
+from surveys.volunteering import bookings, service_notices, service_rows, service_volunteers, standing
 from surveys.volunteering.service_rows import ServiceChange, ServiceKind, ServiceRow, ServiceState
 
 LONGEST = timedelta(hours=24)
@@ -258,7 +258,9 @@ async def alter(
         texts=told if told != texts else None,
         request=request,
     )
-    return now_of(await bookings.move_up(conn, await service_rows.write(conn, change, now), now))
+    written = await service_rows.write(conn, change, now)
+    await service_notices.tell_changed(conn, row, written, draft.id, reader.member, now)
+    return now_of(await bookings.move_up(conn, written, now))
 
 
 async def _altered(conn: Connection, atlas: Atlas, row: ServiceRow, draft: Alteration, now: datetime) -> ServiceRow:
@@ -270,7 +272,7 @@ async def _altered(conn: Connection, atlas: Atlas, row: ServiceRow, draft: Alter
     after = msgspec.structs.replace(row, **columns)
     if (after.starts_at, after.ends_at) != (row.starts_at, row.ends_at):
         _refuse_unfit_times(after.starts_at, after.ends_at, now)
-        after = msgspec.structs.replace(after, reminded_at=None)
+        after = msgspec.structs.replace(after, reminded_at=None)  # and reminded of anew
     if after.places < row.booked:
         raise PlacesTaken("places", booked=row.booked)
     if draft.position is not None or draft.community is not None:
@@ -303,7 +305,9 @@ async def cancel(conn: Connection, reader: Reader, service: UUID, draft: Cancell
         texts=texts | {"cancelled": draft.reason},
         request=request,
     )
-    return now_of(await service_rows.write(conn, change, now))
+    written = await service_rows.write(conn, change, now)
+    await service_notices.tell_changed(conn, row, written, draft.id, reader.member, now)
+    return now_of(written)
 
 
 # --- what is to come

@@ -1,4 +1,4 @@
-// What came back on the member's issues, kept to be read without signal.
+// What came back on the member's issues and what is told of services, kept to be read without signal.
 
 import { computed, reactive } from 'vue'
 import type { Notice } from './contract'

@@ -57,6 +57,9 @@ const zh = {
   notice_invited: '请回访居民',
   notice_green_channel: '您督办的问题有进展',
   notice_opinion_wanted: '联审等您部门的意见',
+  notice_service_soon: '志愿服务即将开始',
+  notice_service_moved: '志愿服务改了时间',
+  notice_service_cancelled: '志愿服务已取消，原因见服务页面',
 } as const
 
 export type TodayWord = keyof typeof zh
@@ -116,6 +119,9 @@ const en: Record<TodayWord, string> = {
   notice_invited: 'Please ask the resident whether it is solved',
   notice_green_channel: 'An issue that you follow has moved',
   notice_opinion_wanted: 'A joint review wants your department’s opinion',
+  notice_service_soon: 'A service begins within a day',
+  notice_service_moved: 'A service was moved to another time',
+  notice_service_cancelled: 'A service was cancelled; its page says why',
 }
 
 export const w = dictionary<TodayWord>(zh, en)
