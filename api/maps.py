@@ -26,10 +26,12 @@ from surveys.issue_query import Filters
 from surveys.map_layers import Layer
 from surveys.people import District, Reader
 from surveys.trust import Trust
+from surveys.volunteering import service_marks
+from surveys.volunteering.service_marks import ServiceMarks
 
 DEMO = "demo"  # the source of boundaries that are invented
 # How the page looks at the issues: what of its address is no filter.
-LOOKS = frozenset({"layer", "by", "marks", "than", "shade", "campaign", "present"})
+LOOKS = frozenset({"layer", "by", "marks", "than", "shade", "campaign", "present", "services"})
 FINER = 2  # zooms by which density is gathered finer than clusters are
 
 
@@ -217,6 +219,21 @@ async def visits(
     return await map_layers.visits_per_day(conn, reader, filters, district.zone, clock())
 
 
+@get("/maps/issues/services", summary="Volunteers' services on a map")
+async def services(
+    conn: NamedDependency[asyncpg.Connection],
+    reader: NamedDependency[Reader],
+    district: NamedDependency[District],
+    clock: NamedDependency[Clock],
+    filters: NamedDependency[Filters],
+    zoom: Annotated[int, QueryParameter(ge=0, le=24)],
+) -> ServiceMarks:
+    """The services in the box that are to come, and those held from `reported_from` to `reported_to` or in the last
+    thirty days, gathered as issues are; of the other filters only `community`, `street` and `as_of` narrow them. While
+    a past day is looked at nothing is to come. All who read see them."""
+    return await service_marks.on_map(conn, reader, filters, district.zone, clock(), tiles.shift_for(zoom))
+
+
 @get("/maps/issues/trust", summary="How far the map's numbers can be trusted")
 async def trusted(
     conn: NamedDependency[asyncpg.Connection],
@@ -229,4 +246,4 @@ async def trusted(
     return await trust.of(conn, reader, filters, district.zone, clock())
 
 
-ROUTES = [page, clusters, areas, density, satisfaction, coverage, visits, trusted]
+ROUTES = [page, clusters, areas, density, satisfaction, coverage, visits, services, trusted]

@@ -14,7 +14,7 @@ from surveys import history, people
 from surveys.history import text_row
 from surveys.volunteering import bookings, service_reports, services
 from surveys.volunteering.bookings import BookingForDoor
-from surveys.volunteering.service_reports import Report
+from surveys.volunteering.service_reports import Confirmation, Report
 from surveys.volunteering.services import Announcement
 from tests import cards
 from tests.conftest import DISTRICT, MEMBER, MEMBER_BELOW, NEAR, NOW, ORGANISATION, STRANGER, Person
@@ -169,3 +169,12 @@ async def settle(conn: asyncpg.Connection, text: str) -> None:
     asked = report([], {}, 1, done=text) | {"served": served}
     async with conn.transaction():
         await service_reports.report(conn, reader, HELD, msgspec.convert(asked, Report), NOW)
+
+
+async def confirm(conn: asyncpg.Connection) -> None:
+    """The report of the service of `settle` that was held is found right."""
+    reader = await people.reader(conn, DISTRICT, LEADS.number)
+    assert reader is not None
+    version = await conn.fetchval("select version from service where district = $1 and id = $2", DISTRICT, HELD)
+    async with conn.transaction():
+        await service_reports.confirm(conn, reader, HELD, Confirmation(id=uuid4(), expected_version=version), NOW)

@@ -1,7 +1,7 @@
 """The pages of services: what is to come, to be reported and held; and one of them, from its announcement to its
 report, for a team's leader with a phone in hand."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime, timedelta
 from typing import Any, get_args
 from urllib.parse import urlencode
@@ -88,9 +88,12 @@ async def services_page(
     """Services by where they stand, narrowed by team, kind and community; and the form that announces one."""
     refuse_unfit(request, ("stands", "team", "kind", "community", "from", "to", "cursor", "lang"))
     said = {name: value.strip() for name, value in request.query_params.items() if value.strip()}
-    now, filters = clock(), _filters(said, district.zone)
+    communities = [value for value in request.query_params.getall("community", []) if value.strip()]
+    now, filters = clock(), _filters(said, communities, district.zone)
     page = await service_lists.page(conn, reader, filters, now, limit=AT_ONCE, cursor=said.get("cursor"))
-    told = {name: value for name, value in said.items() if name not in ("cursor", "lang")}
+    told: dict[str, str | list[str]] = {name: value for name, value in said.items() if name not in ("cursor", "lang")}
+    if len(communities) > 1:
+        told["community"] = communities
     mine = await _teams(conn, reader, looked_after=True)
     context = {
         **shell.context(request, reader, district, here="volunteering"),
@@ -102,7 +105,8 @@ async def services_page(
         "mine": mine,
         "communities": [Choice(**row) for row in await conn.fetch(COMMUNITIES, reader.district)],
         "filters": told,
-        "query": urlencode(told),
+        "query": urlencode(told, doseq=True),
+        "narrower": urlencode({name: value for name, value in told.items() if name != "stands"}, doseq=True),
         "first": "cursor" not in said,
         "new_id": uuid4(),
         "waiting_places": WAITING_PLACES,
@@ -118,7 +122,7 @@ def _usual_times(now: datetime, zone: ZoneInfo) -> dict[str, str]:
     return {"usual_start": begins.strftime(form), "usual_end": (begins + timedelta(hours=2)).strftime(form)}
 
 
-def _filters(said: Mapping[str, str], zone: ZoneInfo) -> ServiceFilters:
+def _filters(said: Mapping[str, str], communities: Sequence[str], zone: ZoneInfo) -> ServiceFilters:
     stands = next((one for one in STANDS if one == said.get("stands", "to_come")), None)
     if stands is None:
         raise InvalidFilter("stands", expected=" | ".join(STANDS))
@@ -134,7 +138,7 @@ def _filters(said: Mapping[str, str], zone: ZoneInfo) -> ServiceFilters:
         stands=stands,
         team=team,
         kind=(kind,) if kind else (),
-        community=(said["community"],) if "community" in said else (),
+        community=tuple(communities),
         since=day(since, zone),
         until=day(until, zone, 1),
     )

@@ -3,7 +3,7 @@
 That there are services is known to everybody who reads. Who serves is named to who looks after the team, and who booked
 is shown to them and to the desk, by number, card and, as far as the reader reaches it, door."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Literal, get_args
 from uuid import UUID
@@ -87,8 +87,7 @@ class _Cursor(Struct, frozen=True, array_like=True):
 
 
 # Names and texts are looked up for no more than are shown.
-PAGE = """
-with part as (select * from service s where {where} order by s.starts_at {way}, s.id {way} limit {limit})
+ITEMS = """
 select s.id, coalesce(t.body->>'title', '') as title, s.team, coalesce(n.body->>'name', '') as team_name, s.kind,
        s.state, coalesce(t.body->>'place', '') as place, s.community, c.name as community_name, s.starts_at, s.ends_at,
        s.places, s.booked, s.waiting, s.helped,
@@ -99,8 +98,13 @@ join volunteer_team v on v.district = $1 and v.id = s.team
 left join text_version t on t.district = $1 and t.subject = s.id and t.version = s.text_version
 left join text_version n on n.district = $1 and n.subject = v.id and n.version = v.text_version
 left join community c on c.district = $1 and c.code = s.community
-order by s.starts_at {way}, s.id {way}
 """
+PAGE = f"""
+with part as (select * from service s where {{where}} order by s.starts_at {{way}}, s.id {{way}} limit {{limit}})
+{ITEMS}
+order by s.starts_at {{way}}, s.id {{way}}
+"""
+OF_IDS = f"with part as (select * from service s where s.district = $1 and s.id = any($2)) {ITEMS}"
 
 
 async def page(
@@ -134,6 +138,11 @@ async def page(
     last = rows[limit - 1] if len(rows) > limit else None
     more = cursors.write(_Cursor(last["starts_at"], last["id"], filters.stands)) if last else None
     return ServicePage(items=[_item(row) for row in rows[:limit]], next=more, total=count)
+
+
+async def of_ids(conn: Connection, district: int, ids: Sequence[UUID]) -> dict[UUID, ServiceItem]:
+    """These services of a district, by id."""
+    return {row["id"]: _item(row) for row in await conn.fetch(OF_IDS, district, list(ids))}
 
 
 def _conditions(filters: ServiceFilters, parameter: Parameters) -> list[str]:

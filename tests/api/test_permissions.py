@@ -972,6 +972,7 @@ ROUTES: dict[str, Row] = {
     "GET /maps/issues/satisfaction": Row(),
     "GET /maps/issues/coverage": Row(query="?campaign=none", ok=404),
     "GET /maps/issues/visits": Row(),
+    "GET /maps/issues/services": Row(query="?zoom=12"),
     "GET /maps/issues/trust": Row(shown=_of_trust),
     "GET /maps/tiles/{z:str}/{x:str}/{y:str}": Row(shown=_clusters),
     # other programs read maps live; communities are for everybody who has signed in, as they are elsewhere

@@ -1,14 +1,18 @@
 """The layers of the leader's map, its table, two periods side by side, and the map in a meeting."""
 
 import re
+from collections.abc import AsyncIterator
 from datetime import date, timedelta
 
 import pytest
 from playwright.async_api import Browser, Locator, expect
 
-from tests.conftest import FAR, NEAR, NEXT, NOW
+from api import database
+from api.settings import Settings
+from tests import services_at_hand
+from tests.conftest import FAR, NEAR, NEXT, NOW, TestClock
 from tests.web.accessible import violations
-from tests.web.conftest import DESK, PHONE, Visitor, visiting
+from tests.web.conftest import DESK, PHONE, Visitor, served, visiting
 from tests.web.town import MARKUP, STOCK, stock
 
 pytestmark = [pytest.mark.anyio, pytest.mark.browser]
@@ -204,3 +208,55 @@ async def test_names_with_markup_stay_names_in_the_table(at_desk: Visitor) -> No
     await expect(at_desk.page.locator(f"tr[data-place='{NEAR}'] th a")).to_have_text(f"近邻社区{MARKUP[0]}")
     await at_desk.page.click(".panel [data-choice=issues]")
     await expect(at_desk.page.locator(".places.issues")).to_contain_text(MARKUP[3].split("{%")[0])
+
+
+@pytest.fixture
+async def with_services(browser: Browser, dsn: str, clock: TestClock) -> AsyncIterator[Visitor]:
+    """Somebody at a desk, in a district with a service to come and one that was held, with markup in their texts."""
+    conn = await database.connect(dsn)
+    await services_at_hand.settle(conn, MARKUP[0])
+    await services_at_hand.confirm(conn)
+    await conn.close()
+    async with served(Settings(database_url=dsn, pool_size=4), clock) as site, visiting(browser, site, **DESK) as found:
+        yield found
+
+
+async def test_services_are_shown_when_they_are_asked_for_and_each_number_opens_its_list(
+    with_services: Visitor,
+) -> None:
+    page = with_services.page
+    await with_services.enter()
+    await expect(page.locator(".service-pin")).to_have_count(0)
+    await page.click(".services-switch")
+    pin = page.locator(".service-pin")
+    await expect(pin).to_have_count(1)
+    assert "services=yes" in page.url
+    links = page.locator(".services-meaning a")
+    assert [(await one.inner_text()).split() for one in await links.all()] == [["即将开展", "1"], ["已开展", "1"]]
+    await pin.press("Enter")
+    told = page.locator(".services-told li")
+    await expect(told).to_have_count(2)
+    await expect(told.first).to_contain_text(MARKUP[0])
+    await expect(told.first.locator("a")).to_be_focused()
+    assert await violations(page) == []
+    await page.keyboard.press("Escape")
+    await expect(told).to_have_count(0)
+    await expect(pin).to_be_focused()
+    await links.last.click()
+    await expect(page.locator("[aria-current=page]", has_text="已开展")).to_be_visible()
+    await expect(page.locator("main a", has_text=MARKUP[0])).to_have_count(1)
+
+
+async def test_a_service_leads_to_its_page_and_the_switch_takes_all_of_them_away(with_services: Visitor) -> None:
+    page = with_services.page
+    await with_services.enter("/maps/issues?services=yes")
+    await page.click(".service-pin")
+    await page.click(".services-told a >> nth=0")
+    await expect(page.locator("h1")).to_contain_text(MARKUP[0])
+    assert page.url.split("?")[0].endswith(str(services_at_hand.SHOWN))
+    await page.go_back()
+    await with_services.ready()
+    await expect(page.locator(".service-pin")).to_have_count(1)
+    await page.click(".services-switch")
+    await expect(page.locator(".service-pin")).to_have_count(0)
+    assert "services" not in page.url

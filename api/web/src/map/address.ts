@@ -41,8 +41,8 @@ export const FILTERS = [
 export type FilterName = (typeof FILTERS)[number]
 
 /** How one looks: the layer, the level of places, the marks, the period compared with, what the second map shades, the
- * campaign of the coverage, and whether it is shown to a meeting. */
-const VIEW = ['layer', 'by', 'marks', 'than', 'shade', 'campaign', 'present'] as const
+ * campaign of the coverage, whether it is shown to a meeting, and whether services are shown. */
+const VIEW = ['layer', 'by', 'marks', 'than', 'shade', 'campaign', 'present', 'services'] as const
 export type ViewName = (typeof VIEW)[number]
 
 export type Panel =

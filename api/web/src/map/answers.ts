@@ -60,6 +60,36 @@ export interface Clusters {
   clusters: Cluster[]
 }
 
+export interface ServiceItem {
+  id: string
+  title: string
+  team: { id: string; name: string }
+  state: 'announced' | 'confirmed'
+  place: string
+  starts_at: string
+  places: number
+  free: number
+  helped: number | null
+}
+
+export interface ServiceMark {
+  lon: number
+  lat: number
+  count: number
+  held: number
+  services: ServiceItem[]
+}
+
+export interface ServiceMarks {
+  at: string
+  first: string
+  last: string
+  to_come: number | null
+  held: number
+  unplaced: number
+  marks: ServiceMark[]
+}
+
 interface Named {
   code: string
   name: string

@@ -23,6 +23,7 @@ import { page } from './page'
 import { comparing, own, preset, before, compare, stopComparing } from './periods'
 import { difference, differenceClass, differenceScale, differs, scale } from './picture'
 import { LEVELS, places } from './places'
+import { servicesField } from './services_legend'
 import { decimal, day, text } from './texts'
 import { isPhone } from './view'
 
@@ -36,7 +37,7 @@ export function legendCard(): HTMLElement {
   foldFor(card)
 
   const meaning = h('div', { class: 'meaning', 'aria-live': 'polite' })
-  body.append(layerField(), campaignField(), levelField(), meaning, marksField(), compareButton())
+  body.append(layerField(), campaignField(), levelField(), meaning, marksField(), servicesField(), compareButton())
 
   function draw(): void {
     title.textContent = layerName(layer())

@@ -9,6 +9,7 @@ import { Names } from './names'
 import { comparing, type Side } from './periods'
 import { places, type Place } from './places'
 import { Rings } from './rings'
+import { Services, shown } from './services'
 import { Shapes, type Paint } from './shapes'
 import { text } from './texts'
 
@@ -67,6 +68,7 @@ export function briefValue(value: Value): string | null {
 export class Picture {
   readonly shapes: Shapes
   readonly rings: Rings
+  readonly services: Services
   readonly heat: Heat
   private readonly names: Names
 
@@ -82,6 +84,7 @@ export class Picture {
     borders.addTo(map)
     this.heat = new Heat(map, side)
     this.rings = new Rings(map, side)
+    this.services = new Services(map, side)
     this.names = new Names(map)
     this.shapes = new Shapes(polygons, borders, {
       click: (place) => address.show({ kind: 'area', level: place.level, key: place.key }),
@@ -96,6 +99,8 @@ export class Picture {
     const wanted = this.second() && differs() ? 'none' : marks()
     if (wanted !== 'clusters') this.rings.clear()
     if (wanted !== 'heat') this.heat.clear()
+    if (!shown()) this.services.clear()
+    else await this.services.refresh(filters, force)
     if (wanted === 'clusters') await this.rings.refresh(filters, force)
     if (wanted === 'heat') await this.heat.refresh(filters, groupsOf(layer()), force)
   }
@@ -113,7 +118,7 @@ export class Picture {
   /** Names things anew, as after the map has moved. */
   name(): void {
     const alone = marks() !== 'clusters' || (this.second() && differs()) // numbers beside rings would be taken for theirs
-    this.names.show(level(), (place) => this.valueOf(place), this.rings.occupied(), alone)
+    this.names.show(level(), (place) => this.valueOf(place), [...this.rings.occupied(), ...this.services.occupied()], alone)
   }
 
   private paint(place: Place | null): Paint {
