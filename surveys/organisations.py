@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Annotated, Any, Literal
-from uuid import UUID, uuid4
+from uuid import UUID, uuid4, uuid5
 
 import msgspec
 from asyncpg import Connection, Record
@@ -187,7 +187,7 @@ def _event(
     facts: Mapping[str, object],
     request: tuple[UUID, bytes] | None,
 ) -> Row:
-    id_, digest = request or (uuid4(), None)
+    id_, digest = request or (uuid5(row.id, f"{event} {row.version}"), None)
     return event_row(
         district=row.district,
         id=id_,

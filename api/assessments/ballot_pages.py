@@ -15,7 +15,7 @@ from api.auth import Clock
 from api.issues import refuse_unfit
 from api.logs import NO_ADDRESS
 from api.sign_in import NOT_KEPT
-from surveys import organisations
+from surveys import organisations, scopes
 from surveys.assessments import ballot_votes, ballots
 from surveys.assessments.ballot_terms import LEAST_VOTES, USUAL, State
 from surveys.people import District, Reader
@@ -102,6 +102,7 @@ async def vote_page(
 ) -> Template:
     """The page on which a member on the roll votes; its script asks what is asked."""
     refuse_unfit(request, ("lang",))
+    scopes.refuse_who_reads_nothing(reader)
     if await ballot_votes.enrolled(conn, reader, ballot) is None:
         raise NotFound
     context = {**shell.context(request, reader, district, here="assessments"), "id": ballot}

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Literal
-from uuid import UUID, uuid4
+from uuid import UUID, uuid5
 
 from asyncpg import Connection
 from msgspec import Struct
@@ -160,7 +160,12 @@ async def close(
         await free(conn, district, row)
         ended = ended_as(row, state, now)
         what = "lapse_help" if state == "lapsed" else "cancel_help"
-        await write(conn, district, ended, event(district, uuid4(), ended, what, actor, now, {}))
+        await write(
+            conn,
+            district,
+            ended,
+            event(district, uuid5(ended.id, f"{what} {ended.version}"), ended, what, actor, now, {}),
+        )
 
 
 def ended_as(row: Request, state: State, now: datetime) -> Request:

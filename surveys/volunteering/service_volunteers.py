@@ -88,6 +88,7 @@ def _event(row: ServiceRow, volunteer: UUID, event: str, actor: Actor, now: date
         now=now,
         about=row.id,
         facts={"volunteer": str(volunteer)},
+        id=uuid5(row.id, f"{event} {volunteer} {now.timestamp()}"),
     )
 
 

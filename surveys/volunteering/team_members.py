@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import date, datetime, time, timedelta
 from typing import ClassVar
-from uuid import UUID, uuid4
+from uuid import UUID, uuid5
 from zoneinfo import ZoneInfo
 
 from asyncpg import Connection
@@ -134,7 +134,7 @@ async def write(
         [one.joined_at for one in joined],
         now,
     )
-    told = requests or [(uuid4(), None) for _ in joined]
+    told = requests or [(uuid5(one.team, f"join {one.volunteer} {one.joined_at.timestamp()}"), None) for one in joined]
     events = [
         _event(district, id_, "join", one, one.joined_at, actor, now, digest)
         for one, (id_, digest) in zip(joined, told, strict=True)
@@ -181,7 +181,7 @@ def leaderless(district: int, team: UUID, version: int, actor: Actor, now: datet
     """That a team has no leader any more, as a row of the history."""
     return event_row(
         district=district,
-        id=uuid4(),
+        id=uuid5(team, f"leaderless {version}"),
         kind="team",
         thing=team,
         version=version,

@@ -4,7 +4,7 @@ overlaps it, or because it is too long for one person."""
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Literal
-from uuid import UUID, uuid4
+from uuid import UUID, uuid5
 
 import msgspec
 from asyncpg import Connection
@@ -156,7 +156,7 @@ def _held(district: int, one: Weighed, actor: Actor, now: datetime) -> Row:
     }
     return event_row(
         district=district,
-        id=uuid4(),
+        id=uuid5(one.claim.id, "hold"),
         kind="time",
         thing=one.claim.id,
         version=1,

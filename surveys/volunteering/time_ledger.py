@@ -7,7 +7,7 @@ statement and its commit take; the district's own accounts have no row that anyb
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import ClassVar, Literal
-from uuid import UUID, uuid4
+from uuid import UUID, uuid5
 
 from asyncpg import Connection
 from msgspec import Struct
@@ -159,7 +159,7 @@ def _entries(district: int, one: Transaction, now: datetime) -> Iterable[Row]:
 def _told(district: int, transactions: Sequence[Transaction], now: datetime) -> tuple[list[Row], list[Row]]:
     events, texts = [], []
     for one in transactions:
-        event, facts = one.event or uuid4(), {"minutes": one.minutes, **one.facts}
+        event, facts = one.event or uuid5(one.id, f"{one.kind} {one.version}"), {"minutes": one.minutes, **one.facts}
         for name in ("volunteer", "service", "help", "corrects"):
             if (value := getattr(one, name)) is not None:
                 facts[name] = value
