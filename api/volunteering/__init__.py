@@ -7,14 +7,15 @@
 - the public board: `board` `board_content` `kept_answers` (made once); in words: `kinds` `months`
 - `time_bank` (for those who look after volunteers) `time_files` (statements) `time_own` (what volunteers do by
   themselves) `time_pages` `time_section` (of a volunteer's own page)
-- `services` `service_pages` `bookings` `card_bookings` (through a contact card) `my_services` (of a volunteer)
-  `team_services` (of a team's page)
+- `services` `service_pages` `bookings` `booking_pages` (those that are over) `card_bookings` (through a contact card)
+  `my_services` (of a volunteer) `team_services` (of a team's page)
 """
 
 from typing import Any
 
 from api.volunteering import (
     board,
+    booking_pages,
     bookings,
     card_bookings,
     me,
@@ -47,6 +48,7 @@ ROUTES: list[Any] = [
     *service_pages.ROUTES,
     *my_services.ROUTES,
     *bookings.ROUTES,
+    *booking_pages.ROUTES,
     *card_bookings.ROUTES,
     *time_bank.ROUTES,
     *time_files.ROUTES,

@@ -1,21 +1,23 @@
 """Bookings of services over HTTP: by a member for a door, at the desk, and what those who came said."""
 
+from typing import Annotated
 from uuid import UUID
 
 import asyncpg
 from litestar import get, post
 from litestar.di import NamedDependency
-from litestar.params import FromPath, JSONBody
+from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
 from msgspec import Struct
 
 from api.auth import Clock
 from api.json_bodies import JsonBody, Nothing
 from surveys.people import Reader
 from surveys.return_visit_answers import AnswerHeard
-from surveys.volunteering import booking_lists, bookings, service_return_visits
+from surveys.volunteering import booking_lists, bookings, service_return_visits, services_to_ask
 from surveys.volunteering.booking_lists import MyBooking
 from surveys.volunteering.bookings import Booked, BookingForDoor
 from surveys.volunteering.service_return_visits import ServiceAnswered
+from surveys.volunteering.services_to_ask import ToAskPage
 
 
 class MyBookings(Struct, frozen=True):
@@ -89,4 +91,18 @@ async def answer_of_booking(
     return await service_return_visits.answer_by_member(conn, reader, booking, data, clock())
 
 
-ROUTES = [list_bookings, book_service, cancel_booking, answer_of_booking]
+@get("/api/volunteering/return-visits", summary="Whom to ask how a service was")
+async def list_to_ask(
+    conn: NamedDependency[asyncpg.Connection],
+    reader: NamedDependency[Reader],
+    clock: NamedDependency[Clock],
+    team: FromQuery[UUID | None] = None,
+    limit: Annotated[int, QueryParameter(ge=1, le=200)] = 50,
+    cursor: FromQuery[str | None] = None,
+) -> ToAskPage:
+    """Who came to a service and is still to be asked how it was, within the reader's reach; those whose time ends first
+    at the head. `may_answer` is false where the reader announced, reported, confirmed or served."""
+    return await services_to_ask.page(conn, reader, clock(), team=team, limit=limit, cursor=cursor)
+
+
+ROUTES = [list_to_ask, list_bookings, book_service, cancel_booking, answer_of_booking]

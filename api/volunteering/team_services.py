@@ -1,4 +1,5 @@
-"""A team's services on its page: what is to come, and how many are to be reported, were held, or were cancelled."""
+"""A team's services on its page: what is to come, how many are to be reported, were held, or were cancelled, and how
+many bookings were missed or given up."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -7,7 +8,7 @@ from typing import Any
 import asyncpg
 
 from surveys.people import Reader
-from surveys.volunteering import service_lists
+from surveys.volunteering import booking_outcomes, service_lists
 from surveys.volunteering.service_lists import STANDS, ServiceFilters
 from surveys.volunteering.team_lists import TeamItem
 
@@ -20,4 +21,9 @@ async def load(conn: asyncpg.Connection, reader: Reader, team: TeamItem, now: da
         stands: await service_lists.page(conn, reader, ServiceFilters(stands=stands, team=(team.id,)), now, limit=SHOWN)
         for stands in STANDS
     }
-    return {"coming": pages["to_come"].items, "counts": {stands: page.total for stands, page in pages.items()}}
+    return {
+        "coming": pages["to_come"].items,
+        "counts": {stands: page.total for stands, page in pages.items()},
+        "missed": await booking_outcomes.count(conn, reader, "missed", team.id),
+        "given_up": await booking_outcomes.count(conn, reader, "cancelled", team.id),
+    }

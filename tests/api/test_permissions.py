@@ -897,6 +897,8 @@ ROUTES: dict[str, Row] = {
     "POST /volunteering/me/services/{service:uuid}/joining": signed_in(404, body=lambda _: {}),
     "POST /volunteering/me/services/{service:uuid}/leaving": signed_in(404, body=lambda _: {}),
     "GET /api/volunteering/bookings": Row(),
+    "GET /api/volunteering/return-visits": Row(),
+    "GET /volunteering/bookings": Row(),
     "POST /api/volunteering/bookings/{booking:uuid}/cancellation": Row(ok=404, body=lambda _: {}),
     "POST /api/volunteering/bookings/{booking:uuid}/answer": Row(may=DESK | {"member"}, ok=404, body=_answer),
     "POST /card/commitments/{commitment:uuid}/rating": public(400),  # of an empty body

@@ -77,6 +77,7 @@ PAGES = {
     "/reports": Visit(LEADER, "/reports"),
     "/volunteering/services": Visit(MEMBER, "/volunteering/services"),
     "/volunteering/services/{service:uuid}": Visit(MEMBER, f"/volunteering/services/{services_at_hand.HELD}"),
+    "/volunteering/bookings": Visit(ADMINISTRATOR, "/volunteering/bookings"),
     "/volunteering": Visit(ADMINISTRATOR, "/volunteering/"),
     "/volunteering/teams/new": Visit(ADMINISTRATOR, "/volunteering/teams/new"),
     "/volunteering/volunteers": Visit(ADMINISTRATOR, "/volunteering/volunteers"),

@@ -4,6 +4,8 @@ it was."""
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
+from uuid import uuid4
 
 import pytest
 from playwright.async_api import Browser, expect
@@ -12,8 +14,8 @@ from api import database
 from api.settings import Settings
 from surveys.contact_cards import NewCard
 from tests import cards, photographs, services_at_hand
-from tests.conftest import DISTRICT, Client, TestClock
-from tests.services_at_hand import LEADING, LEADS, SERVES, SERVING, announcement
+from tests.conftest import DISTRICT, WORKER, Client, Person, TestClock
+from tests.services_at_hand import LEADING, LEADS, SERVES, SERVING, announcement, report
 from tests.web.accessible import violations
 from tests.web.conftest import PHONE, Visitor, served, visiting
 
@@ -131,3 +133,37 @@ async def test_what_is_refused_is_said_beside_the_form_and_what_was_written_stay
     async with Client(base_url=visitor.site) as client:
         found = (await client.get("/api/volunteering/services", headers=LEADS.headers)).json()
     assert found["total"] == 0
+
+
+async def test_who_came_is_asked_at_the_door_and_what_they_say_is_written_down(
+    visitor: Visitor, card: NewCard, clock: TestClock
+) -> None:
+    service, page = await announced(visitor), visitor.page
+    async with Client(base_url=visitor.site) as client:
+
+        async def sent(who: Person, path: str, body: object) -> dict[str, Any]:
+            answer = await client.post(f"/api{path}", json=body, headers=who.headers)
+            assert answer.status_code in (200, 201), answer.text
+            return dict(answer.json())
+
+        of = f"{SERVICES}/{service}"
+        booking = await sent(WORKER, f"{of}/bookings", {"id": str(uuid4()), "card": card.number})
+        clock.now += timedelta(days=1, hours=3)
+        reported = await sent(LEADS, f"{of}/report", report([booking["id"]], {SERVING: 2}, 1))
+        await sent(LEADS, f"{of}/confirmation", {"id": str(uuid4()), "expected_version": reported["version"]})
+
+    await enter(visitor, "/volunteering/bookings", WORKER.token)
+    await page.click("text=登记回访结果")
+    await page.select_option("select[name=via]", "call")
+    await page.select_option("select[name=solved]", "true")
+    await page.select_option("select[name=satisfaction]", "2")
+    await page.click("form[data-json] button[type=submit]")
+    await expect(page.locator("form[data-json] [role=alert]")).to_be_visible()
+    await expect(page.locator("select[name=satisfaction]")).to_have_value("2")
+    assert await violations(page) == []
+    await page.fill("textarea[name=reason]", "等了半个小时")
+    await page.click("form[data-json] button[type=submit]")
+    await expect(page.locator(".empty")).to_be_visible()
+    await enter(visitor, of)
+    await expect(page.locator("dl").nth(1)).to_contain_text("2 分")
+    assert [one for one in visitor.complaints if "422" not in one] == []

@@ -3,7 +3,7 @@
 // `done` with the answer. A refusal is said in the form's [role=alert], in the words of the server.
 //
 // A blank field is left out, unless it has data-blank: blank is what it is then to be. A number is sent as one, a lone checkbox as true or false, boxes of one name with values
-// and <select multiple> as a list, a local date and time with the browser's zone. A button's own name and value are sent
+// and <select multiple> as a list, a local date and time with the browser's zone. What has data-type="number" or "boolean" is sent as one. A button's own name and value are sent
 // too. A name with dots is a field of an object in an object: ways.offered. data-confirm asks first. A button that has
 // a formaction of its own sends the form there, as a form without data-json does.
 
@@ -61,7 +61,7 @@ function readInput(field: HTMLInputElement, found: Record<string, Value>): void 
       if (field.checked) ticked.push(field.value)
     }
   } else if (field.type === 'radio') {
-    if (field.checked) found[field.name] = field.value
+    if (field.checked) put(field, field.value, found)
   } else if (field.type === 'number') {
     if (field.value) found[field.name] = field.valueAsNumber
   } else if (field.type === 'time') {
@@ -77,7 +77,12 @@ function readSelect(field: HTMLSelectElement, found: Record<string, Value>): voi
 }
 
 function put(field: HTMLElement & { name: string; disabled: boolean }, value: string, found: Record<string, Value>): void {
-  if (field.name && !field.disabled && (value || 'blank' in field.dataset)) found[field.name] = value
+  if (field.name && !field.disabled && (value || 'blank' in field.dataset)) found[field.name] = typed(field, value)
+}
+
+function typed(field: HTMLElement, value: string): Value {
+  if (field.dataset.type === 'number') return Number(value)
+  return field.dataset.type === 'boolean' ? value === 'true' : value
 }
 
 function say(form: HTMLFormElement, words: string): void {
