@@ -22,6 +22,10 @@ USED = (
     ("post", "/api/notices/seen"),
     ("post", "/api/receipts"),
     ("post", "/api/visits/batch"),
+    ("get", "/api/volunteering/services"),
+    ("post", "/api/volunteering/services/{service}/bookings"),
+    ("get", "/api/volunteering/bookings"),
+    ("post", "/api/volunteering/bookings/{booking}/cancellation"),
 )
 
 

@@ -12,6 +12,7 @@ export const router = createRouter({
     { path: '/outbox', name: 'outbox', component: () => import('./shell/Outbox.vue'), meta: { tab: 'outbox' } },
     { path: '/me', name: 'me', component: () => import('./shell/Me.vue'), meta: { tab: 'me' } },
     { path: '/visit/:draft', name: 'visit', component: () => import('./visit/Visit.vue'), props: true },
+    { path: '/services', name: 'services', component: () => import('./services/Services.vue') },
     { path: '/paper', name: 'paper', component: () => import('./desk/Paper.vue') },
     { path: '/sign-in', name: 'sign-in', component: () => import('./shell/SignIn.vue'), meta: { open: true } },
     { path: '/wechat', name: 'wechat', component: () => import('./shell/WeChat.vue'), meta: { open: true } },

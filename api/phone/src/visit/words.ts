@@ -3,6 +3,7 @@
 import { dictionary } from '../words'
 
 const zh = {
+  bookService: '为这户预约志愿服务',
   back: '返回',
   gone: '这份草稿已经不在了',
   toToday: '回到今日',
@@ -128,6 +129,7 @@ const zh = {
 export type VisitWord = keyof typeof zh
 
 const en: Record<VisitWord, string> = {
+  bookService: 'Book a volunteer service for this door',
   back: 'Back',
   gone: 'This draft is not here any more',
   toToday: 'Back to today',
