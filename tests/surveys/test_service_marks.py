@@ -26,6 +26,7 @@ from surveys.volunteering.services import Announcement, Cancellation
 from tests import services_at_hand
 from tests.conftest import DISTRICT, FAR, NEAR, NOW, Server, founded
 from tests.services_at_hand import LEADS, SERVING, announcement, report
+from tests.surveys.test_query_plans import indexes
 
 pytestmark = pytest.mark.anyio
 
@@ -158,3 +159,26 @@ async def test_a_box_that_is_none_is_refused_and_so_is_who_reads_nothing(town: T
     nobody = msgspec.structs.replace(town.reader, grants=())
     with pytest.raises(NotAllowed):
         await service_marks.on_map(town.conn, nobody, Filters(), ZONE, NOW, 10)
+
+
+# Years of services that were held, as copies of one of them.
+HELD_LONG_AGO = """
+insert into service select r.* from service s, generate_series(1, 10000) as n,
+  lateral jsonb_populate_record(s, jsonb_build_object('id', gen_random_uuid(),
+    'starts_at', s.starts_at - n * interval '3 hours' - interval '60 days',
+    'ends_at', s.ends_at - n * interval '3 hours' - interval '60 days')) as r
+where s.district = $1 and s.id = $2
+"""
+
+
+async def test_years_of_services_are_not_read_for_those_of_a_month(town: Town, server: Server) -> None:
+    name = await town.conn.fetchval("select current_database()")
+    held = await town.conn.fetchval("select id from service where state = 'confirmed' limit 1")
+    before = await town.marks()
+    await town.conn.execute(HELD_LONG_AGO, DISTRICT, held)
+    owner = await asyncpg.connect(server.dsn(name=name))
+    await owner.execute("vacuum analyze service")
+    await owner.close()
+    used = await indexes(town.conn, lambda conn: town.marks())
+    assert {"service_to_come", "service_by_start"} <= used, used
+    assert (await town.marks()).held == before.held
