@@ -5,6 +5,7 @@ from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from surveys.residents import IssueRecord, PhotoRecord, Record, VisitRecord
+from surveys.volunteering.card_records import BookingRecord
 
 EVENTS = {
     "report": "上报 reported",
@@ -20,6 +21,15 @@ EVENTS = {
 OUTCOMES = {"met": "见到本人 met", "not_home": "无人 not home", "declined": "谢绝 declined", "closed": "关门 closed"}
 
 
+BOOKINGS = {
+    "booked": "已预约 booked",
+    "waiting": "候补 waiting",
+    "cancelled": "已取消 cancelled",
+    "came": "已到场 came",
+    "missed": "未到场 missed",
+}
+
+
 def written(record: Record, zone: ZoneInfo) -> str:
     """The record as plain text, times in the district's zone."""
     lines = [
@@ -31,6 +41,8 @@ def written(record: Record, zone: ZoneInfo) -> str:
         lines += [*_issue(issue, zone), ""]
     for visit in record.visits:
         lines += [*_visit(visit, zone), ""]
+    for booking in record.bookings:
+        lines += [*_booking(booking, zone), ""]
     return "\n".join(lines)
 
 
@@ -61,6 +73,19 @@ def _visit(visit: VisitRecord, zone: ZoneInfo) -> Iterator[str]:
     if visit.answers:
         yield f"  问卷 answers  {visit.answers}"
     yield from _photos(visit.photos, zone)
+
+
+def _booking(booking: BookingRecord, zone: ZoneInfo) -> Iterator[str]:
+    yield f"志愿服务预约 Booking of a service  {booking.service or '（已删除 erased）'}"
+    yield f"  开始时间 begins at  {_time(booking.starts_at, zone)}"
+    yield f"  预约时间 booked at  {_time(booking.booked_at, zone)}"
+    yield f"  状态 state  {BOOKINGS[booking.state]}"
+    yield f"  人数 persons  {booking.persons}"
+    for said in booking.answers:
+        yield (
+            f"  {_time(said.answered_at, zone)}  {'帮上了忙 helped' if said.solved else '没帮上忙 did not help'}"
+            f"  {said.satisfaction}/5  {said.reason or ''}".rstrip()
+        )
 
 
 def _photos(photos: Sequence[PhotoRecord], zone: ZoneInfo) -> Iterator[str]:

@@ -1,4 +1,5 @@
-"""What is kept about a resident, by their phone number: found, handed out, and forgotten on request."""
+"""What is kept about a resident, by their phone number and the cards that it leads to: found, handed out, and forgotten
+on request."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -15,6 +16,8 @@ from surveys.erasures import Erasure
 from surveys.history import Actor
 from surveys.refusals import NoContact, NotFound
 from surveys.sealing import KeyRing
+from surveys.volunteering import card_records
+from surveys.volunteering.card_records import BookingRecord
 
 
 class ResidentIssue(Struct, frozen=True, kw_only=True):
@@ -36,6 +39,7 @@ class Resident(Struct, frozen=True, kw_only=True):
 
     issues: list[ResidentIssue]
     visits: list[UUID]
+    bookings: list[UUID] = []  # of services, with the cards of these
 
 
 class Told(Struct, frozen=True, kw_only=True):
@@ -95,6 +99,7 @@ class Record(Struct, frozen=True, kw_only=True):
     made_at: datetime
     issues: list[IssueRecord]
     visits: list[VisitRecord]
+    bookings: list[BookingRecord] = []
 
 
 class Receipt(Struct, frozen=True, kw_only=True):
@@ -155,6 +160,7 @@ async def find(
 
     Raises PhoneUnusable, TextUnusable."""
     rows, kept = await _issues(conn, ring, district, phone, purpose)
+    booked = await card_records.of_cards(conn, district, await _cards(conn, district, rows))
     found = Resident(
         issues=[
             ResidentIssue(
@@ -171,6 +177,7 @@ async def find(
             for row in rows
         ],
         visits=_visits_of(rows),
+        bookings=[booking.id for booking in booked],
     )
     await reveals.tell(
         conn,
@@ -205,6 +212,7 @@ async def export(
         made_at=now,
         issues=[_issue_record(row, kept[row["id"]].plain(ring), told[row["id"]], of_issues[row["id"]]) for row in rows],
         visits=[_visit_record(row, of_visits[row["id"]]) for row in await conn.fetch(VISITS, district, visits)],
+        bookings=await card_records.of_cards(conn, district, await _cards(conn, district, rows)),
     )
     await reveals.tell(
         conn,
@@ -231,8 +239,9 @@ async def erase(
     with_texts: bool,
 ) -> tuple[Receipt, Erasure]:
     """Forget a resident: what is sealed of them, and when asked all texts and photos of their issues and of the visits
-    on which these were found. The issues stay and are counted as before. Returns the entry for the journal too, which
-    must be written before this is committed. Raises PhoneUnusable, TextUnusable, NoContact."""
+    on which these were found, with the reasons in what their cards said of services. What happened stays and is counted
+    as before. Returns the entry for the journal too, which must be written before this is committed. Raises
+    PhoneUnusable, TextUnusable, NoContact."""
     rows, _ = await _issues(conn, ring, district, phone, purpose)
     if not rows:
         raise NoContact
@@ -241,7 +250,8 @@ async def erase(
     if with_texts:
         things = [*issues, *visits]
         events = await conn.fetch(EVENTS, district, things, [str(issue) for issue in issues])
-        texts = [*things, *(row["id"] for row in events)]
+        said = await card_records.answers_of(conn, district, await _cards(conn, district, rows))
+        texts = [*things, *(row["id"] for row in events), *said]
     erasure = erasures.planned(district, "request", now, sealed=issues, texts=texts)
     shown = {"with_texts": with_texts, "issues": issues, "visits": visits if with_texts else []}
     wiped = await erasures.carry_out(conn, erasure, actor, shown, purpose)
@@ -306,6 +316,10 @@ async def _issues(
     reveals.refuse_blank(purpose)
     rows = await conn.fetch(ISSUES, district, ring.look_up(phone))
     return rows, await contacts.of_issues(conn, district, [row["id"] for row in rows])
+
+
+async def _cards(conn: Connection, district: int, rows: Sequence[Any]) -> list[str]:
+    return await card_records.cards_of(conn, district, [row["id"] for row in rows], _visits_of(rows))
 
 
 def _visits_of(rows: Sequence[Any]) -> list[UUID]:

@@ -14,7 +14,7 @@ long as they like. From low to high:
   `service_notices` (told to members) `services` (announced, changed, cancelled, to come) `service_return_visits` (how
   was it) `service_reports` (held) `service_lists` `service_marks` (on the map) `service_photos` `service_figures`
   `booking_lists` (as who made them sees them) `booking_outcomes` (missed, given up)
-  `services_to_ask` (whom to ask)
+  `services_to_ask` (whom to ask) `card_records` (for residents' rights)
 - help that is asked for with minutes: `help_reserves` (set aside) `help_requests` `help_taking` `help_done`
   `help_lists` `relatives` `time_decisions` (on what was held)
 - `deeds` (what was done) `points_rules` (in versions) `points` (what the rules give) `points_boards` (published)

@@ -15,7 +15,8 @@ from api.jobs import Work
 from api.settings import Settings
 from surveys import erasures, history_seals
 from surveys.erasures import Erasure
-from tests import doors, drafts
+from tests import cards, doors, drafts, services_at_hand
+from tests.api.test_services import announce, ask, book, version
 from tests.conftest import (
     ADMINISTRATOR,
     AUDITOR,
@@ -25,6 +26,7 @@ from tests.conftest import (
     MEMBER,
     OPERATOR,
     RING,
+    STRANGER,
     WORKER,
     Client,
     Person,
@@ -204,6 +206,50 @@ async def test_with_the_texts_no_word_of_them_is_left(
     described = drafts.move("correct", 3, reason="补充", correction={"description": "已清运"})
     await doors.move(client, WORKER, told.issues[0], described)
     assert (await doors.issue(client, WORKER, told.issues[0]))["description"] == "已清运"
+
+
+async def test_what_their_card_booked_and_said_of_a_service_is_told_and_forgotten_too(
+    client: Client, conn: asyncpg.Connection, clock: TestClock
+) -> None:
+    told = await lived(client)
+    first, neighbours = await cards.make(conn, 2)
+    await conn.execute(
+        "insert into card_binding (district, card, round, visit, bound_at) values ($1, $2, 1, $3, $4)",
+        DISTRICT,
+        first.number,
+        UUID(told.visits[0]),
+        clock(),
+    )
+    await services_at_hand.leave(conn, [neighbours.number])
+    service = await announce(client, conn)
+    booked = [await book(client, STRANGER, service["id"], card=card.number) for card in (first, neighbours)]
+    clock.forward(days=1, hours=3)
+    came = services_at_hand.report([one["id"] for one in booked], {}, service["version"])
+    reported = await ask(client, services_at_hand.LEADS, f"services/{service['id']}/report", came)
+    await ask(client, services_at_hand.LEADS, f"services/{service['id']}/confirmation", version(reported))
+    for one, why in zip(booked, (WORDS, "邻居说太吵"), strict=True):
+        heard = {"id": str(uuid4()), "via": "call", "solved": False, "satisfaction": 2, "reason": why}
+        await ask(client, WORKER, f"bookings/{one['id']}/answer", heard)
+
+    assert (await asked(client, "find"))["bookings"] == [booked[0]["id"]]
+    [record] = (await asked(client, "export"))["bookings"]
+    assert (record["service"], record["state"], record["persons"]) == ("教老人用智能手机", "came", 1)
+    assert [(said["satisfaction"], said["reason"]) for said in record["answers"]] == [(2, WORDS)]
+    told_in_words = await client.post(
+        "/api/residents/export",
+        json={"phone": PHONE, "purpose": PURPOSE, "format": "text"},
+        headers=ADMINISTRATOR.headers,
+    )
+    assert f"没帮上忙 did not help  2/5  {WORDS}" in told_in_words.text
+    assert "邻居" not in told_in_words.text
+
+    receipt = await asked(client, "erase", with_texts=True)
+    assert receipt["texts"] == 2 + 2 + 1 + 1 + 1, "and the reason given of the service"
+    texts = [row["row"] for row in await conn.fetch("select t::text as row from text_version t")]
+    assert not any(WORDS in text for text in texts)
+    assert any("邻居说太吵" in text for text in texts), "the neighbour's stays"
+    detail = await doors.read(client, WORKER, f"/api/volunteering/services/{service['id']}")
+    assert detail["satisfaction"]["answers"] == 2, "and both count as before"
 
 
 async def test_nothing_is_forgotten_while_the_journal_cannot_be_written(client: Client, settings: Settings) -> None:
