@@ -8,7 +8,7 @@ from asyncpg import Connection
 from msgspec import Meta, Struct
 
 from surveys import history
-from surveys.history import Actor, request_digest, text_row
+from surveys.history import Actor, Row, request_digest, text_row
 from surveys.people import Reader
 from surveys.refusals import Invalid, NotFound, TextUnusable, UnknownCommunity
 from surveys.volunteering import help_reserves, repeats, time_accounts, time_claims
@@ -103,7 +103,7 @@ async def _ask(
         digest,
     )
     text, text_digest = text_row(district, draft.id, 1, texts, now)
-    facts = {"account": draft.account, "minutes": draft.minutes, "text_digest": text_digest}
+    facts: Row = {"account": draft.account, "minutes": draft.minutes, "text_version": 1, "text_digest": text_digest}
     row = await help_reserves.locked(conn, district, draft.id)
     await history.append(conn, [event(district, draft.id, row, "ask_help", actor, now, facts, digest)], [text])
     return HelpState(id=row.id, version=row.version, state=row.state)

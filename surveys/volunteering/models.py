@@ -241,7 +241,7 @@ async def propose(conn: Connection, reader: Reader, draft: ModelDraft, zone: Zon
     who = [draft.who if draft.subject == one else None for one in ("team", "volunteer", "member", "organisation")]
     await conn.execute(PROPOSE, reader.district, draft.id, month, *who, now, reader.member)
     row, text_digest = text_row(reader.district, draft.id, 1, {"text": text}, now)
-    facts = {"month": f"{month:%Y-%m}", draft.subject: draft.who, "digest": text_digest}
+    facts = {"month": f"{month:%Y-%m}", draft.subject: draft.who, "text_version": 1, "text_digest": text_digest}
     event = _event(reader, draft.id, draft, draft.id, 1, "propose_model", facts, now)
     await history.append(conn, [event], [row])
     return 1

@@ -79,7 +79,7 @@ async def name_one(
         raise TooManyRelatives(None, most=MOST)
     await conn.execute(ADD, district, draft.id, volunteer, draft.relation, draft.card, now)
     text, digest = text_row(district, draft.id, 1, {"name": name}, now)
-    facts: Row = {"volunteer": volunteer, "relation": draft.relation, "text_digest": digest}
+    facts: Row = {"volunteer": volunteer, "relation": draft.relation, "text_version": 1, "text_digest": digest}
     told = _event(district, draft.id, draft.id, 1, "name_relative", actor, now, facts, request_digest(draft))
     await history.append(conn, [told], [text])
     return draft.id

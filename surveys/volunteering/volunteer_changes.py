@@ -50,10 +50,6 @@ async def locked(conn: Connection, district: int, volunteer: UUID) -> Record:
 
 
 CHANGE = "update volunteer set version = $3, community = $4, text_version = $5 where district = $1 and id = $2"
-ERASE_NAME_BEFORE = """
-update text_version set body = null, bigrams = null, salt = null, erased_at = $4
-where district = $1 and subject = $2 and version = $3 and erased_at is null
-"""
 
 
 async def change(
@@ -87,7 +83,6 @@ async def change(
         )
         facts["text_version"] = version
         texts.append(text)
-        await conn.execute(ERASE_NAME_BEFORE, district, volunteer, row["text_version"], now)
     if asked.community:
         await volunteers.refuse_unknown_community(conn, district, asked.community)
     facts |= await _set(conn, ring, district, volunteer, asked, now, new_skills=new_skills)

@@ -17,7 +17,18 @@ from api import database, demo, migrations
 from api.demo import loading, people, words
 from api.demo.workdays import DAYS, ZONE, Workdays, midnight
 from maps.locator import Atlas
-from surveys import calendars, clock, contacts, deadlines, issues, sessions, visit_drafts, visits, workflow
+from surveys import (
+    calendars,
+    clock,
+    contacts,
+    deadlines,
+    history_seals,
+    issues,
+    sessions,
+    visit_drafts,
+    visits,
+    workflow,
+)
 from surveys.clock import Due, Span
 from surveys.issues import IssueRow
 from surveys.questionnaire_fields import Field, hold
@@ -415,6 +426,10 @@ ROWS = {
     "history": "select id, thing, version, event, actor, happened_at, recorded_at from history order by id",
     "texts": "select subject, version, body from text_version order by subject, version",
 }
+
+
+async def test_every_text_that_its_history_names_is_there(conn: asyncpg.Connection) -> None:
+    assert (await history_seals.verify(conn, DISTRICT)).broken is None
 
 
 @pytest.mark.long

@@ -8,9 +8,10 @@ from uuid import uuid4
 import asyncpg
 import pytest
 
+from surveys import history_seals
 from tests import cards, services_at_hand
 from tests.api.test_resident_page import scan
-from tests.conftest import ADMINISTRATOR, MEMBER, NOW, ORGANISER, Client, Person, TestClock
+from tests.conftest import ADMINISTRATOR, DISTRICT, MEMBER, NOW, ORGANISER, Client, Person, TestClock
 from tests.services_at_hand import LEADING, LEADS, SERVES, SERVING, announcement, report
 
 pytestmark = pytest.mark.anyio
@@ -87,3 +88,4 @@ async def test_a_service_from_its_announcement_to_points(
     assert {one["name"]: one["points"] for one in board.json()["points"]["items"]} == {"V1": "3.84", "V2": "3.24"}
     for resident in (card.number, MEMBER.name):
         assert resident not in board.text
+    assert (await history_seals.verify(conn, DISTRICT)).broken is None

@@ -6,6 +6,7 @@ import asyncpg
 import msgspec
 import pytest
 
+from surveys import history_seals
 from surveys.history import Actor, request_digest
 from surveys.refusals import IdTaken, Missing, NothingChanges, PhoneUnusable, StaleVersion, TextUnusable, UnknownMember
 from surveys.volunteering import endings, skills, volunteer_changes, volunteer_phones, volunteers
@@ -105,8 +106,13 @@ async def test_who_is_faster_wins_and_a_blank_phone_is_forgotten(conn: asyncpg.C
         ("理发", 1),
         ("缝补", 0),
     ]
-    kept = await conn.fetch("select version, body->>'name' as name from text_version where subject = $1", one.id)
-    assert {row["version"]: row["name"] for row in kept} == {1: None, 2: "王秀英"}, "the name of before is forgotten"
+    names = "select body->>'name' as name from text_version where subject = $1 order by version"
+    assert [row["name"] for row in await conn.fetch(names, one.id)] == ["王阿姨", "王秀英"]
+    async with conn.transaction():
+        erasure = await endings.planned(conn, DISTRICT, one.id, NOW)
+        await endings.end(conn, erasure, one.id, Ending(id=uuid4(), sure=True), DESK, NOW)
+    assert [row["name"] for row in await conn.fetch(names, one.id)] == [None, None], "the name of before goes too"
+    assert (await history_seals.verify(conn, DISTRICT)).broken is None
 
 
 async def test_who_ends_it_is_a_number_from_then_on(conn: asyncpg.Connection) -> None:
