@@ -8,8 +8,9 @@ import asyncpg
 import pytest
 
 from surveys.contact_cards import NewCard
-from tests.api.test_services import announce, ask, at_doors, book, by_card, read, version
+from tests.api.test_services import announce, ask, at_doors, book, by_card, version
 from tests.conftest import ADMINISTRATOR, NOW, OTHER_WORKER, STRANGER, WORKER, Client, Person, TestClock
+from tests.doors import read
 from tests.services_at_hand import LEADING, LEADS, SERVES, SERVING, TEAM, report
 
 pytestmark = pytest.mark.anyio

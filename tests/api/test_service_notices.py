@@ -11,8 +11,9 @@ import pytest
 from api.jobs import Runner
 from api.settings import Settings
 from tests.api.test_notices import channel, choose, reach, run
-from tests.api.test_services import announce, ask, at_doors, book, by_card, read, version
+from tests.api.test_services import announce, ask, at_doors, book, by_card, version
 from tests.conftest import ADMINISTRATOR, NOW, RING, STRANGER, WORKER, Client, Person, TestClock, serving
+from tests.doors import read
 from tests.receivers import Receiver, receiving
 from tests.services_at_hand import LEADS, OUTSIDER, SERVES, SERVING
 
