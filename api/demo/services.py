@@ -10,9 +10,9 @@ from asyncpg import Connection
 
 from api.demo.volunteering import Team
 from api.demo.words import chances, new_id
-from api.demo.workdays import Workdays
+from api.demo.workdays import ZONE, Workdays
 from maps.locator import Atlas
-from surveys import card_doors, people
+from surveys import card_doors, people, report_periods
 from surveys.card_doors import CardDoor
 from surveys.people import Reader
 from surveys.return_visit_answers import Answer
@@ -64,15 +64,18 @@ PLANS: dict[str, Plan] = {
 }
 # Days from the end of the demo's time on which a service is held or to come, and its places.
 DATES: Sequence[tuple[int, int]] = ((-16, 20), (-5, 12), (3, 30))
+INTO = timedelta(days=10)  # the month whose points are published: one was held then, too
 
 
 async def load(conn: Connection, district: int, atlas: Atlas, teams: Sequence[Team], days: Workdays) -> None:
     """Let the teams announce, hold and report; ids are the same each time."""
     rng = chances("services")
+    month = report_periods.latest("month", ZONE, days.end - timedelta(hours=1))
+    published = (month.first + INTO - days.end.astimezone(ZONE).date()).days
     for at, team in enumerate(teams):
         leader = await _leader(conn, district, team)
         doors = await _doors(conn, district, team.community)
-        for shift, places in DATES if at < 4 else DATES[1:]:
+        for shift, places in ((published, 20), *DATES) if at < 4 else DATES[1:]:
             begins = days.end + timedelta(days=shift, hours=9 + at % 3)
             few = 4 if at == 0 and shift > 0 else places  # one with a waiting list
             draft = _announcement(new_id(rng), team, begins, few)

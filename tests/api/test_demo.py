@@ -472,6 +472,12 @@ async def test_volunteers_serve_in_teams_of_every_kind_but_a_few(conn: asyncpg.C
     assert await conn.fetchval(leads, shown.id) == 1, "the member whose desk is shown leads a team"
 
 
+async def test_the_last_month_s_points_are_published(conn: asyncpg.Connection) -> None:
+    (board,) = await conn.fetch("select month, deeds from points_board")
+    assert board["month"] == date(2026, 10, 1)
+    assert board["deeds"] == 4, "the services of that month"
+
+
 async def test_some_left_a_name_and_a_number_that_nobody_has(conn: asyncpg.Connection) -> None:
     of_issues = "select distinct subject from sealed_field where field <> 'volunteer_phone'"
     told = [row["subject"] for row in await conn.fetch(of_issues)]
