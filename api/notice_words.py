@@ -1,8 +1,8 @@
 """What notices say, in two languages: one set of templates, for messages and pages alike.
 
 A message says what happened to which issue: its number, its category and its place as the district calls them, and
-until when it is due; or to which service, as its team announced it to everybody. What residents have written is never
-in it."""
+until when it is due; or to which service, as its team announced it to everybody; or in which round somebody is missing.
+What residents have written is never in it."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -32,6 +32,7 @@ KINDS: Mapping[NoticeKind, Words] = {
     "service_soon": ("志愿服务即将开始", "A service begins within a day"),
     "service_moved": ("志愿服务改了时间", "A service was moved to another time"),
     "service_cancelled": ("志愿服务已取消，原因见服务页面", "A service was cancelled; its page says why"),
+    "rating_due": ("考核评价还缺您的一份", "Your ratings are still missing"),
 }
 WAYS: Mapping[Way, Words] = {
     "at_once": ("立即发送", "At once"),
@@ -49,6 +50,7 @@ LINE: Words = (
 )
 LEVEL: Words = ("（第 {level} 级）", " (level {level})")
 LINE_OF_SERVICE: Words = ("{what} · {title} · {place} · {starts} 开始", "{what} · {title} · {place} · begins {starts}")
+LINE_OF_ROUND: Words = ("{what} · {title}", "{what} · {title}")
 REMOVED: Words = ("（文字已删除）", "(text removed)")
 NOWHERE: Words = ("未定位", "no place")
 MORE: Words = ("另有 {count} 条，请登录查看", "and {count} more; sign in to read them")
@@ -91,6 +93,9 @@ def _line(line: Line, language: Language, zone: ZoneInfo) -> str:
             place=_on_one_line(line.place) or line.community or chosen(NOWHERE, language),
             starts=_moment(line.starts_at, zone),
         )
+    if line.round is not None:
+        title = _on_one_line(line.title) or chosen(REMOVED, language)
+        return chosen(LINE_OF_ROUND, language).format(what=what, title=title)
     return chosen(LINE, language).format(
         what=what,
         number=line.number,

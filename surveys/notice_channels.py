@@ -200,7 +200,7 @@ def _array(ids: Sequence[UUID]) -> str:
 
 class Line(Struct, frozen=True, kw_only=True):
     """One notice as a message says it: codes and what the district calls its own things; of a service what its team
-    announced, which is public."""
+    announced, which is public, and what a round is called."""
 
     kind: NoticeKind
     level: int | None
@@ -209,6 +209,7 @@ class Line(Struct, frozen=True, kw_only=True):
     category: str | None
     due_at: datetime | None
     service: UUID | None
+    round: UUID | None
     title: str | None
     place: str | None
     starts_at: datetime | None

@@ -1,6 +1,7 @@
-"""Notices: what members are told of issues and services; in their inbox, and by a message where they want one.
+"""Notices: what members are told of issues, services and rounds of ratings; in their inbox, and by a message where they
+want one.
 
-A notice names an issue or a service and what happened to it, by ids and codes; no resident's text is in it, or ever in
+A notice names one of them and what happened to it, by ids and codes; no resident's text is in it, or ever in
 a message. Its id follows from what it tells of, so that nobody is told twice, however often that is read."""
 
 from collections.abc import Mapping, Sequence
@@ -35,6 +36,7 @@ NoticeKind = Literal[
     "service_soon",  # to who serves, leads or booked for a door, the day before
     "service_moved",  # to another time
     "service_cancelled",
+    "rating_due",  # to who is missing in a round, when its organiser reminds them
 ]
 KINDS: tuple[NoticeKind, ...] = get_args(NoticeKind)
 
@@ -61,6 +63,7 @@ WAYS: Mapping[NoticeKind, Way] = {
     "service_soon": "at_once",
     "service_moved": "at_once",
     "service_cancelled": "at_once",
+    "rating_due": "at_once",
 }
 
 
@@ -88,13 +91,14 @@ USUAL = NoticeSettings()
 
 
 class Telling(Struct, frozen=True, kw_only=True):
-    """Something that a member is to be told, of an issue or of a service; `cause` is what it follows from: an event, or
-    a reminder."""
+    """Something that a member is to be told, of an issue, a service or a round; `cause` is what it follows from: an
+    event, or a reminder."""
 
     member: UUID
     kind: NoticeKind
     issue: UUID | None = None
     service: UUID | None = None
+    round: UUID | None = None
     cause: UUID
     happened_at: datetime
     urgent: bool = False
@@ -149,11 +153,11 @@ def send_after(wanted: NoticeSettings, one: Telling, zone: ZoneInfo, now: dateti
 
 
 INSERT = """
-insert into notice (district, id, member, kind, issue, service, level, happened_at, made_at, send_after)
-select $1, id, member, kind, issue, service, level, happened_at, $2, send_after
-from unnest($3::uuid[], $4::uuid[], $5::text[], $6::uuid[], $7::uuid[], $8::smallint[], $9::timestamptz[],
-            $10::timestamptz[])
-  n(id, member, kind, issue, service, level, happened_at, send_after)
+insert into notice (district, id, member, kind, issue, service, round, level, happened_at, made_at, send_after)
+select $1, id, member, kind, issue, service, round, level, happened_at, $2, send_after
+from unnest($3::uuid[], $4::uuid[], $5::text[], $6::uuid[], $7::uuid[], $8::uuid[], $9::smallint[],
+            $10::timestamptz[], $11::timestamptz[])
+  n(id, member, kind, issue, service, round, level, happened_at, send_after)
 on conflict do nothing
 """
 
@@ -179,6 +183,7 @@ async def tell(conn: Connection, district: int, tellings: Sequence[Telling], now
         [one.kind for one, _ in told],
         [one.issue for one, _ in told],
         [one.service for one, _ in told],
+        [one.round for one, _ in told],
         [one.level for one, _ in told],
         [one.happened_at for one, _ in told],
         [after for _, after in told],
@@ -187,8 +192,8 @@ async def tell(conn: Connection, district: int, tellings: Sequence[Telling], now
 
 
 class Notice(Struct, frozen=True, kw_only=True):
-    """One notice as its member reads it: of an issue, with its number, category and limit, or of a service, with its
-    title, its place in words and when it begins."""
+    """One notice as its member reads it: of an issue, with its number, category and limit, of a service, with its
+    title, its place in words and when it begins, or of a round, with its title."""
 
     id: UUID
     kind: NoticeKind
@@ -198,6 +203,7 @@ class Notice(Struct, frozen=True, kw_only=True):
     category: str | None
     due_at: datetime | None
     service: UUID | None
+    round: UUID | None
     title: str | None
     place: str | None
     starts_at: datetime | None
@@ -222,14 +228,16 @@ class _Cursor(Struct, frozen=True):
 
 # What notices `n` are about, as the district and its teams call it.
 TOLD_OF = """
-  n.issue, i.number::text as number, c.name as category, i.due_at, n.service,
-  case when n.service is not null then coalesce(t.body->>'title', '') end as title, t.body->>'place' as place,
-  s.starts_at, p.name as community
+  n.issue, i.number::text as number, c.name as category, i.due_at, n.service, n.round,
+  case when n.issue is null then coalesce(t.body->>'title', o.body->>'name', '') end as title,
+  t.body->>'place' as place, s.starts_at, p.name as community
 from notice n
 left join issue i on i.district = n.district and i.id = n.issue
 left join category c on c.district = n.district and c.code = i.category
 left join service s on s.district = n.district and s.id = n.service
 left join text_version t on t.district = n.district and t.subject = s.id and t.version = s.text_version
+left join rating_round r on r.district = n.district and r.id = n.round
+left join text_version o on o.district = n.district and o.subject = r.id and o.version = r.text_version
 left join community p on p.district = n.district and p.code = coalesce(i.community, s.community)
 """
 OF_MEMBER = f"""

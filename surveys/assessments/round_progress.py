@@ -2,18 +2,19 @@
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from asyncpg import Connection
 from msgspec import Struct
 
-from surveys import cursors, history
+from surveys import cursors, history, notices
 from surveys.assessments import round_steps, rounds
 from surveys.assessments.instruments import GROUPS, Group
 from surveys.assessments.ratings import NAMED
 from surveys.assessments.round_steps import CLOSES
 from surveys.assessments.rounds import Organised
 from surveys.history import Actor, occurrence
+from surveys.notices import Telling
 from surveys.people import Reader
 from surveys.refusals import NotAllowed
 
@@ -208,14 +209,21 @@ async def remind(
             about = (found.district, found.id, organised.standing.organisations, one)
             rows = await conn.fetch(REMIND, *about, now - REMINDED_AGAIN, now)
             reminded |= {row["rater"] for row in rows}
-    await _tell(conn, reader, round_, group, len(reminded), now)
+    cause = await _tell(conn, reader, round_, group, len(reminded), now)
+    tellings = [
+        Telling(member=who, kind="rating_due", round=found.id, cause=cause, happened_at=now) for who in reminded
+    ]
+    await notices.tell(conn, found.district, tellings, now)
     return Reminded(len(reminded)), sorted(reminded)
 
 
 async def _tell(
     conn: Connection, reader: Reader, round_: UUID, group: Group | None, people: int, now: datetime
-) -> None:
+) -> UUID:
+    """Write into the history that they were reminded; the event's id."""
+    id_ = uuid4()
     event = occurrence(
+        id=id_,
         district=reader.district,
         kind="round",
         event="remind",
@@ -225,3 +233,4 @@ async def _tell(
         facts={"group": group, "people": people},
     )
     await history.append(conn, [event], [])
+    return id_

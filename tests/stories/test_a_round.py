@@ -98,6 +98,9 @@ async def test_a_quarters_round(
     missing = (await read(client, ORGANISER, f"{here}/missing", group="leaders", limit=200))["items"]
     assert (str(LEADER.id), str(MEMBER.id)) in {(one["rater"], one["subject"]) for one in missing}
     assert (await say_bare(client, ORGANISER, f"{here}/reminders", {"group": "leaders"}))["people"] >= 1
+    assert (await say_bare(client, ORGANISER, f"{here}/reminders", {"group": "leaders"}))["people"] == 0, "not twice"
+    told = [one for one in (await read(client, LEADER, "/api/notices"))["items"] if one["kind"] == "rating_due"]
+    assert [(one["round"], one["title"]) for one in told] == [(round_, "三季度考核")]
     late = [one for one in (await read(client, LEADER, "/api/assessments/tasks"))["items"] if one["late"]]
     assert str(MEMBER.id) in {one["subject"] for one in late}
     assert all(one["reminded_at"] for one in late if one["subject"] == str(MEMBER.id))

@@ -61,6 +61,7 @@ const zh = {
   notice_service_soon: '志愿服务即将开始',
   notice_service_moved: '志愿服务改了时间',
   notice_service_cancelled: '志愿服务已取消，原因见服务页面',
+  notice_rating_due: '考核评价还缺您的一份',
 } as const
 
 export type TodayWord = keyof typeof zh
@@ -124,6 +125,7 @@ const en: Record<TodayWord, string> = {
   notice_service_soon: 'A service begins within a day',
   notice_service_moved: 'A service was moved to another time',
   notice_service_cancelled: 'A service was cancelled; its page says why',
+  notice_rating_due: 'Your ratings are still missing',
 }
 
 export const w = dictionary<TodayWord>(zh, en)
