@@ -31,7 +31,7 @@ class ModelAt(Struct, frozen=True, kw_only=True):
     version: int
 
 
-@get("/api/models", summary="List models")
+@get("/api/models", opt={REFUSES: (422,)}, summary="List models")
 async def list_models(
     request: Request[Reader, Any, Any], conn: NamedDependency[asyncpg.Connection], reader: NamedDependency[Reader]
 ) -> Models:

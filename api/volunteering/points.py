@@ -111,7 +111,7 @@ class Trial(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 # --- rules
 
 
-@get("/api/points/rules", summary="List the rules of points")
+@get("/api/points/rules", opt={REFUSES: (422,)}, summary="List the rules of points")
 async def list_rules(
     request: Request[Reader, Any, Any], conn: NamedDependency[asyncpg.Connection], reader: NamedDependency[Reader]
 ) -> RulesVersions:
@@ -305,7 +305,7 @@ def lines(found: Sequence[Reason]) -> list[Line]:
 # --- boards
 
 
-@get("/api/points/boards", summary="List the months that were published")
+@get("/api/points/boards", opt={REFUSES: (422,)}, summary="List the months that were published")
 async def list_boards(
     request: Request[Reader, Any, Any], conn: NamedDependency[asyncpg.Connection], reader: NamedDependency[Reader]
 ) -> Boards:
