@@ -12,6 +12,7 @@ from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
 from msgspec import Meta, Struct
 
 from api.auth import Clock
+from api.documented_problems import REFUSES
 from api.issues import refuse_unfit
 from api.json_bodies import JsonBody
 from maps.locator import Atlas
@@ -81,6 +82,7 @@ async def one_service(
 
 @post(
     "/api/volunteering/services",
+    opt={REFUSES: (404, 409)},
     dto=JsonBody[Announcement],
     return_dto=None,
     status_code=201,
