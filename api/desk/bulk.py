@@ -19,6 +19,7 @@ from api.auth import Clock
 from api.desk import move_forms, ways, words
 from api.desk.board import MOST_AT_ONCE, Sort, asked
 from api.json_bodies import MissingField, TooMany, WrongValue, decode
+from api.problem_texts import TEXTS
 from api.sign_in import NOT_KEPT
 from maps.locator import Atlas
 from surveys import issue_lists, issue_moves, people, scopes
@@ -210,7 +211,7 @@ async def _one(
     except Refusal as refusal:
         refused = problem_details.of(refusal, language).title
     except (asyncpg.LockNotAvailableError, asyncpg.DeadlockDetectedError):
-        refused = problem_details.TEXTS["busy"].en if language == "en" else problem_details.TEXTS["busy"].zh
+        refused = TEXTS["busy"].en if language == "en" else TEXTS["busy"].zh
     return Result(number, title, one.id, refused)
 
 

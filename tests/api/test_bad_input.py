@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from api import database
-from api.problem_details import TEXTS
+from api.problem_texts import TEXTS
 from api.settings import Settings
 from tests import drafts
 from tests.conftest import (

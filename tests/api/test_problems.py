@@ -14,7 +14,7 @@ import api
 import maps
 import surveys
 from api import app, problem_details
-from api.problem_details import TEXTS
+from api.problem_texts import TEXTS
 from api.settings import Settings
 from surveys.refusals import BY_CONSTRAINT, Refusal, of_constraint
 from tests import doors, drafts
