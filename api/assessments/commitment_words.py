@@ -1,7 +1,7 @@
 """What people call the outcomes of commitments, in both languages."""
 
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from msgspec import Struct
@@ -11,6 +11,8 @@ from surveys.assessments.commitment_outcomes import Outcome
 from surveys.assessments.commitments import DoorCommitment
 
 Words = tuple[str, str]  # Chinese, English
+
+INSTANT = timedelta(microseconds=1)  # a day is over at the next one's beginning, which is not of that day any more
 
 OUTCOMES: Mapping[Outcome, Words] = {
     "proposed": ("待审核", "To be approved"),
@@ -54,7 +56,7 @@ def at_door(commitment: DoorCommitment, zone: ZoneInfo, now: datetime, language:
     english = language == "en"
     words = OUTCOMES[commitment.outcome][english]
     if commitment.done_at is not None and commitment.outcome != "withdrawn":
-        day = card_words.day(commitment.done_at, zone, now, language)
+        day = card_words.day(commitment.done_at - INSTANT, zone, now, language)
         when = f"reported done {day}" if english else f"{day}报告完成"
     else:
         day = due_on(commitment.due_at, zone)
@@ -63,5 +65,10 @@ def at_door(commitment: DoorCommitment, zone: ZoneInfo, now: datetime, language:
 
 
 def due_on(due_at: datetime, zone: ZoneInfo) -> str:
-    """The day by whose end something is due."""
-    return (due_at - timedelta(microseconds=1)).astimezone(zone).strftime("%Y-%m-%d")
+    """The day by whose end something is due, as a form has it."""
+    return day_of(due_at, zone).isoformat()
+
+
+def day_of(end: datetime, zone: ZoneInfo) -> date:
+    """The day that ends at a moment, or in which it lies."""
+    return (end - INSTANT).astimezone(zone).date()

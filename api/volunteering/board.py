@@ -13,6 +13,7 @@ from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import FromQuery, QueryParameter
 
 from api import database, problem_details, texts
+from api.assessments import commitment_words
 from api.auth import PUBLIC
 from api.documented_problems import REFUSES
 from api.exports import ITSELF_COMPRESSED
@@ -130,14 +131,6 @@ SUBJECTS: Mapping[str, str] = {
     "member": texts.marked("Member"),
     "organisation": texts.marked("Organisation"),
 }
-OUTCOMES: Mapping[str, str] = {
-    "standing": texts.marked("Being kept"),
-    "overdue": texts.marked("Past its day"),
-    "waiting": texts.marked("Done, to be rated"),
-    "kept": texts.marked("Commitment kept"),
-    "broken": texts.marked("Commitment not kept"),
-    "withdrawn": texts.marked("Commitment withdrawn"),
-}
 
 
 def _choice(districts: list[District], language: str) -> bytes:
@@ -167,9 +160,10 @@ def page(board: PublicBoard, district: District, wanted: Asked, language: str) -
         months=board.months[:MOST_MONTHS],
         kinds=KINDS,
         subjects=SUBJECTS,
-        outcomes=OUTCOMES,
+        outcomes=commitment_words.OUTCOMES,
         named=months.in_language,
         short=months.short,
+        day_of=commitment_words.day_of,
         here=here,
     )
 

@@ -12,6 +12,7 @@ from api.volunteering import board_content
 from surveys.history import Actor
 from surveys.volunteering import volunteer_changes
 from surveys.volunteering.volunteer_changes import Consent
+from tests.api import test_commitments
 from tests.conftest import ADMINISTRATOR, DISTRICT, LEADER, MEMBER, ORGANISER, Client, TestClock, found_district
 from tests.stories.test_points import Month, month, publish, publish_rules
 from tests.surveys import deeds_at_hand
@@ -51,6 +52,13 @@ async def test_a_board_with_nothing_on_it_says_so(client: Client) -> None:
     assert (page.status_code, page.headers["content-type"]) == (200, "text/html; charset=utf-8")
     assert "还没有公示过积分" in page.text
     assert (await client.get("/board", params={"month": "2026-10"}, headers=PAGE)).status_code == 404
+
+
+async def test_a_commitment_is_due_on_the_day_that_was_promised(client: Client) -> None:
+    await test_commitments.standing(client, due_on="2026-12-20")
+    page = (await client.get("/board", headers=PAGE)).text
+    assert "2026年12月20日前" in page
+    assert "践诺中" in page
 
 
 async def test_whoever_did_not_agree_is_a_number(client: Client, clock: TestClock, month: Month) -> None:
