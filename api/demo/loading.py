@@ -151,16 +151,19 @@ async def _volunteer(conn: Connection, ring: KeyRing, atlas: Atlas, invented: In
     [desks_] = await conn.fetch(SHOWN, DISTRICT, workflow.OPEN)
     founded_at = days.first - timedelta(days=60)
     teams = await volunteering.load(conn, ring, DISTRICT, invented.everybody, invented.places, dict(desks_), founded_at)
-    await services.load(conn, DISTRICT, atlas, teams, days)
+    await services.load(conn, DISTRICT, atlas, teams, invented.areas, days)
 
 
-# The doors with the most to see: somebody is asked how it went, other things are under way, others are done.
+# The doors with the most to see: somebody booked a service, is asked how it went, other things are under way or done.
 SHOWN_DOORS = """
 select b.card from card_binding b
 join issue i on i.district = b.district and i.visit = b.visit
 left join return_visit r on r.district = i.district and r.issue = i.id and r.state = 'invited'
+left join booking k on k.district = b.district and k.card = b.card
 where b.district = $1
-group by b.card order by count(distinct i.state) + 2 * (count(r.id) > 0)::int desc, count(*) desc, b.card limit 3
+group by b.card
+order by 4 * (count(k.id) > 0)::int + count(distinct i.state) + 2 * (count(r.id) > 0)::int desc,
+  count(distinct i.id) desc, b.card limit 3
 """
 
 

@@ -39,10 +39,10 @@ WHO_RATE = {"self": 1.0, "peers": 0.9, "leaders": 0.95}  # of those who were ask
 UNDER_WAY = {"self": 0.5, "peers": 0.2, "leaders": 0.0}
 PEOPLE = 3  # of the people, on paper, for each
 
-# The organisation of the member who is shown, if it has a handful of members; else one that has.
+# The organisation of the member who is shown, if it has no more than a branch; else one with a handful of members.
 ORGANISATION = """
 select m.organisation from member m where m.district = $1 and m.closed_at is null
-group by m.organisation order by (bool_or(m.id = $2) and count(*) between 4 and 12) desc nulls last,
+group by m.organisation order by (bool_or(m.id = $2) and count(*) between 4 and 60) desc nulls last,
   count(*) between 4 and 12 desc, abs(count(*) - 6), m.organisation
 limit 1
 """

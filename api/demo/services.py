@@ -7,14 +7,17 @@ from typing import NamedTuple
 from uuid import UUID
 
 from asyncpg import Connection
+from shapely import Point
 
 from api.demo.volunteering import Team
 from api.demo.words import chances, new_id
 from api.demo.workdays import ZONE, Workdays
+from maps.boundaries import Area
 from maps.locator import Atlas
 from surveys import card_doors, people, report_periods
 from surveys.card_doors import CardDoor
 from surveys.people import Reader
+from surveys.placing import Position
 from surveys.return_visit_answers import Answer
 from surveys.volunteering import bookings, service_reports, service_return_visits, services
 from surveys.volunteering.bookings import BookingByCard
@@ -67,9 +70,12 @@ DATES: Sequence[tuple[int, int]] = ((-16, 20), (-5, 12), (3, 30))
 INTO = timedelta(days=10)  # the month whose points are published: one was held then, too
 
 
-async def load(conn: Connection, district: int, atlas: Atlas, teams: Sequence[Team], days: Workdays) -> None:
+async def load(
+    conn: Connection, district: int, atlas: Atlas, teams: Sequence[Team], areas: Sequence[Area], days: Workdays
+) -> None:
     """Let the teams announce, hold and report; ids are the same each time."""
     rng = chances("services")
+    middles = {area.code: area.geometry.representative_point() for area in areas}
     month = report_periods.latest("month", ZONE, days.end - timedelta(hours=1))
     published = (month.first + INTO - days.end.astimezone(ZONE).date()).days
     for at, team in enumerate(teams):
@@ -78,7 +84,7 @@ async def load(conn: Connection, district: int, atlas: Atlas, teams: Sequence[Te
         for shift, places in ((published, 20), *DATES) if at < 4 else DATES[1:]:
             begins = days.end + timedelta(days=shift, hours=9 + at % 3)
             few = 4 if at == 0 and shift > 0 else places  # one with a waiting list
-            draft = _announcement(new_id(rng), team, begins, few)
+            draft = _announcement(new_id(rng), team, middles[team.community], begins, few)
             told = min(begins - AHEAD, days.end - timedelta(hours=20))
             service = (await services.announce(conn, atlas, leader, draft, told)).id
             booked = [(door, BookingByCard(id=new_id(rng), persons=rng.choice((1, 1, 2)))) for door in doors]
@@ -119,7 +125,7 @@ async def _doors(conn: Connection, district: int, community: str) -> list[CardDo
     return list(doors.values())
 
 
-def _announcement(id_: UUID, team: Team, begins: datetime, places: int) -> Announcement:
+def _announcement(id_: UUID, team: Team, middle: Point, begins: datetime, places: int) -> Announcement:
     plan = PLANS[team.kind]
     return Announcement(
         id=id_,
@@ -128,7 +134,7 @@ def _announcement(id_: UUID, team: Team, begins: datetime, places: int) -> Annou
         about=plan.about,
         bring=plan.bring,
         place=plan.place,
-        community=team.community,
+        position=Position(lon=middle.x, lat=middle.y, source="map"),
         starts_at=begins,
         ends_at=begins + LONG,
         places=places,
