@@ -42,6 +42,11 @@ select 410103, gen_random_uuid(), 'access', gen_random_uuid(), 1, 'signed_in', '
 """
 
 
+FORGED = """
+update history set actor = 'y' where id = (select min(id::text)::uuid from history where event = 'signed_in')
+"""
+
+
 def test_the_chain_is_sealed_verified_and_its_head_written_down(program: Program) -> None:
     assert program.run("history", "head").stdout == "410103  nothing is sealed yet\n"
     as_owner(program, HAPPENED)
@@ -58,7 +63,7 @@ def test_the_chain_is_sealed_verified_and_its_head_written_down(program: Program
     assert (other.returncode, "stands nowhere in the chain" in other.stdout) == (1, True)
     assert program.run("history", "verify", "--district", "7").returncode == 1
 
-    as_owner(program, "update history set actor = 'y' where id = (select min(id::text)::uuid from history)")
+    as_owner(program, FORGED)
     broken = program.run("history", "verify")
     assert broken.returncode == 1
     assert re.search(r"BROKEN: record \S+ of thing \S+ \(access signed_in of .*Z\), seal 1 was changed", broken.stdout)

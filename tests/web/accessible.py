@@ -18,6 +18,12 @@ SMALL = """
   .filter(([, label, own]) => Math.max(label.height, own.height) < 43.5 && own.width > 1)
   .map(([one, , own]) => `${Math.round(own.width)}×${Math.round(own.height)} ${one.outerHTML.slice(0, 120)}`)
 """
+# What is still fading in has a contrast that nobody reads it at; what turns for as long as one waits has no end.
+AT_REST = """
+() => new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn))).then(() => Promise.all(
+  document.getAnimations().filter((one) => Number.isFinite(one.effect.getComputedTiming().endTime))
+    .map((one) => one.finished.catch(() => null))).then(() => null))
+"""
 WIDE = """
 () => document.documentElement.scrollWidth <= document.documentElement.clientWidth + 1 ? [] :
   [...document.querySelectorAll('body *')]
@@ -29,6 +35,7 @@ WIDE = """
 async def violations(page: Page) -> list[str]:
     """What is wrong with the page as it is shown now: by axe's rules, for fingers, and for a narrow screen."""
     await page.wait_for_load_state()
+    await page.evaluate(AT_REST)
     if not await page.evaluate("'axe' in window"):
         await page.evaluate(AXE.read_text())
     found: list[str] = await page.evaluate(RUN)
