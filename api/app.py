@@ -90,6 +90,7 @@ from api.assessments import instrument_maker
 from api.attachments import Attachments
 from api.auth import Authentication, Clock, Readers
 from api.documented_problems import Problems
+from api.documented_subjects import Subjects
 from api.documented_types import Tuples
 from api.entrance import Entrance, PasswordChecks
 from api.exports import Exports
@@ -211,7 +212,7 @@ def create_app(
             exclude_opt_key=exports.ITSELF_COMPRESSED,
         ),
         openapi_config=pages.OPENAPI,
-        plugins=[Problems(), Examples(), Tuples()],
+        plugins=[Problems(), Subjects(), Examples(), Tuples()],
         template_config=pages.TEMPLATES,
         before_send=[pages.add_security_headers, uploads.add_headers, openrosa_answers.add_headers],
         request_max_body_size=USUAL_BODY,

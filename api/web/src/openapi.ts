@@ -2,6 +2,10 @@ interface SwaggerOptions {
   url: string | undefined
   domNode: HTMLElement
   deepLinking: boolean
+  filter: boolean
+  docExpansion: 'none'
+  defaultModelsExpandDepth: number
+  tagsSorter: 'alpha'
   validatorUrl: null
   requestInterceptor(request: { headers: Record<string, string>; method: string }): unknown
 }
@@ -21,6 +25,10 @@ if (domNode) {
     url: domNode.dataset.document,
     domNode,
     deepLinking: true,
+    filter: true,
+    docExpansion: 'none', // hundreds of operations, and of shapes, take seconds to draw
+    defaultModelsExpandDepth: 0,
+    tagsSorter: 'alpha',
     validatorUrl: null, // else it would show a picture made by somebody else's server
     requestInterceptor(request) {
       const token = csrfToken()
