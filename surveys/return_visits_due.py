@@ -52,11 +52,12 @@ class _Cursor(Struct, frozen=True, array_like=True):
     id: UUID
 
 
-# Open invitations of issues within the reader's reach, and whether the reader has handled the issue.
-OPEN = """
-from return_visit r join issue i on i.district = r.district and i.id = r.issue
-where r.district = $1 and r.state = 'invited' and i.state in ('resolved', 'closed') and {where}
-"""
+# Open invitations of issues within the reader's reach. Each is of an issue that is taken for solved: who changes that
+# withdraws it (issue_changes), so that whoever reaches the whole district counts them without their issues.
+OPEN = "from return_visit r {issues} where r.district = $1 and r.state = 'invited' and {where}"
+ISSUES = "join issue i on i.district = r.district and i.id = r.issue"
+
+# A part of them, and whether the reader has handled the issue.
 PAGE = """
 select r.id, r.issue, r.round, r.invited_at, r.closes_at,
   coalesce(i.owner = {me} or i.agent = {me} or i.department = any({departments}), false) or exists (
@@ -79,35 +80,39 @@ async def page(
 ) -> Invitations:
     """A part of what residents are still to be asked about, of what the reader may see. Raises NotAllowed,
     InvalidCursor."""
-    open_, parameter = await _open(conn, reader, asked)
-    count = await conn.fetchval(f"select count(*) {open_}", *parameter.values) if total else None
+    counted = await count(conn, reader, asked) if total else None
+    where, parameter = await _where(conn, reader, asked)
+    open_ = OPEN.format(issues=ISSUES, where=where or "true")
     rows = await conn.fetch(_part(open_, parameter, reader, cursor, limit), *parameter.values)
     shown = rows[:limit]
     last = _Cursor(shown[-1]["closes_at"], shown[-1]["id"]) if len(rows) > limit else None
     return Invitations(
         items=await _with_issues(conn, reader, shown, zone, now),
         next=cursors.write(last) if last else None,
-        total=count,
+        total=counted,
     )
 
 
 async def count(conn: Connection, reader: Reader, asked: Asked) -> int:
     """How many the whole list has. Raises NotAllowed."""
-    open_, parameter = await _open(conn, reader, asked)
+    where, parameter = await _where(conn, reader, asked)
+    open_ = OPEN.format(issues=ISSUES if where else "", where=where or "true")
     counted: int = await conn.fetchval(f"select count(*) {open_}", *parameter.values)
     return counted
 
 
-async def _open(conn: Connection, reader: Reader, asked: Asked) -> tuple[str, Parameters]:
+async def _where(conn: Connection, reader: Reader, asked: Asked) -> tuple[str, Parameters]:
+    """What the issues must be like; nothing where all of them are within reach."""
     parameter = Parameters(reader.district)
-    conditions = [(await scopes.reach(conn, reader)).condition(parameter, "issue", "i") or "true"]
+    reached = (await scopes.reach(conn, reader)).condition(parameter, "issue", "i")
+    conditions = [reached] if reached else []
     for column in ("community", "premises", "organisation"):
         if (value := getattr(asked, column)) is not None:
             conditions.append(f"i.{column} = {parameter(value)}")
     if asked.street is not None:
         of_street = f"select code from community where district = $1 and street = {parameter(asked.street)}"
         conditions.append(f"i.community in ({of_street})")
-    return OPEN.format(where=" and ".join(conditions)), parameter
+    return " and ".join(conditions), parameter
 
 
 def _part(open_: str, parameter: Parameters, reader: Reader, cursor: str | None, limit: int) -> str:
