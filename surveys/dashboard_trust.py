@@ -56,18 +56,18 @@ async def of(
 ) -> Trust:
     """How far the numbers under the filters of a period can be trusted, and those of all that is open in its scope."""
 
-    async def count(within: Filters, **narrower: object) -> Counted:
-        asked = msgspec.structs.replace(within, **narrower)
-        return Counted(await issue_counts.total(conn, reader, asked, zone, now), asked)
-
+    places = {one.key: one.total for one in await issue_counts.by(conn, reader, filters, "certainty", zone, now)}
+    origins = {one.key: one.total for one in await issue_counts.by(conn, reader, filters, "source", zone, now)}
+    replace = msgspec.structs.replace
+    changing = replace(scope, group=("reported", "in_hand", "overdue"), provisional=True)
     seal, verified = await history_of(conn, reader.district, now)
     return Trust(
-        reported=await count(filters),
-        unplaced=await count(filters, certainty=("unplaced",)),
-        near_line=await count(filters, certainty=("near_line",)),
-        outside=await count(filters, certainty=("outside",)),
-        imported=await count(filters, source=("ledger",)),
-        provisional=await count(scope, group=("reported", "in_hand", "overdue"), provisional=True),
+        reported=Counted(sum(places.values()), filters),
+        unplaced=Counted(places.get("unplaced", 0), replace(filters, certainty=("unplaced",))),
+        near_line=Counted(places.get("near_line", 0), replace(filters, certainty=("near_line",))),
+        outside=Counted(places.get("outside", 0), replace(filters, certainty=("outside",))),
+        imported=Counted(origins.get("ledger", 0), replace(filters, source=("ledger",))),
+        provisional=Counted(await issue_counts.total(conn, reader, changing, zone, now), changing),
         seal=seal,
         verified=verified,
     )

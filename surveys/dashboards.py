@@ -4,7 +4,7 @@ can these numbers be trusted. surveys/dashboards.md says what each figure counts
 It counts nothing by itself: each figure is asked of the questions that lists, rates and coverage ask as well, under
 filters that open the list of what it counts."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import date, datetime
 from typing import Literal
 from uuid import UUID
@@ -188,9 +188,9 @@ class _Question(Struct, frozen=True, kw_only=True):
     def within(self, period: Period) -> Filters:
         return msgspec.structs.replace(self.scope, reported_from=period.first, reported_to=period.last)
 
-    async def rates(self, filters: Filters, by: By, *, hours: bool = False) -> Sequence[Row]:
-        found = await rates.by(self.conn, self.reader, filters, by, self.zone, self.now, hours=hours)
-        return found.rows
+    async def rates(self, filters: Filters, *ways: By, hours: Collection[By] = ()) -> list[Sequence[Row]]:
+        found = await rates.by_each(self.conn, self.reader, filters, ways, self.zone, self.now, hours=hours)
+        return [one.rows for one in found]
 
     async def count(self, filters: Filters) -> Count:
         return Count(await issue_counts.total(self.conn, self.reader, filters, self.zone, self.now), filters)
@@ -209,7 +209,12 @@ async def gathered(conn: Connection, reader: Reader, asked: Asked, zone: ZoneInf
         conn=conn, reader=reader, zone=zone, now=now, asked=asked, scope=scope, at=about.at, today=today
     )
     filters, filters_before = question.within(period), question.within(before)
-    communities = await _parts(question, filters, filters_before, "community")
+    by_community, by_category, by_department = await question.rates(
+        filters, "community", "category", "department", hours=["department"]
+    )
+    before_by_community, before_by_category = await question.rates(filters_before, "community", "category")
+    communities = _parts(filters, filters_before, "community", by_community, before_by_community)
+    (months,) = await question.rates(question.within(trend), "month")
     return Dashboard(
         asked=asked,
         at=about.at,
@@ -220,11 +225,11 @@ async def gathered(conn: Connection, reader: Reader, asked: Asked, zone: ZoneInf
         filters=filters,
         filters_before=filters_before,
         rates=_summed(communities),
-        trend=await question.rates(question.within(trend), "month"),
+        trend=months,
         trend_period=trend,
         standing=await _standing(question),
-        categories=await _categories(question, filters, filters_before),
-        departments=await _departments(question, filters),
+        categories=_leaves(_parts(filters, filters_before, "category", by_category, before_by_category)),
+        departments=await _departments(question, filters, by_department),
         places={"street": await _streets(question, filters, filters_before, communities), "community": communities},
         campaigns=await _campaigns(question),
         visits=await _visits(question, period),
@@ -282,10 +287,12 @@ async def _streets(
     ]
 
 
-async def _parts(question: _Question, filters: Filters, filters_before: Filters, by: By) -> list[Part]:
+def _parts(
+    filters: Filters, filters_before: Filters, by: By, rows: Sequence[Row], rows_before: Sequence[Row]
+) -> list[Part]:
     """The parts that there are in either of two periods, side by side."""
-    now = {row.key: row for row in await question.rates(filters, by)}
-    before = {row.key: row for row in await question.rates(filters_before, by)}
+    now = {row.key: row for row in rows}
+    before = {row.key: row for row in rows_before}
     narrow = rates.BREAKDOWNS[by].narrow
     return [
         Part(
@@ -333,9 +340,11 @@ def few(compared: Compared) -> bool:
 async def _standing(question: _Question) -> Standing:
     scope, week = question.scope, dashboard_periods.this_week(question.today)
     replace = msgspec.structs.replace
+    states = await issue_counts.by(question.conn, question.reader, scope, "state", question.zone, question.now)
+    overdue = sum(one.overdue for one in states)
     return Standing(
-        open=await question.count(replace(scope, group=OPEN)),
-        overdue=await question.count(replace(scope, group=("overdue",))),
+        open=Count(overdue + sum(one.reported + one.in_hand for one in states), replace(scope, group=OPEN)),
+        overdue=Count(overdue, replace(scope, group=("overdue",))),
         due_this_week=await question.count(
             replace(scope, state=RUNNING, overdue=False, due_from=week.first, due_to=week.last)
         ),
@@ -352,19 +361,19 @@ async def _outstanding(question: _Question) -> int | None:
     return await return_visits_due.count(question.conn, question.reader, invited)
 
 
-async def _categories(question: _Question, filters: Filters, filters_before: Filters) -> list[Part]:
-    """Without the groups, which would count again what is in them."""
-    parts = await _parts(question, filters, filters_before, "category")
+def _leaves(parts: Sequence[Part]) -> list[Part]:
+    """Categories without the groups, which would count again what is in them."""
     groups = {part.part_of for part in parts}
     leaves = [part for part in parts if part.key not in groups]
     return sorted(leaves, key=lambda part: (-part.reported[0], -part.reported[1], part.key or ""))
 
 
-async def _departments(question: _Question, filters: Filters) -> list[Department]:
+async def _departments(question: _Question, filters: Filters, counted: Sequence[Row]) -> list[Department]:
     """The slowest first by the median; those that have resolved little last, for it says little."""
-    rows = {row.key: row for row in await question.rates(filters, "department", hours=True)}
+    rows = {row.key: row for row in counted}
     waiting = msgspec.structs.replace(question.scope, group=OPEN)
-    load = {row.key: row for row in await question.rates(waiting, "department")}
+    (open_now,) = await question.rates(waiting, "department")
+    load = {row.key: row for row in open_now}
     narrow = rates.BREAKDOWNS["department"].narrow
     found = [
         Department(

@@ -74,6 +74,8 @@ Column = Literal[
     "urgency",
     "channel",
     "asked",
+    "certainty",
+    "source",
     "reported_day",
     "due_day",
 ]
@@ -83,6 +85,8 @@ WORDS = {
     "urgency": column_rows.URGENCIES,
     "channel": column_rows.CHANNELS,
     "asked": column_rows.ASKED,
+    "certainty": column_rows.CERTAINTIES,
+    "source": column_rows.ORIGINS,
 }
 
 BY = f"""

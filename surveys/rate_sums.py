@@ -19,12 +19,14 @@ FACT_BITS = {fact: 1 << at for at, fact in enumerate((*FACTS, *PASSING))}
 
 class Parted(Struct, frozen=True):
     """How issues are parted: the column whose numbers say it (or moments, and the beginnings of the parts), and for
-    each of its numbers the part that it is in; several times, where a number is in several. -1 is none."""
+    each of its numbers the part that it is in; several times, where a number is in several. -1 is none. With `hours`
+    it is asked as well how long they took."""
 
     column: str | None
     layers: Sequence[npt.NDArray[np.int32]]
     parts: int
     begins: Sequence[int] = ()
+    hours: bool = False
 
 
 class Sums(Struct, frozen=True):
@@ -36,19 +38,23 @@ class Sums(Struct, frozen=True):
     took: npt.NDArray[np.int64] | None
 
 
-def sums(view: View, keep: Mask | None, parted: Parted, *, hours: bool) -> Sums:
-    """The rates of what is kept, by part."""
+def sums(view: View, keep: Mask | None, ways: Sequence[Parted]) -> list[Sums]:
+    """The rates of what is kept, by part, for each way to part it."""
     chosen: Any = slice(None) if keep is None else np.flatnonzero(keep)
-    codes = _codes(view, chosen, parted)
     facts = _facts(view, chosen)
     patterns, places = _patterns(facts)
     met = _met(patterns)
+    return [_summed(view, chosen, parted, facts, places, met) for parted in ways]
+
+
+def _summed(view: View, chosen: Any, parted: Parted, facts: Any, places: Any, met: npt.NDArray[np.int64]) -> Sums:
+    codes = _codes(view, chosen, parted)
     issues, shares = np.zeros(parted.parts, np.int64), np.zeros((parted.parts, met.shape[1]), np.int64)
     for layer in parted.layers:
         counted = _counted(layer[codes], places, met, parted.parts)
         issues += counted[0]
         shares += counted[1]
-    if not hours:
+    if not parted.hours:
         return Sums(issues, shares, None)
     parts = [layer[codes] for layer in parted.layers]
     return Sums(issues, shares, _took(view["took"][chosen], facts, parts, parted.parts))

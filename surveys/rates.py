@@ -4,7 +4,7 @@ often they went astray, and how long they took. surveys/rates.md says what each 
 They count what the one query shows, so that behind each figure there is the list that the same filters open."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import date, datetime, time
 from functools import partial
 from typing import Any, TypeAlias
@@ -124,6 +124,22 @@ async def by(
 ) -> Rates:
     """The rates of the issues that the reader sees under these filters, broken down; with how many hours they took, if
     asked. Raises InvalidFilter, and NotAllowed for whoever reads no issues."""
+    (found,) = await by_each(conn, reader, filters, [parted], zone, now, hours=[parted] if hours else [])
+    return found
+
+
+async def by_each(
+    conn: Connection,
+    reader: Reader,
+    filters: Filters,
+    ways: Sequence[By],
+    zone: ZoneInfo,
+    now: datetime,
+    *,
+    hours: Collection[By] = (),
+) -> list[Rates]:
+    """The same broken down in each of several ways, with hours in some: the issues are looked through once for all of
+    them, where they are kept in columns. Raises InvalidFilter, and NotAllowed for whoever reads no issues."""
     if filters.rate is not None or filters.met is not None:
         raise InvalidFilter("rate" if filters.rate else "met", expected="–")
     about = moment(filters, zone, now)
@@ -133,14 +149,22 @@ async def by(
     query = issue_query.query(within, filters, zone, about)
     shown = await shown_issues.shown(conn, within, filters, zone, about)
     if shown is not None:
-        found = await _in_columns(conn, shown, asked, parted, hours=hours)
+        found = await _in_columns(conn, shown, asked, ways, hours)
     else:
-        found = await _in_tables(conn, reader, query, asked, parted, zone, hours=hours)
-    if parted == "category" and filters.category:
-        found = await _wholly_asked_for(conn, reader, filters, found)
+        found = [await _in_tables(conn, reader, query, asked, one, zone, hours=one in hours) for one in ways]
     weights = await rate_weights.in_force(conn, reader.district, about.at)
-    weighed = [msgspec.structs.replace(row, index=index(row.shares, weights)) for row in found]
-    return Rates(rows=weighed, at=about.at, known_at=known_at, weights=weights)
+    return [
+        Rates(
+            rows=[
+                msgspec.structs.replace(row, index=index(row.shares, weights))
+                for row in await _whole(conn, reader, filters, parted, rows)
+            ],
+            at=about.at,
+            known_at=known_at,
+            weights=weights,
+        )
+        for parted, rows in zip(ways, found, strict=True)
+    ]
 
 
 async def _in_tables(
@@ -159,22 +183,29 @@ async def _in_tables(
 NAMES = "select c.value, {row} from unnest($2::{kind}[]) c(value) {joined} where $1::int is not null"
 
 
-async def _in_columns(conn: Connection, shown: Shown, filters: Filters, parted: By, *, hours: bool) -> list[Row]:
-    """The rows as they are counted in the columns that the process keeps."""
-    if parted == "month":
-        months = await _months(conn, shown.columns.district, shown.zone)
-        begins = [microseconds(month) for month in months]
-        layer = np.arange(-1, len(months), dtype=np.int32)
-        parts: list[_Part] = [(f"{month:%Y-%m}", None, None) for month in months]
-        how = Parted("reported_at", [layer], len(parts), begins)
-    else:
-        how, parts = await _named(conn, shown, parted)
-    counted = await shown.ask(partial(rate_sums.sums, parted=how, hours=hours))
-    rows = [_row_of(part, counted, at, parted, filters) for at, part in enumerate(parts) if counted.issues[at]]
-    return sorted(rows, key=lambda row: (row.key is None, row.key or ""))
+async def _in_columns(
+    conn: Connection, shown: Shown, filters: Filters, ways: Sequence[By], hours: Collection[By]
+) -> list[list[Row]]:
+    """The rows of each way as they are counted in the columns that the process keeps."""
+    named = [await _parted(conn, shown, one, hours=one in hours) for one in ways]
+    counted = await shown.ask(partial(rate_sums.sums, ways=[how for how, _ in named]))
+    return [_rows_of(parts, sums, one, filters) for one, (_, parts), sums in zip(ways, named, counted, strict=True)]
 
 
-async def _named(conn: Connection, shown: Shown, parted: By) -> tuple[Parted, list[_Part]]:
+async def _parted(conn: Connection, shown: Shown, parted: By, *, hours: bool) -> tuple[Parted, list[_Part]]:
+    """How issues make parts, and what these are called."""
+    if parted != "month":
+        return await _named(conn, shown, parted, hours=hours)
+    months = await _months(conn, shown.columns.district, shown.zone)
+    begins = [microseconds(month) for month in months]
+    layer = np.arange(-1, len(months), dtype=np.int32)
+    return (
+        Parted("reported_at", [layer], len(months), begins, hours=hours),
+        [(f"{month:%Y-%m}", None, None) for month in months],
+    )
+
+
+async def _named(conn: Connection, shown: Shown, parted: By, *, hours: bool) -> tuple[Parted, list[_Part]]:
     """How the values of a column make parts, and what these are called."""
     breakdown = BREAKDOWNS[parted]
     column = COLUMNS[parted]
@@ -197,7 +228,12 @@ async def _named(conn: Connection, shown: Shown, parted: By) -> tuple[Parted, li
             layers.append(np.full(len(values), -1, np.int32))
         layers[taken[value]][numbers[value]] = at
         taken[value] += 1
-    return Parted(column, layers, len(places)), list(parts.values())
+    return Parted(column, layers, len(places), hours=hours), list(parts.values())
+
+
+def _rows_of(parts: Sequence[_Part], counted: Sums, parted: By, filters: Filters) -> list[Row]:
+    rows = [_row_of(part, counted, at, parted, filters) for at, part in enumerate(parts) if counted.issues[at]]
+    return sorted(rows, key=lambda row: (row.key is None, row.key or ""))
 
 
 def _row_of(part: _Part, counted: Sums, at: int, parted: By, filters: Filters) -> Row:
@@ -304,8 +340,10 @@ def index(shares: Mapping[Rate, Share], weights: Weights) -> float | None:
 PARENTS = "select code, parent from category where district = $1"
 
 
-async def _wholly_asked_for(conn: Connection, reader: Reader, filters: Filters, rows: Sequence[Row]) -> list[Row]:
+async def _whole(conn: Connection, reader: Reader, filters: Filters, parted: By, rows: Sequence[Row]) -> Sequence[Row]:
     """Without the groups of which only some categories were asked for: the list of such a group shows them all."""
+    if parted != "category" or not filters.category:
+        return rows
     covered: dict[str, set[str]] = {}
     for code, parent in await conn.fetch(PARENTS, reader.district):
         covered.setdefault(code, set()).add(code)
