@@ -194,6 +194,7 @@ EVENTS: Mapping[str, Words] = {
     "round.rule": ("裁定申诉", "Appeal decided"),
     "round.decide": ("上级审定星级", "Stars decided above"),
     "round.open_window": ("设立服务窗口", "Service window opened"),
+    "round.rename_window": ("服务窗口更名", "Service window renamed"),
     "round.close_window": ("撤销服务窗口", "Service window closed"),
     "instrument.publish": ("发布评分表", "Scorecard published"),
     "ledger.imported": ("导入台账", "Ledger imported"),

@@ -384,6 +384,9 @@ TEXTS: Mapping[str, Text] = {
     ),
     "organisation_in_circle": Text(409, "组织不能移到自己或自己的下级之下", "An organisation cannot hang below itself"),
     "name_taken": Text(409, "同一上级下已有同名组织", "Another organisation below the same one has this name"),
+    "window_name_taken": Text(
+        409, "这个党组织已有同名的服务窗口", "The organisation has another service window of this name"
+    ),
     "unknown_area": Text(422, "本区没有这个责任区", "The district has no such area"),
     "unknown_scope": Text(422, "没有这个范围，或与角色不符", "There is no such scope, or it does not fit the role"),
     "cannot_give": Text(

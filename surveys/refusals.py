@@ -266,6 +266,12 @@ class NameTaken(Conflict):
     code = "name_taken"
 
 
+class WindowNameTaken(Conflict):
+    """The organisation has another service window of this name."""
+
+    code = "window_name_taken"
+
+
 class UnknownArea(Invalid):
     """A community, street or premises that the district does not have."""
 
@@ -390,7 +396,7 @@ BY_CONSTRAINT: Mapping[str, type[Refusal]] = {
     "member_absence_pkey": IdTaken,
     "rating_round_pkey": IdTaken,
     "service_window_pkey": IdTaken,
-    "service_window_one_name": NameTaken,
+    "service_window_one_name": WindowNameTaken,
     "round_appeal_pkey": IdTaken,
     "round_decision_pkey": IdTaken,
     "time_account_not_below": BalanceTooLow,

@@ -12,13 +12,14 @@ import msgspec
 from api.assessments import round_working
 from api.jobs import Runner
 from api.settings import Settings
-from surveys.assessments import instruments, raters, ratings, results, round_changes, rounds
+from surveys.assessments import instruments, raters, ratings, results, round_changes, rounds, windows
 from surveys.assessments.instruments import Group, Heading, Instrument, Item, RaterGroup, Rules, Star, SubjectKind
 from surveys.assessments.ratings import RatingDraft
 from surveys.assessments.round_changes import RoundDraft
+from surveys.assessments.windows import WindowDraft
 from surveys.history import Actor
 from surveys.people import Grant, Reader
-from tests.conftest import ADMINISTRATOR, DISTRICT, RING, Client, Person, TestClock
+from tests.conftest import ADMINISTRATOR, DISTRICT, MEMBER, ORGANISATION, RING, Client, Person, TestClock
 from tests.doors import Answer, answered
 
 OPENS = datetime(2026, 10, 1, 0, 0, tzinfo=UTC)
@@ -139,6 +140,14 @@ async def turn(conn: asyncpg.Connection, dsn: str, clock: TestClock) -> int:
     async with conn.transaction():
         await round_working.turn(conn, DISTRICT, clock.now)
     return await Runner(dsn, clock, lambda: RING, Settings(database_url=dsn)).work_off()
+
+
+async def window(conn: asyncpg.Connection, name: str, **changes: Any) -> UUID:
+    """A service window of the organisation, for which its member answers."""
+    asked = {"id": uuid4(), "name": name, "organisation": ORGANISATION, "member": MEMBER.id, **changes}
+    async with conn.transaction():
+        made = await windows.add(conn, reader_of(ADMINISTRATOR), WindowDraft(**asked), OPENS - 90 * DAY)
+    return made.id
 
 
 def reader_of(who: Person) -> Reader:

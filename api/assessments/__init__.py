@@ -17,6 +17,7 @@ from api.assessments import (
     round_files,
     round_pages,
     rounds,
+    window_pages,
 )
 
 ROUTES: list[Any] = [
@@ -34,4 +35,5 @@ ROUTES: list[Any] = [
     *ballot_entrance.ROUTES,
     *round_files.ROUTES,
     *round_pages.ROUTES,
+    *window_pages.ROUTES,
 ]

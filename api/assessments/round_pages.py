@@ -66,6 +66,7 @@ FURTHER = (
     ("/assessments/commitments", texts.marked("Public commitments")),
     ("/assessments/ballots", texts.marked("Ballots")),
     ("/assessments/instruments", texts.marked("Scorecards")),
+    ("/assessments/windows", texts.marked("Service windows")),
 )
 PERIODS_OFFERED = 6
 SHOWN = 20  # of who is missing, and of the results

@@ -34,7 +34,7 @@ from surveys.assessments.round_decisions import Recomputation
 from surveys.assessments.round_progress import MissingPage, Progress, Reminded
 from surveys.assessments.round_tasks import Task
 from surveys.assessments.rounds import Changed
-from surveys.assessments.windows import WindowClosing, WindowDraft, Windows
+from surveys.assessments.windows import WindowClosing, WindowDraft, WindowRenaming, Windows
 from surveys.people import Reader
 
 MOST = 200  # of one page
@@ -345,6 +345,24 @@ async def add_window(
 
 
 @post(
+    "/api/assessments/windows/{window:uuid}/rename",
+    dto=JsonBody[WindowRenaming],
+    return_dto=None,
+    status_code=200,
+    summary="Rename a service window",
+)
+async def rename_window(
+    data: JSONBody[WindowRenaming],
+    conn: NamedDependency[asyncpg.Connection],
+    reader: NamedDependency[Reader],
+    clock: NamedDependency[Clock],
+    window: FromPath[UUID],
+) -> Changed:
+    """Call a window otherwise; rounds in which it was rated show the new name."""
+    return await windows.rename(conn, reader, window, data, clock())
+
+
+@post(
     "/api/assessments/windows/{window:uuid}/close",
     dto=JsonBody[WindowClosing],
     return_dto=None,
@@ -381,5 +399,6 @@ ROUTES = [
     rate_by_code,
     list_windows,
     add_window,
+    rename_window,
     close_window,
 ]

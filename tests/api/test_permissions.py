@@ -739,6 +739,10 @@ ROUTES: dict[str, Row] = {
     "POST /api/assessments/code-ratings": public(400),
     "GET /api/assessments/windows": Row(),
     "POST /api/assessments/windows": Row(may=KEEPERS, ok=422, body=_window),
+    "GET /assessments/windows": Row(),
+    "POST /api/assessments/windows/{window:uuid}/rename": Row(
+        may=KEEPERS, ok=404, body=lambda _: {"id": str(uuid4()), "expected_version": 1, "name": "一号窗口"}
+    ),
     "POST /api/assessments/windows/{window:uuid}/close": Row(may=KEEPERS, ok=404, body=lambda _: {"id": str(uuid4())}),
     "GET /assessments": Row(),
     "GET /assessments/rounds/new": Row(may=KEEPERS),

@@ -17,7 +17,19 @@ from api.assessments import shipped_instruments
 from api.settings import Settings
 from surveys.history import Actor
 from tests import doorsteps, rating_rounds, services_at_hand, time_banking
-from tests.conftest import ADMINISTRATOR, AUDITOR, DISTRICT, LEADER, MEMBER, NOW, RING, WORKER, Person, Server
+from tests.conftest import (
+    ADMINISTRATOR,
+    AUDITOR,
+    DISTRICT,
+    LEADER,
+    MEMBER,
+    NOW,
+    ORGANISATION,
+    RING,
+    WORKER,
+    Person,
+    Server,
+)
 from tests.web import points_town, town
 from tests.web.accessible import violations
 from tests.web.conftest import DESK, PHONE, Visitor, served, visiting
@@ -59,6 +71,7 @@ PAGES = {
     "/assessments": Visit(MEMBER, "/assessments"),
     "/assessments/rounds/new": Visit(ADMINISTRATOR, "/assessments/rounds/new"),
     "/assessments/rounds/{round:uuid}": Visit(ADMINISTRATOR, f"/assessments/rounds/{UUID(int=700)}"),
+    "/assessments/windows": Visit(ADMINISTRATOR, f"/assessments/windows?organisation={ORGANISATION}"),
     "/assessments/instruments": Visit(ADMINISTRATOR, "/assessments/instruments"),
     "/assessments/instruments/{instrument:str}/{version:str}": Visit(MEMBER, "/assessments/instruments/member/2026.1"),
     "/desk": Visit(WORKER, "/desk/"),
@@ -157,6 +170,7 @@ async def house(server: Server, template: str) -> AsyncIterator[tuple[str, str]]
         await shipped_instruments.install(conn, DISTRICT, Actor("program", "test"), NOW)
     await time_banking.settle(conn)
     await rating_rounds.publish(conn)
+    await rating_rounds.window(conn, f"社保窗口{town.MARKUP[0]}")
     opened = NOW - 20 * rating_rounds.DAY
     await rating_rounds.held(conn, opened, NOW, id=str(UUID(int=700)), name=f"三季度考核{town.MARKUP[0]}")
     await rating_rounds.held(conn, NOW - rating_rounds.DAY, NOW, id=str(UUID(int=701)))

@@ -6,11 +6,11 @@ from uuid import uuid4
 
 import asyncpg
 import pytest
-from playwright.async_api import Browser
+from playwright.async_api import Browser, expect
 
 from api.settings import Settings
 from tests import rating_rounds
-from tests.conftest import ADMINISTRATOR, LEADER, MEMBER, NOW, Person, TestClock
+from tests.conftest import ADMINISTRATOR, LEADER, MEMBER, NOW, ORGANISATION, Person, TestClock
 from tests.rating_rounds import DAY
 from tests.web.accessible import violations
 from tests.web.conftest import DESK, PHONE, Visitor, served, visiting
@@ -98,3 +98,33 @@ async def test_who_is_missing_is_reminded_and_an_appeal_is_decided(visitor: Visi
     await picture(visitor, "round_results")
     await enter(visitor, MEMBER, "/assessments")
     assert "三季度考核" in await page.inner_text("section[aria-labelledby=own-title]")
+
+
+async def test_a_window_is_added_renamed_and_closed(visitor: Visitor) -> None:
+    page = visitor.page
+    await enter(visitor, MEMBER, "/assessments/windows")
+    assert "还没有服务窗口" in await page.inner_text("main")
+    assert await page.locator("#add").count() == 0
+    await enter(visitor, ADMINISTRATOR, "/assessments")
+    await page.click(".ways-on :text('服务窗口')")
+    await picture(visitor, "windows_empty")
+    await page.select_option("#organisation", str(ORGANISATION))
+    await page.click("#add button")
+    for name in "社保窗口", "<b>医保</b>窗口":
+        await page.fill("#name", name)
+        await page.select_option("#member", str(MEMBER.id))
+        await page.click("#add .button-main")
+        await page.wait_for_selector(f".window-list h2:text-is('{name}')")
+    await page.click("summary:has-text('社保窗口')")
+    await picture(visitor, "windows")
+    renamed = page.locator(".window-list li:has-text('社保窗口')")
+    await renamed.locator("[name=name]").fill("<b>医保</b>窗口")
+    await renamed.locator("form >> nth=0").locator("button").click()
+    await expect(renamed.locator("[role=alert]").first).to_have_text("这个党组织已有同名的服务窗口")
+    await renamed.locator("[name=name]").fill("综合窗口")
+    await renamed.locator("form >> nth=0").locator("button").click()
+    await page.wait_for_selector(".window-list h2:text-is('综合窗口')")
+    page.on("dialog", lambda dialog: dialog.accept())
+    await page.click("summary:has-text('综合窗口')")
+    await page.click(".window-list li:has-text('综合窗口') button:text-is('撤销窗口')")
+    await expect(page.locator(".window-list h2")).to_have_text(["<b>医保</b>窗口"])
