@@ -144,6 +144,30 @@ async def test_a_member_rates_themselves_on_a_phone_and_goes_on_later(house: Hou
         await picture(page, "rate-phone-en")
 
 
+async def test_whoever_has_rated_all_is_not_led_to_more(house: House, browser: Browser) -> None:
+    async with visiting(browser, house.site, **PHONE) as visitor:
+        page = await come_in(visitor, MEMBER, own(house))
+        await page.evaluate("document.querySelectorAll('details').forEach((one) => { one.open = true })")
+        for item in await page.locator("[data-item]").all():
+            await expect(page.locator("[data-next]")).to_be_visible()
+            number = item.locator("input[type=number]")
+            if await number.count():
+                await number.fill("1")
+            else:
+                await item.locator('.point:has(input[value="1"])').click()
+        await expect(page.locator("[data-progress]")).to_have_text("12 / 12")
+        await expect(page.locator("[data-next]")).to_be_hidden()
+        await expect(page.locator("[data-state]")).to_have_text("已保存")
+        await clean(page)
+        await picture(page, "rate-phone-complete", full=False)
+        await page.reload()
+        await expect(page.locator("[data-next]")).to_be_hidden()
+        await page.click("[data-heading] >> nth=0 >> summary")
+        await page.click("[data-heading] >> nth=0 >> summary")
+        await page.click('[data-item="1.3"] .point.none')
+        await expect(page.locator("[data-next]")).to_be_visible()
+
+
 async def test_who_rates_with_the_keyboard_needs_no_mouse(house: House, browser: Browser) -> None:
     async with visiting(browser, house.site, **DESK) as visitor:
         page = await come_in(visitor, MEMBER, own(house))

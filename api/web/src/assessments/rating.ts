@@ -154,6 +154,8 @@ class Rating {
     this.say('progress', `${items.length - missing.length} / ${items.length}`)
     const bar = this.form.querySelector('progress')
     if (bar) bar.value = items.length - missing.length
+    const next = this.form.querySelector<HTMLElement>('[data-next]')
+    if (next) next.hidden = missing.length === 0
     this.showMissing(missing)
   }
 
