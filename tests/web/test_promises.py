@@ -1,6 +1,7 @@
 """Commitments and ballots in a browser: promised and approved, printed on a slip and voted for on a phone, counted and
 read; each page in both languages and at both sizes, and nothing that axe finds wrong."""
 
+import os
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
@@ -29,6 +30,7 @@ from surveys.assessments.commitment_terms import CommitmentDraft, CommitmentMove
 from surveys.people import Reader
 from tests.conftest import (
     ADMINISTRATOR,
+    AUDITOR,
     DISTRICT,
     LEADER,
     MEMBER,
@@ -37,6 +39,7 @@ from tests.conftest import (
     ORGANISATION,
     ORGANISER,
     RING,
+    WORKER,
     Person,
     Server,
     TestClock,
@@ -47,6 +50,7 @@ from tests.web.conftest import DESK, PHONE, Visitor, served, visiting
 
 pytestmark = [pytest.mark.anyio, pytest.mark.browser]
 
+PICTURES = os.environ.get("ZOUFANG_TEST_PICTURES")  # a folder to look at what was seen
 HOSTILE = "<img onerror=alert(1)> ${7*7} =cmd()"
 
 
@@ -98,6 +102,8 @@ async def _ballot(conn: asyncpg.Connection, title: str, **times: Any) -> UUID:
     await ballot_changes.make(conn, RING, holder, draft, NOW - timedelta(hours=2))
     enrolment = Enrolment(id=uuid4(), group="A", members=(LEADER.number, ADMINISTRATOR.number))
     await ballot_changes.enrol(conn, holder, draft.id, enrolment, NOW - timedelta(hours=1))
+    to_be_handed = Enrolment(id=uuid4(), group="C", members=(MEMBER.number, WORKER.number, AUDITOR.number))
+    await ballot_changes.enrol(conn, holder, draft.id, to_be_handed, NOW - timedelta(hours=1))
     return draft.id
 
 
@@ -211,3 +217,25 @@ async def test_a_member_on_the_roll_votes_and_the_organiser_sees_that_they_have(
     await page.goto(f"{visitor.site}/assessments/ballots/{house.open}")
     await page.get_by_text("投票登记名单").click()
     await expect(page.get_by_text("✓").first).to_be_visible()
+
+
+async def test_whoever_was_handed_a_slip_is_marked_where_the_roll_is(visitor: Visitor, house: House) -> None:
+    page = visitor.page
+    who = MEMBER if page.viewport_size and page.viewport_size["width"] > 600 else WORKER
+    await enter(visitor, ORGANISER)
+    await page.goto(f"{visitor.site}/assessments/ballots/{house.open}")
+    before = int(await page.get_attribute('[data-marked="C"]', "data-count") or "")
+    await page.get_by_text("投票登记名单").click()
+    line = page.locator(f".roll li:has-text('{who.name}')")
+    if PICTURES:
+        await page.screenshot(path=f"{PICTURES}/ballot-roll-{who.number}.png", full_page=True)
+    await line.get_by_role("button", name=f"已领票 {who.name}").click()
+    await expect(line.locator("[data-tick]")).to_have_text("✓")
+    await expect(line.get_by_role("button")).to_have_count(0)
+    await expect(page.locator('[data-marked="C"]')).to_have_text(str(before + 1))
+    assert await violations(page) == []
+    await page.reload()
+    await expect(page.locator('[data-marked="C"]')).to_have_text(str(before + 1))
+    counted = f"{visitor.site}/assessments/ballots/{house.counted}"
+    await page.goto(counted)
+    await expect(page.locator(".roll button")).to_have_count(0)

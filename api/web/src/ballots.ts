@@ -122,4 +122,33 @@ for (const form of document.querySelectorAll<HTMLFormElement>('form[data-own]'))
       })
   })
 
+// Slips are handed out one after the other: each is marked in its place, and the roll stays open.
+for (const form of document.querySelectorAll<HTMLFormElement>('form[data-handing]')) {
+  let button: HTMLElement | null = null
+  form.addEventListener('submit', (event) => {
+    if (form.ariaBusy !== 'true') button = event.submitter
+  })
+  form.addEventListener('done', () => {
+    const line = button?.closest<HTMLElement>('[data-voter]')
+    if (!line) return
+    const tick = line.querySelector('[data-tick]')
+    if (tick) tick.textContent = '✓'
+    line.querySelector('[data-not-yet]')?.remove()
+    const following = Array.from(form.querySelectorAll('button'))
+    const next = following[following.findIndex((one) => one === button) + 1]
+    button?.remove()
+    next?.focus()
+    count(line.dataset.voter ?? '')
+  })
+}
+
+/** One more of a group was handed a slip. */
+function count(group: string): void {
+  const cell = document.querySelector<HTMLElement>(`[data-marked="${CSS.escape(group)}"]`)
+  if (!cell) return
+  const marked = Number(cell.dataset.count) + 1
+  cell.dataset.count = String(marked)
+  cell.textContent = marked.toLocaleString(english ? 'en' : 'zh-CN')
+}
+
 export {}
