@@ -56,8 +56,9 @@ MEMBERS = """
 select id, organisation, joined_at as since, closed_at from member
 where district = $1 and (closed_at is null or closed_at >= $2) and joined_at < $3 order by id
 """
+# Those of which nobody knows since when they are there have been there for ever.
 OPEN_ORGANISATIONS = """
-select o.id, o.id as organisation, min(s.valid_from) as since, o.closed_at
+select o.id, o.id as organisation, nullif(min(s.valid_from), '-infinity') as since, o.closed_at
 from organisation o left join organisation_spans s on s.district = o.district and s.organisation = o.id
 where o.district = $1 and (o.closed_at is null or o.closed_at >= $2)
 group by o.district, o.id having coalesce(min(s.valid_from), '-infinity') < $3 order by o.id

@@ -241,3 +241,16 @@ def test_each_rates_as_many_as_rate_them_and_nobody_twice() -> None:
     assert drawn != drawn_of(asked, leaders, 8, 3)
     alone = drawn_of(asked[:1], leaders, 7, 3)
     assert [group for _, group, _ in alone] == ["self", "leaders", "leaders"]
+
+
+async def test_organisations_that_were_always_there_are_rated(
+    client: Client, conn: asyncpg.Connection, dsn: str, clock: TestClock
+) -> None:
+    assert await conn.fetchval("select bool_and(valid_from = '-infinity') from organisation_spans")
+    await publish(conn, rating_rounds.scorecard("organisation"))
+    clock.now = OPENS - DAY
+    round_ = (await make(client))["id"]
+    clock.now = OPENS
+    await turn(conn, dsn, clock)
+    progress = await read(client, ADMINISTRATOR, f"/api/assessments/rounds/{round_}/progress")
+    assert (progress["subjects"], progress["skipped"]) == (3, 0)
