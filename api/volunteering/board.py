@@ -1,5 +1,5 @@
-"""The public board at `/board`: points, models, commitments, services to come. No sign-in, nothing about residents;
-made once and handed to everybody, as `kept_answers` tells."""
+"""The public board at `/board`: points, models, commitments, stars, services to come. No sign-in, nothing about
+residents; made once and handed to everybody, as `kept_answers` tells."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import date
@@ -24,6 +24,7 @@ from api.volunteering.board_content import Asked, PublicBoard
 from api.volunteering.kept_answers import KeptAnswers
 from api.volunteering.kinds import KINDS
 from surveys import people
+from surveys.assessments.public_stars import Kind
 from surveys.people import District
 from surveys.refusals import InvalidFilter, Missing, NotFound
 from surveys.volunteering import points_rules
@@ -59,7 +60,8 @@ async def board_answer(
     page: FromQuery[int] = 1,
 ) -> Response[bytes]:
     """What is on the public board of a district: points of a month with names where their volunteers agreed to that,
-    models, commitments and services to come."""
+    models, commitments, services to come, and stars of organisations and service windows where a round of ratings
+    publishes them."""
     refuse_unfit(request, ("district", "month", "version", "page", "lang"))
     return await _answer(request, asked(request), "json", MediaType.JSON)
 
@@ -132,6 +134,12 @@ SUBJECTS: Mapping[str, str] = {
     "organisation": texts.marked("Organisation"),
 }
 
+STARRED: Mapping[Kind, str] = {
+    "organisation": texts.marked("Stars of organisations"),
+    "window": texts.marked("Stars of service windows"),
+}
+MOST_STARS = 5
+
 
 def _choice(districts: list[District], language: str) -> bytes:
     return _rendered("volunteering/board_districts.html", language, districts=districts)
@@ -160,6 +168,9 @@ def page(board: PublicBoard, district: District, wanted: Asked, language: str) -
         months=board.months[:MOST_MONTHS],
         kinds=KINDS,
         subjects=SUBJECTS,
+        starred=STARRED,
+        most_stars=MOST_STARS,
+        named_period=months.period_in_language,
         outcomes=commitment_words.OUTCOMES,
         named=months.in_language,
         short=months.short,

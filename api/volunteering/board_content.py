@@ -1,5 +1,5 @@
-"""What the public board shows: the points of a month, models, commitments and services to come. Nothing about residents
-is looked up for it."""
+"""What the public board shows: the points of a month, models, commitments, stars and services to come. Nothing about
+residents is looked up for it."""
 
 from datetime import date, datetime
 
@@ -7,7 +7,8 @@ import asyncpg
 from msgspec import Struct
 
 from api.volunteering.points import Row, rows
-from surveys.assessments import commitments
+from surveys.assessments import commitments, public_stars
+from surveys.assessments.public_stars import Kind
 from surveys.people import District
 from surveys.refusals import NotFound
 from surveys.volunteering import models, points_boards, services
@@ -17,6 +18,7 @@ from surveys.volunteering.points_boards import Board
 AT_ONCE = 33  # rows of one page: three columns of a wall's width
 COMMITMENTS = 30
 SERVICES = 20
+STARRED = 30
 
 
 class Asked(Struct, frozen=True):
@@ -83,6 +85,27 @@ class BoardCommitment(Struct, frozen=True, kw_only=True):
     rated: int | None
 
 
+class BoardStarred(Struct, frozen=True, kw_only=True):
+    """An organisation or service window with its stars; `organisation` is whose window it is."""
+
+    name: str
+    organisation: str | None
+    stars: int
+    percent: float
+
+
+class BoardStars(Struct, frozen=True, kw_only=True):
+    """The best of the latest round of ratings whose stars are public, of organisations or service windows; `starred`
+    counts all that have stars, `rated` all that were rated."""
+
+    kind: Kind
+    period: str
+    published_at: datetime
+    rated: int
+    starred: int
+    items: list[BoardStarred]
+
+
 class BoardService(Struct, frozen=True, kw_only=True):
     """A service to come; `free` is how many can still come."""
 
@@ -106,6 +129,7 @@ class PublicBoard(Struct, frozen=True, kw_only=True):
     points: BoardPoints | None
     models: list[BoardModel]
     commitments: list[BoardCommitment]
+    stars: list[BoardStars]
     services: list[BoardService]
 
 
@@ -123,6 +147,7 @@ async def of_district(conn: asyncpg.Connection, district: District, asked: Asked
             for one in await models.public(conn, number)
         ],
         commitments=await _commitments(conn, number, now),
+        stars=await _stars(conn, number),
         services=await _services(conn, number, now),
     )
 
@@ -182,6 +207,25 @@ async def _commitments(conn: asyncpg.Connection, district: int, now: datetime) -
             rated=one.rated,
         )
         for one in await commitments.public(conn, district, now, limit=COMMITMENTS)
+    ]
+
+
+async def _stars(conn: asyncpg.Connection, district: int) -> list[BoardStars]:
+    return [
+        BoardStars(
+            kind=one.kind,
+            period=one.period.name,
+            published_at=one.published_at,
+            rated=one.rated,
+            starred=one.starred,
+            items=[
+                BoardStarred(
+                    name=each.name, organisation=each.organisation, stars=each.stars, percent=float(each.percent)
+                )
+                for each in one.items
+            ],
+        )
+        for one in await public_stars.latest(conn, district, limit=STARRED)
     ]
 
 

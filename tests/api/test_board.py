@@ -12,8 +12,21 @@ from api.volunteering import board_content
 from surveys.history import Actor
 from surveys.volunteering import volunteer_changes
 from surveys.volunteering.volunteer_changes import Consent
+from tests import rating_rounds
 from tests.api import test_commitments
-from tests.conftest import ADMINISTRATOR, DISTRICT, LEADER, MEMBER, ORGANISER, Client, TestClock, found_district
+from tests.conftest import (
+    ADMINISTRATOR,
+    DISTRICT,
+    EVERYBODY,
+    LEADER,
+    MEMBER,
+    ORGANISATION,
+    ORGANISER,
+    Client,
+    TestClock,
+    found_district,
+)
+from tests.rating_rounds import DATES, DAY, OPENS
 from tests.stories.test_points import Month, month, publish, publish_rules
 from tests.surveys import deeds_at_hand
 
@@ -46,7 +59,7 @@ async def take_back(conn: asyncpg.Connection, volunteer: UUID, clock: TestClock)
 async def test_a_board_with_nothing_on_it_says_so(client: Client) -> None:
     assert await board(client) == {
         "district": str(DISTRICT), "name": "二七区", "months": [], "points": None, "models": [], "commitments": [],
-        "services": [],
+        "stars": [], "services": [],
     }  # fmt: skip
     page = await client.get("/board", headers=PAGE)
     assert (page.status_code, page.headers["content-type"]) == (200, "text/html; charset=utf-8")
@@ -183,3 +196,74 @@ async def october_models(client: Client, conn: asyncpg.Connection, text: str) ->
     path = f"/api/models/{made.json()['id']}/decisions"
     decided = await client.post(path, json=decision, headers=ADMINISTRATOR.headers)
     assert decided.status_code == 200, decided.text
+
+
+async def stars_of(client: Client, conn: asyncpg.Connection, dsn: str, clock: TestClock, **said: Any) -> str:
+    """A round of organisations in which the two leaders rated, until its decisions are over."""
+    await rating_rounds.publish(conn, rating_rounds.scorecard("organisation"))
+    clock.now = OPENS - DAY
+    round_: str = (await rating_rounds.make(client, **said))["id"]
+    clock.now = OPENS
+    await rating_rounds.turn(conn, dsn, clock)
+    for row in await conn.fetch(
+        "select subject, rater from round_rater where round = $1 and rater_group = 'leaders'", UUID(round_)
+    ):
+        who = next(one for one in EVERYBODY if one.id == row["rater"])
+        points = {"A2": 30, "B1": 30, "C1": 20} if row["subject"] == ORGANISATION else {"A2": 24, "B1": 20, "C1": 12}
+        await rating_rounds.rate(client, who, round_, row["subject"], "leaders", points, evidence={"B1": "有记录"})
+    clock.now = DATES["first_at"]
+    await rating_rounds.turn(conn, dsn, clock)
+    return round_
+
+
+async def over(client: Client, conn: asyncpg.Connection, dsn: str, clock: TestClock, round_: str) -> None:
+    clock.now = DATES["decisions_until"]
+    await rating_rounds.turn(conn, dsn, clock)
+    here = await client.get(f"/api/assessments/rounds/{round_}", headers=ADMINISTRATOR.headers)
+    await rating_rounds.say(client, ADMINISTRATOR, round_, "publish", expected_version=here.json()["version"])
+    clock.forward(seconds=3)
+
+
+async def test_stars_stand_there_once_they_are_published_and_as_they_were_decided(
+    client: Client, conn: asyncpg.Connection, dsn: str, clock: TestClock
+) -> None:
+    round_ = await stars_of(client, conn, dsn, clock, stars_public=True)
+    path = f"/api/assessments/rounds/{round_}/results"
+    worked_out = (await client.get(path, headers=ADMINISTRATOR.headers)).json()["items"]
+    first = next(one for one in worked_out if one["stars"])
+    assert (await board(client))["stars"] == [], "it is not decided yet"
+    decided = f"results/{first['subject']}/decisions"
+    await rating_rounds.say(client, ADMINISTRATOR, round_, decided, status=201, stars=1, reason="不应公开的理由")
+    await over(client, conn, dsn, clock, round_)
+    (shown,) = (await board(client))["stars"]
+    final = (await client.get(path, headers=ADMINISTRATOR.headers)).json()["items"]
+    with_stars = [one for one in final if one["stars"]]
+    assert (shown["kind"], shown["period"], shown["starred"]) == ("organisation", "2026-Q3", len(with_stars))
+    assert {(one["name"], one["stars"], one["percent"]) for one in shown["items"]} == {
+        (one["name"], one["stars"], one["percent"]) for one in with_stars
+    }
+    assert shown["items"][-1]["stars"] == 1, "as it was decided, and the most first"
+    page = (await client.get("/board", headers=PAGE)).text
+    assert "党组织星级" in page
+    assert "2026年第三季度" in page
+    assert f"{shown['items'][0]['percent']:.2f}" in page
+    assert "不应公开的理由" not in page
+    assert not {one.name for one in EVERYBODY if one.name in page}, "nobody is named"
+    assert "Q3" not in page
+    assert "3rd quarter 2026" in (await client.get("/board?lang=en", headers=PAGE)).text
+
+
+async def test_stars_that_are_not_public_and_those_of_members_stay_inside(
+    client: Client, conn: asyncpg.Connection, dsn: str, clock: TestClock
+) -> None:
+    await over(client, conn, dsn, clock, await stars_of(client, conn, dsn, clock))
+    assert (await board(client))["stars"] == []
+    await rating_rounds.publish(conn, rating_rounds.scorecard(id_="members"))
+    clock.now = OPENS - DAY
+    of_members = await rating_rounds.make(client, stars_public=True, instrument="members")
+    for moment in OPENS, DATES["first_at"]:
+        clock.now = moment
+        await rating_rounds.turn(conn, dsn, clock)
+    await over(client, conn, dsn, clock, of_members["id"])
+    assert (await board(client))["stars"] == []
+    assert "星级" not in (await client.get("/board", headers=PAGE)).text
