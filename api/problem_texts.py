@@ -384,6 +384,11 @@ TEXTS: Mapping[str, Text] = {
     ),
     "organisation_in_circle": Text(409, "组织不能移到自己或自己的下级之下", "An organisation cannot hang below itself"),
     "name_taken": Text(409, "同一上级下已有同名组织", "Another organisation below the same one has this name"),
+    "other_than_shown": Text(
+        409,
+        "文件和刚才查看的不一样，没有发布，请重新查看",
+        "The file is not the one that was shown; nothing was published. Look at it again",
+    ),
     "window_name_taken": Text(
         409, "这个党组织已有同名的服务窗口", "The organisation has another service window of this name"
     ),

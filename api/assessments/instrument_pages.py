@@ -5,13 +5,17 @@ from itertools import groupby
 from typing import Any
 
 import asyncpg
-from litestar import Request, get
+from litestar import Request, get, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath
 from litestar.response import Template
 
-from api import problem_details, shell, texts
+from api import database, problem_details, shell, texts
+from api.assessments import instruments as published_instruments
+from api.documented_problems import REFUSES
 from api.issues import refuse_unfit
+from api.limits import TAKES_ITS_TIME
+from api.questionnaires import LARGEST_BODY
 from api.sign_in import NOT_KEPT
 from api.xlsform_files import MOST_MEGABYTES
 from surveys.assessments import instruments
@@ -70,14 +74,41 @@ async def instrument_page(
     refuse_unfit(request, ("lang",))
     instruments.refuse_who_reads_nothing(reader)
     one = await instruments.of_version(conn, reader.district, instrument, version)
+    context = _context(request, reader, district) | _shown(request, one)
+    return Template("assessments/instrument.html", context=context, headers=dict(NOT_KEPT))
+
+
+@post(
+    "/assessments/instruments/preview",
+    include_in_schema=False,
+    status_code=200,
+    request_max_body_size=LARGEST_BODY,
+    opt={REFUSES: (408, 409, 413, 422), TAKES_ITS_TIME: True},
+)
+async def preview_page(
+    request: Request[Reader, Any, Any], reader: NamedDependency[Reader], district: NamedDependency[District]
+) -> Template:
+    """What the file that is the body would publish, by whom it is looked at before it does; all that is wrong with it
+    as it is told when it is published."""
+    refuse_unfit(request, ("lang",))
+    reader.require("administrator")
+    one = await published_instruments.in_body(request)
+    async with database.acquired(request.app.state.pool) as conn:
+        published = await instruments.is_published(conn, reader.district, one)
+    context = _context(request, reader, district) | _shown(request, one)
+    context |= {"digest": one.digest().hex(), "published": published}
+    return Template("assessments/instrument_preview.html", context=context, headers=dict(NOT_KEPT))
+
+
+def _shown(request: Request[Reader, Any, Any], one: Instrument) -> dict[str, Any]:
+    """What a template needs to show a scorecard."""
     english = problem_details.language(request) == "en"
     names = {heading.code: heading.english if english and heading.english else heading.name for heading in one.headings}
-    context = _context(request, reader, district) | {
+    return {
         "one": one,
         "by_heading": by_heading(one),
         "tie_breakers": (", " if english else "、").join(names[code] for code in one.rules.tie_breakers),
     }
-    return Template("assessments/instrument.html", context=context, headers=dict(NOT_KEPT))
 
 
 def by_heading(instrument: Instrument) -> Mapping[str, list[Item]]:
@@ -100,4 +131,4 @@ def _context(request: Request[Reader, Any, Any], reader: Reader, district: Distr
     }
 
 
-ROUTES = [instruments_page, instrument_page]
+ROUTES = [instruments_page, instrument_page, preview_page]

@@ -1,13 +1,13 @@
 """Instruments over HTTP: published from a spreadsheet by an administrator, read by everybody who works here, and taken
 along as a workbook."""
 
-from typing import Any
+from typing import Annotated, Any
 
 import asyncpg
 from litestar import Request, Response, get, post
 from litestar.di import NamedDependency
 from litestar.openapi.datastructures import ResponseSpec
-from litestar.params import FromPath
+from litestar.params import FromPath, QueryParameter
 from msgspec import Struct
 
 from api import database, instrument_files, problem_details
@@ -22,12 +22,19 @@ from surveys.assessments.instrument_faults import InstrumentUnusable
 from surveys.assessments.instruments import Instrument, Published
 from surveys.history import Actor
 from surveys.people import Reader
+from surveys.refusals import Conflict
 
 
 class Listed(Struct, frozen=True):
     """The instruments of the district, by their ids, the newest version of each first."""
 
     items: list[instruments.Listed]
+
+
+class OtherThanShown(Conflict):
+    """The file says something else than what was looked at before."""
+
+    code = "other_than_shown"
 
 
 class Installed(Struct, frozen=True):
@@ -54,21 +61,34 @@ async def list_instruments(
     responses={200: ResponseSpec(Published, description="It was published before")},
 )
 async def publish_instrument(
-    request: Request[Reader, Any, Any], reader: NamedDependency[Reader], clock: NamedDependency[Clock]
+    request: Request[Reader, Any, Any],
+    reader: NamedDependency[Reader],
+    clock: NamedDependency[Clock],
+    digest: Annotated[
+        str | None, QueryParameter(max_length=64, description="SHA-256 that was shown; else the file is refused")
+    ] = None,
 ) -> Response[Published]:
     """Publish the scorecard in the workbook (.xlsx) or CSV that is the body. The same content again changes nothing;
     other content under a version that exists is refused. What is wrong is told all at once, by sheet, row and
     column."""
-    refuse_unfit(request, ("lang",))
+    refuse_unfit(request, ("digest", "lang"))
     reader.require("administrator")
-    try:
-        instrument = await request.app.state.instrument_maker.make(await request.body())
-    except InstrumentUnusable as refusal:
-        raise instrument_words.in_words(refusal, problem_details.language(request)) from None
+    instrument = await in_body(request)
+    if digest is not None and instrument.digest().hex() != digest:
+        raise OtherThanShown("digest", given=digest)
     async with database.acquired(request.app.state.pool) as conn, conn.transaction():
         actor = Actor("member", str(reader.member))
         done = await instruments.publish(conn, reader.district, instrument, actor, clock(), member=reader.member)
     return Response(done, status_code=201 if done.status == "published" else 200)
+
+
+async def in_body(request: Request[Reader, Any, Any]) -> Instrument:
+    """The scorecard in the file that is the body. Raises InstrumentUnusable in the reader's words."""
+    try:
+        instrument: Instrument = await request.app.state.instrument_maker.make(await request.body())
+    except InstrumentUnusable as refusal:
+        raise instrument_words.in_words(refusal, problem_details.language(request)) from None
+    return instrument
 
 
 @get(

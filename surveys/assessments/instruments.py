@@ -180,6 +180,14 @@ async def publish(
     return Published(instrument.id, instrument.version, "published")
 
 
+async def is_published(conn: Connection, district: int, instrument: Instrument) -> bool:
+    """Whether it stands as it is. Raises VersionTaken when other content has its version."""
+    same = await conn.fetchval(SAME, district, instrument.id, instrument.version, instrument.digest())
+    if same is False:
+        raise VersionTaken("version", given=instrument.version)
+    return same is not None
+
+
 def thing_of(district: int, instrument: str) -> UUID:
     """The id by which history knows an instrument."""
     return uuid5(_NAMESPACE, f"{district}/{instrument}")

@@ -357,3 +357,28 @@ def test_the_command_publishes_and_tells_faults_in_both_languages(dsn: str, tmp_
     assert "window 2026.1: published" in run(dsn, "--shipped").output
     assert "Name a FILE" in run(dsn).output
     assert "没有这个区" in run(dsn, "--shipped", district=1).output
+
+
+async def test_what_a_file_would_publish_is_shown_first_and_only_that_is_published(client: Client) -> None:
+    async def post(path: str, rows: Book, **asked: str) -> Any:
+        headers = {**ADMINISTRATOR.headers, "accept": "application/json"}
+        return await client.post(path, params=asked, content=workbook(rows), headers=headers)
+
+    rows, preview = book(), "/assessments/instruments/preview"
+    shown = await post(preview, rows)
+    assert shown.status_code == 200, shown.text
+    digest = shown.text.split('data-publish="')[1].split('"')[0]
+    for expected in rows["headings"][0]["name"], rows["items"][0]["text"], "星", "权重":
+        assert expected in shown.text
+    assert (await client.get(PATH, headers=ADMINISTRATOR.headers)).json()["items"] == [], "looking publishes nothing"
+    changed = book()
+    changed["items"][0]["text"] = "另一项"
+    refused = await post(PATH, changed, digest=digest)
+    assert (refused.status_code, refused.json()["code"]) == (409, "other_than_shown")
+    assert (await post(PATH, rows, digest=digest)).status_code == 201
+    assert "data-publish" not in (await post(preview, rows)).text, "it is published already"
+    taken = await post(preview, changed)
+    assert (taken.status_code, taken.json()["code"]) == (409, "instrument_version_taken")
+    wrong = await post(preview, spoilt("items", 4, maximum="0"))
+    assert (wrong.status_code, wrong.json()["facts"]["faults"][0]["row"]) == (422, 4)
+    assert (await client.post(preview, content=workbook(rows), headers=MEMBER.headers)).status_code == 403

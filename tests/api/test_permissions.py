@@ -686,6 +686,7 @@ ROUTES: dict[str, Row] = {
     # scorecards: read by whoever works here, and published by an administrator; the twin has none
     "GET /assessments/instruments": Row(),
     "GET /assessments/instruments/{instrument:str}/{version:str}": Row(ok=404),
+    "POST /assessments/instruments/preview": Row(may=ADMINISTRATION, ok=422, body=lambda _: {}),
     "GET /api/assessments/instruments": Row(),
     "POST /api/assessments/instruments": Row(may=ADMINISTRATION, ok=422, body=lambda _: {}),
     "POST /api/assessments/instruments/shipped": Row(may=ADMINISTRATION),

@@ -65,10 +65,28 @@ async def test_a_file_with_faults_is_put_right_and_published(site: str, browser:
         rows["settings"][2]["value"] = town.MARKUP[2]
         await page.set_input_files("#file", file(workbook(rows)))
         await page.click("#import button[type=submit]")
+        await expect(page.locator("#preview-title")).to_contain_text("window.ran=3")
+        await expect(page.locator("#preview .score-items > li")).to_have_count(20)
+        await expect(page.locator("#preview")).to_contain_text("星")
+        assert await violations(page) == []
+        if PICTURES:
+            await page.screenshot(path=Path(PICTURES) / "scorecards-preview.png", full_page=True)
+        await page.reload()
+        await expect(page.locator(".empty")).to_contain_text("还没有评分表")  # looking published nothing
+        await page.set_input_files("#file", file(workbook(rows)))
+        await page.click("#import button[type=submit]")
+        await page.click("#preview [data-publish]")
         await expect(page.locator("h2").first).to_contain_text("window.ran=3")
         await page.set_input_files("#file", file(workbook(rows)))
         await page.click("#import button[type=submit]")
-        await expect(page.locator("#import [role=alert]")).to_contain_text("已经发布过")
+        await expect(page.locator("#preview")).to_contain_text("已经发布过")
+        await expect(page.locator("#preview [data-publish]")).to_have_count(0)
+        rows["items"][2]["text"] = "别的内容"
+        await page.set_input_files("#file", file(workbook(rows)))
+        await expect(page.locator("#preview")).to_be_empty()
+        await page.click("#import button[type=submit]")
+        await expect(page.locator("#import [role=alert]")).to_contain_text("内容不同")
+        visitor.complaints[:] = [one for one in visitor.complaints if "409" not in one]
         await page.click("text=发布尚未发布的")
         await expect(page.locator("h2", has_text="服务窗口六维评分卡")).to_be_visible()
         assert await violations(page) == []

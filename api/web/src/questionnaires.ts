@@ -1,4 +1,5 @@
 // Bringing in a form: sent with its progress shown; what is wrong with it stands in a table, by sheet, row and column.
+// <form data-preview="/…"> first shows what would be published; its button publishes that and nothing else.
 
 interface Fault {
   sheet: string | null
@@ -64,8 +65,24 @@ function busy(form: HTMLFormElement, sending: boolean): void {
   for (const button of form.querySelectorAll('button')) button.disabled = sending
 }
 
-function answered(form: HTMLFormElement, request: XMLHttpRequest): void {
+function show(form: HTMLFormElement, file: File, page: string): void {
+  const preview = shown('preview')
+  if (!preview) return
+  preview.replaceChildren(...new DOMParser().parseFromString(page, 'text/html').body.childNodes)
+  const publish = preview.querySelector<HTMLElement>('[data-publish]')
+  publish?.addEventListener('click', () => send(form, file, '', publish.dataset.publish))
+  preview.querySelector('[data-give-up]')?.addEventListener('click', () => {
+    preview.replaceChildren()
+    form.querySelector<HTMLElement>('[name=file]')?.focus()
+  })
+  preview.querySelector<HTMLElement>('[tabindex]')?.focus()
+}
+
+function answered(form: HTMLFormElement, request: XMLHttpRequest, file: File, looking: boolean): void {
   busy(form, false)
+  if (looking && request.status === 200) return show(form, file, request.responseText)
+  shown('preview')?.replaceChildren()
+  form.scrollIntoView({ block: 'nearest' })
   if (request.status === 201) return location.reload()
   if (request.status === 200) return say(form, UNCHANGED)
   let problem: Problem = {}
@@ -77,11 +94,15 @@ function answered(form: HTMLFormElement, request: XMLHttpRequest): void {
   tell(form, problem)
 }
 
-function send(form: HTMLFormElement, file: File, kind: string): void {
+/** Sends a file: to be looked at where that comes first, or to be published, as what it was when it was shown. */
+function send(form: HTMLFormElement, file: File, kind: string, digest = ''): void {
+  if (form.ariaBusy === 'true') return
+  const looking = form.dataset.preview !== undefined && !digest
   const asked = new URLSearchParams(form.dataset.unnamed === undefined ? { name: file.name.slice(0, 200) } : {})
   if (kind) asked.set('kind', kind)
+  if (digest) asked.set('digest', digest)
   const request = new XMLHttpRequest()
-  request.open('POST', `${form.getAttribute('action')}?${asked}`)
+  request.open('POST', `${looking ? form.dataset.preview : form.getAttribute('action')}?${asked}`)
   for (const [name, value] of Object.entries(HEADERS)) request.setRequestHeader(name, value)
   request.setRequestHeader('Content-Type', 'application/octet-stream')
   const progress = shown<HTMLProgressElement>('progress')
@@ -92,7 +113,7 @@ function send(form: HTMLFormElement, file: File, kind: string): void {
     const working = shown('working')
     if (working) working.hidden = false
   })
-  request.addEventListener('load', () => answered(form, request))
+  request.addEventListener('load', () => answered(form, request, file, looking))
   request.addEventListener('error', () => {
     busy(form, false)
     say(form, OFFLINE)
@@ -110,6 +131,11 @@ document.addEventListener('submit', (event) => {
   if (!file) return
   tell(form, { title: '' })
   send(form, file, form.querySelector<HTMLSelectElement>('[name=kind]')?.value ?? '')
+})
+
+// Another file is another matter.
+document.addEventListener('change', (event) => {
+  if (event.target instanceof HTMLInputElement && event.target.type === 'file') shown('preview')?.replaceChildren()
 })
 
 // To withdraw says null, which no field of a form does.
