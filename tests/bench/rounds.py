@@ -80,7 +80,7 @@ async def measure(cluster: Cluster, folder: Path) -> list[Figure]:
     """Measure rounds of fewer members and of all, each in a process of its own."""
     base = await server.copy(cluster, "bench_rounds")
     now = datetime.now(UTC).replace(microsecond=0)
-    instrument = _instrument()
+    instrument = scorecard()
     await _prepare(base.owner, instrument, now)
     conn = await database.connect(base.owner)
     few, _ = await _round(conn, instrument, now, FEWER)
@@ -110,7 +110,7 @@ async def measure(cluster: Cluster, folder: Path) -> list[Figure]:
     ]
 
 
-def _instrument() -> Instrument:
+def scorecard() -> Instrument:
     """The shipped one of 110 items, five of them facts, for members."""
     street = next(one for one in shipped_instruments.every() if len(one.items) == 110)
     return msgspec.structs.replace(street, id="bench", subject_kind="member")
@@ -153,12 +153,12 @@ async def _round(conn: asyncpg.Connection, instrument: Instrument, now: datetime
         kept = "select subject from round_subject where round = $1 order by subject limit $2"
         for table in ("round_rater", "round_subject"):
             await conn.execute(f"delete from {table} where round = $1 and subject not in ({kept})", id_, members)
-    await _rate(conn, id_, instrument, opened)
+    await rate(conn, id_, instrument, opened)
     await conn.execute(PUT_DOWN, DISTRICT, id_, now)
     return id_, took
 
 
-async def _rate(conn: asyncpg.Connection, round_: UUID, instrument: Instrument, at: datetime) -> None:
+async def rate(conn: asyncpg.Connection, round_: UUID, instrument: Instrument, at: datetime) -> None:
     chance = Random(7)  # noqa: S311 - what they are given is no secret
     await conn.execute("create temporary table if not exists sheet (rater_group text, at int, points int[])")
     await conn.execute("truncate sheet")
