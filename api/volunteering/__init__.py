@@ -6,7 +6,7 @@
 - `points` `models` (over HTTP) `points_pages` `rules_form` `models_page` `my_points` (a section of one's own page)
 - the public board: `board` `board_content` `kept_answers` (made once); in words: `kinds` `months`
 - `time_bank` (for those who look after volunteers) `time_files` (statements) `time_own` (what volunteers do by
-  themselves) `time_pages` `time_section` (of a volunteer's own page)
+  themselves) `time_pages` `help_page` (asking for somebody) `time_section` (of a volunteer's own page)
 - `services` `service_pages` `bookings` `booking_pages` (those that are over) `card_bookings` (through a contact card)
   `my_services` (of a volunteer) `team_services` (of a team's page)
 """
@@ -18,6 +18,7 @@ from api.volunteering import (
     booking_pages,
     bookings,
     card_bookings,
+    help_page,
     me,
     models,
     models_page,
@@ -54,6 +55,7 @@ ROUTES: list[Any] = [
     *time_files.ROUTES,
     *time_own.ROUTES,
     *time_pages.ROUTES,
+    *help_page.ROUTES,
     *points.ROUTES,
     *models.ROUTES,
     *points_pages.ROUTES,

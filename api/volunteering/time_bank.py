@@ -55,12 +55,13 @@ async def list_accounts(
     conn: NamedDependency[asyncpg.Connection],
     reader: NamedDependency[Reader],
     clock: NamedDependency[Clock],
+    text: Annotated[str | None, QueryParameter(description="A part of a name or number")] = None,
     limit: Limit = 50,
     cursor: FromQuery[str | None] = None,
 ) -> Accounts:
     """Accounts of volunteers whom the reader looks after, and of their relatives, those with most minutes first."""
-    refuse_unfit(request, {"limit", "cursor"})
-    return await time_accounts.listed(conn, reader, clock(), cursor=cursor, limit=limit)
+    refuse_unfit(request, {"text", "limit", "cursor"})
+    return await time_accounts.listed(conn, reader, clock(), text=text, cursor=cursor, limit=limit)
 
 
 @get(f"{BANK}/accounts/{{account:uuid}}", opt={REFUSES: (404,)}, summary="One account of the time bank")

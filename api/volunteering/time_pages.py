@@ -84,6 +84,7 @@ async def bank_page(
         "accounts": accounts,
         "held": held,
         "waiting": waiting,
+        "own": await time_accounts.own(conn, reader),
         "names": await named(conn, number, *ids, *(one.helper for one in waiting.items)),
         "rules": await time_rules.in_force(conn, number, now),
         "newest_rules": next((one.version for one in await time_rules.versions(conn, number)), 0),

@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from surveys import history
 from surveys.history import Actor, Row, event_row
-from surveys.refusals import NotFound, StaleVersion
+from surveys.refusals import BalanceTooLow, NotFound, StaleVersion
 from surveys.volunteering import time_ledger, time_rules
 
 State = Literal["open", "taken", "held", "booked", "refused", "cancelled", "lapsed"]
@@ -123,12 +123,15 @@ FREE = "update time_account set reserved = reserved - $3 where district = $1 and
 
 
 async def reserve(conn: Connection, district: int, account: UUID, minutes: int, now: datetime) -> None:
-    """Set minutes of an account aside. Raises BalanceTooLow (by its constraint) and AccountClosed."""
+    """Set minutes of an account aside. Raises BalanceTooLow, with what could be set aside, and AccountClosed."""
     held = (await time_ledger.lock(conn, district, [account])).get(account)
     if held is None or held.closed_at is not None:
         raise time_ledger.AccountClosed("account")
     rules = await time_rules.in_force(conn, district, now)
     lowest = rules.lowest(held.kind, held.opened_at, now)
+    available = max(held.balance - held.reserved - lowest, 0)
+    if minutes > available:  # the constraint holds it as well; this says which field, and how many there are
+        raise BalanceTooLow("minutes", available=available)
     await conn.execute(RESERVE, district, account, minutes, lowest)
 
 

@@ -14,6 +14,7 @@ from surveys.refusals import NotFound
 from surveys.scopes import Parameters, refuse_who_reads_nothing
 from surveys.volunteering import standing, time_rules
 from surveys.volunteering.standing import Standing
+from surveys.volunteering.team_lists import pattern
 from surveys.volunteering.time_rules import AccountKind, Rules
 
 Relation = Literal["spouse", "parent", "child", "grandparent", "grandchild", "sibling", "parent_in_law", "other"]
@@ -121,6 +122,15 @@ async def seen(conn: Connection, reader: Reader, id: UUID, now: datetime) -> Acc
 
 # --- the list at the desk
 
+# By the name or number of a volunteer, or the name of the relative whom they named.
+FOUND = """(exists (select from volunteer v
+    left join member n on n.district = v.district and n.id = v.member
+    left join text_version x on x.district = v.district and x.subject = v.id and x.version = v.text_version
+    where v.district = $1 and v.id = a.volunteer and (v.ended_at is null and coalesce(n.name, x.body->>'name') ilike {0}
+      or v.ended_at is null and n.number ilike {0} or v.number ilike {0}))
+  or exists (select from text_version x where x.district = $1 and x.subject = a.id and x.version = a.text_version
+    and x.body->>'name' ilike {0}))"""
+
 
 class Cursor(Struct, frozen=True):
     """Where a page of accounts ended."""
@@ -138,12 +148,21 @@ class Accounts(Struct, frozen=True, kw_only=True):
 
 
 async def listed(
-    conn: Connection, reader: Reader, now: datetime, *, cursor: str | None = None, limit: int = 50
+    conn: Connection,
+    reader: Reader,
+    now: datetime,
+    *,
+    text: str | None = None,
+    cursor: str | None = None,
+    limit: int = 50,
 ) -> Accounts:
-    """The accounts of those whom the reader looks after. Raises NotAllowed for who reads nothing, InvalidCursor."""
+    """The accounts of those whom the reader looks after; with `text` those of this name or number. Raises NotAllowed
+    for who reads nothing, InvalidFilter and InvalidCursor."""
     stands = await standing.of_reader(conn, reader)
     parameter = Parameters(reader.district)
     where = ["a.district = $1", condition(stands, parameter, "a.volunteer") or "true"]
+    if (wanted := pattern(text)) is not None:
+        where.append(FOUND.format(f"{parameter(wanted)}::text"))
     total: int = await conn.fetchval(
         f"select count(*) from time_account a where {' and '.join(where)}", *parameter.values
     )

@@ -881,6 +881,7 @@ ROUTES: dict[str, Row] = {
     f"POST {BANK}/rules": Row(may=ADMINISTRATION, ok=422, body=_time_rules),
     f"GET {BANK}/check": Row(),
     "GET /volunteering/time": Row(),
+    "GET /volunteering/time/help": Row(),
     "GET /volunteering/time/accounts/{account:uuid}": Row(ok=404),
     # services: all who read see them; who looks after the team, and who serves, changes them
     "GET /api/volunteering/services": Row(),

@@ -174,6 +174,32 @@ async def test_what_cannot_be_is_refused_by_name(client: Client, clock: TestCloc
     assert (await statement(client, cast.earner))["balance"] == 90
 
 
+async def test_the_desk_asks_for_somebody_whom_it_finds_by_name_or_number(
+    client: Client, conn: asyncpg.Connection, clock: TestClock, cast: Cast
+) -> None:
+    number = await conn.fetchval("select number from volunteer where id = $1", cast.earner)
+    for text, found in ((MEMBER.name, 2), (number[1:], 2), ("李桂芳", 1), ("%", 0), ("没有的人", 0)):
+        answer = await client.get(f"{BANK}/accounts", params={"text": text}, headers=ADMINISTRATOR.headers)
+        assert answer.json()["total"] == found, text
+        assert (await client.get(f"{BANK}/accounts?text={text}", headers=WORKER.headers)).json()["total"] == 0
+    wanted_at = (clock.now + timedelta(days=1)).isoformat()
+    asked = {"account": str(cast.earner), "what": "买菜", "wanted_at": wanted_at, "minutes": 60}
+    made = await send(client, ADMINISTRATOR, f"{BANK}/help", asked, 201)
+    for changed, status, field in (
+        ({"minutes": 31}, 409, "minutes"),  # sixty of ninety are set aside
+        ({"what": " "}, 422, "what"),
+        ({"wanted_at": "2020-01-01T00:00:00Z"}, 422, "wanted_at"),
+        ({"community": "nowhere"}, 422, "community"),
+    ):
+        body = {"id": new_id(), **asked, "minutes": 20, **changed}
+        answer = await client.post(f"{BANK}/help", json=body, headers=ADMINISTRATOR.headers)
+        assert (answer.status_code, answer.json()["field"]) == (status, field), answer.text
+    await send(client, WORKER, f"{BANK}/help", asked, 404)  # who looks after nobody of them
+    leaving = {"expected_version": 1, "reason": "不需要了"}
+    await send(client, ADMINISTRATOR, f"{BANK}/help/{made['id']}/cancellation", leaving, 200)
+    await send(client, ADMINISTRATOR, f"{BANK}/help", {**asked, "minutes": 90}, 201)
+
+
 async def test_a_relative_is_forgotten_and_their_minutes_come_home(
     client: Client, conn: asyncpg.Connection, clock: TestClock, cast: Cast
 ) -> None:

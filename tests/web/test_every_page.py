@@ -104,6 +104,7 @@ PAGES = {
     "/volunteering/points/publish": Visit(ADMINISTRATOR, "/volunteering/points/publish?month=2026-10"),
     "/volunteering/models": Visit(ADMINISTRATOR, "/volunteering/models"),
     "/volunteering/time": Visit(ADMINISTRATOR, "/volunteering/time"),
+    "/volunteering/time/help": Visit(ADMINISTRATOR, f"/volunteering/time/help?account={time_banking.SAVER}"),
     "/volunteering/time/accounts/{account:uuid}": Visit(
         ADMINISTRATOR, f"/volunteering/time/accounts/{time_banking.SAVER}"
     ),

@@ -7,7 +7,7 @@ from uuid import UUID, uuid4
 import asyncpg
 import pytest
 from msgspec import Struct
-from playwright.async_api import Browser
+from playwright.async_api import Browser, expect
 
 from api.settings import Settings
 from surveys import history
@@ -128,6 +128,41 @@ async def test_the_desk_decides_and_corrects(world: World, browser: Browser) -> 
         assert await page.is_visible("text=已更正")
 
 
+async def test_a_team_leader_asks_in_the_name_of_somebody_and_gives_it_up(world: World, browser: Browser) -> None:
+    await world.conn.execute("update volunteer_team set leader = $1", world.first)
+    async with visiting(browser, world.site, **HERE) as visitor:
+        page = visitor.page
+        await come(visitor, MEMBER, "/volunteering/time")
+        await page.click("text=代人求助")
+        await page.fill("#text", STRANGER.name)
+        await page.click("text=查找")
+        await page.wait_for_url("**/volunteering/time/help?text=*")
+        await expect(page.locator(".lines li")).to_have_count(1)
+        await page.click(".lines a")
+        await page.wait_for_selector("html[data-forms]")
+        assert [text.split()[0] for text in await page.locator(".formula dd").all_inner_texts()] == ["60", "0", "60"]
+        await page.fill("#ask-what", town.MARKUP[0])
+        await page.fill("#ask-when", "2026-11-24T09:00")
+        await page.fill("#ask-minutes", "61")
+        await page.fill("#ask-where", "3号楼2单元")
+        await page.click("#ask button")
+        await page.locator("#ask [role=alert]").wait_for(state="visible")
+        assert "余额不能低于规则允许的下限" in await page.inner_text("#ask [role=alert]")
+        assert await page.evaluate("document.activeElement.id") == "ask-minutes"
+        assert await page.get_attribute("#ask-minutes", "aria-invalid") == "true"
+        await page.fill("#ask-minutes", "45")
+        await sent(visitor, "求助")
+        assert [text.split()[0] for text in await page.locator(".formula dd").all_inner_texts()] == ["60", "45", "15"]
+        await unfold(visitor)
+        assert "3号楼2单元" in await page.inner_text("#help")
+        await page.fill("#help [name=reason]", "家里来人了")
+        await sent(visitor, "取消这次求助")
+        assert [text.split()[0] for text in await page.locator(".formula dd").all_inner_texts()] == ["60", "0", "60"]
+        assert "已取消" in await page.inner_text("#help")
+        assert await page.evaluate("window.ran") is None
+        assert visitor.complaints == []
+
+
 @pytest.mark.parametrize("size", [PHONE, LAPTOP], ids=["phone", "desk"])
 async def test_all_that_opens_can_be_read_and_touched(world: World, browser: Browser, size: dict[str, object]) -> None:
     draft = HelpDraft(id=uuid4(), account=world.second, what="买菜", wanted_at=NOW + timedelta(days=1), minutes=30)
@@ -135,13 +170,15 @@ async def test_all_that_opens_can_be_read_and_touched(world: World, browser: Bro
     pages = {
         "/volunteering/time": ADMINISTRATOR,
         f"/volunteering/time/accounts/{world.first}": ADMINISTRATOR,
+        f"/volunteering/time/help?account={world.second}": ADMINISTRATOR,
+        "/volunteering/time/help?text=nobody": ADMINISTRATOR,
         "/volunteering/me": MEMBER,
     }
     wrong = {}
     async with visiting(browser, world.site, **size) as visitor:
         for path, who in pages.items():
             for language in ("zh", "en"):
-                await come(visitor, who, f"{path}?lang={language}")
+                await come(visitor, who, f"{path}{'&' if '?' in path else '?'}lang={language}")
                 await unfold(visitor)
                 wrong[path, language] = await violations(visitor.page)
         assert visitor.complaints == []
