@@ -20,9 +20,9 @@ from surveys.people import Reader
 from surveys.refusals import Conflict, Invalid, StaleVersion, TextUnusable, TimesReversed
 from surveys.volunteering import bookings, service_return_visits, service_rows, service_volunteers, standing, time_bank
 from surveys.volunteering.service_rows import ServiceChange, ServiceRow
-from surveys.volunteering.service_volunteers import UnknownVolunteer
 from surveys.volunteering.services import Moment, ServiceNow, now_of
 from surveys.volunteering.time_bank import Served
+from surveys.volunteering.volunteers import UnknownVolunteer
 
 MOST_HELPED = 100_000
 MOST_SERVED = 200

@@ -10,15 +10,10 @@ from asyncpg import Connection
 from surveys import history, scopes
 from surveys.history import Actor, occurrence
 from surveys.people import Reader
-from surveys.refusals import Conflict, Invalid, NotAllowed
+from surveys.refusals import Conflict, NotAllowed
 from surveys.volunteering import service_rows, standing
 from surveys.volunteering.service_rows import ServiceRow
-
-
-class UnknownVolunteer(Invalid):
-    """No volunteer of the district, or one who has ended what was kept on them."""
-
-    code: ClassVar[str] = "unknown_volunteer"
+from surveys.volunteering.volunteers import UnknownVolunteer
 
 
 class NotInTeam(NotAllowed):

@@ -29,6 +29,7 @@ from surveys.refusals import (
 )
 from surveys.volunteering import bookings, service_notices, service_rows, service_volunteers, standing
 from surveys.volunteering.service_rows import ServiceChange, ServiceKind, ServiceRow, ServiceState
+from surveys.volunteering.team_members import TeamClosed
 
 LONGEST = timedelta(hours=24)
 AHEAD = timedelta(days=366)  # nothing is announced for later than that
@@ -62,12 +63,6 @@ class ServiceNotOpen(Conflict):
     """It has begun, was cancelled, or has been reported; `facts` hold its state."""
 
     code: ClassVar[str] = "service_not_open"
-
-
-class TeamClosed(Conflict):
-    """The team has been closed, and announces nothing any more."""
-
-    code: ClassVar[str] = "team_closed"
 
 
 class PlacesTaken(Conflict):

@@ -17,7 +17,7 @@ from surveys.volunteering import repeats, volunteer_changes
 
 
 class TeamClosed(Conflict):
-    """The team has been closed."""
+    """The team has been closed: nobody joins it, and it announces nothing any more."""
 
     code: ClassVar[str] = "team_closed"
 

@@ -22,6 +22,7 @@ from surveys.refusals import (
 from surveys.volunteering import repeats, standing, team_members
 from surveys.volunteering.standing import Standing
 from surveys.volunteering.team_members import Membership
+from surveys.volunteering.volunteers import UnknownVolunteer
 
 LONGEST_NAME = 60  # characters
 LONGEST_ABOUT = 1_000
@@ -46,12 +47,6 @@ class AreaNotYours(NotAllowed):
     """Who works in a community says where a team serves within their communities, and leaves no team without one."""
 
     code: ClassVar[str] = "area_not_yours"
-
-
-class UnknownVolunteer(Invalid):
-    """No volunteer, or one who has ended it."""
-
-    code: ClassVar[str] = "unknown_volunteer"
 
 
 class TeamNameTaken(Conflict):

@@ -16,6 +16,7 @@ from surveys import contacts, history
 from surveys.history import Actor, Row, event_row, request_digest, text_row
 from surveys.refusals import (
     Conflict,
+    Invalid,
     Missing,
     TextUnusable,
     UnknownCommunity,
@@ -44,6 +45,12 @@ class VolunteerEnded(Conflict):
     """The volunteer ended what was kept on them; nothing is added to it."""
 
     code: ClassVar[str] = "volunteer_ended"
+
+
+class UnknownVolunteer(Invalid):
+    """No volunteer of the district, or one who has ended what was kept on them."""
+
+    code: ClassVar[str] = "unknown_volunteer"
 
 
 # --- what to call them

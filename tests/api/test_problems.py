@@ -54,6 +54,12 @@ def test_every_text_is_some_refusal_s() -> None:
     assert set(TEXTS) - codes() - SPOKEN_BY_PROGRAM - POSITIONS - {"unknown_system"} == set()
 
 
+def test_a_refusal_of_volunteering_is_written_once() -> None:
+    every_module()
+    own = [kind.code for kind in descendants(Refusal) if kind.__module__.startswith("surveys.volunteering")]
+    assert [code for code in set(own) if own.count(code) > 1] == []
+
+
 @pytest.mark.parametrize("code", TEXTS)
 def test_a_text_speaks_both_languages_and_of_the_same_facts(code: str) -> None:
     text = TEXTS[code]

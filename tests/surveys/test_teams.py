@@ -35,9 +35,9 @@ from surveys.volunteering import (
 from surveys.volunteering.team_changes import TeamChange, TeamClosing
 from surveys.volunteering.team_lists import TeamFilters
 from surveys.volunteering.team_members import InTeamAlready, Joining, Leaving, NotInTeam, TeamClosed
-from surveys.volunteering.teams import AreaNotYours, LeaderCannotSignIn, TeamDraft, TeamNameTaken, UnknownVolunteer
+from surveys.volunteering.teams import AreaNotYours, LeaderCannotSignIn, TeamDraft, TeamNameTaken
 from surveys.volunteering.volunteer_lists import VolunteerFilters
-from surveys.volunteering.volunteers import Draft, Registered
+from surveys.volunteering.volunteers import Draft, Registered, UnknownVolunteer
 from tests.conftest import (
     ADMINISTRATOR,
     BELOW,
