@@ -16,6 +16,7 @@ from api.issues import refuse_unfit
 from api.limits import TAKES_ITS_TIME
 from api.list_imports import KINDS, Asked, Kind, Looked, UnknownColumn
 from api.premises import LARGEST_LIST, receive
+from surveys.history import Actor
 from surveys.people import Reader
 from surveys.refusals import NotFound
 from surveys.sealing import KeyRing
@@ -26,7 +27,7 @@ from surveys.sealing import KeyRing
     status_code=200,
     request_max_body_size=LARGEST_LIST,
     summary="Look at a list, or take it over",
-    opt={TAKES_ITS_TIME: True, REFUSES: (408, 413, 422)},
+    opt={TAKES_ITS_TIME: True, REFUSES: (408, 409, 413, 422)},
 )
 async def import_list(
     request: Request[Reader, Any, Any],
@@ -40,13 +41,23 @@ async def import_list(
         QueryParameter(name="map", description="a column by its heading, as number=工号; number= leaves the field out"),
     ] = None,
     sheet: FromQuery[str | None] = None,
+    digest: Annotated[
+        str | None, QueryParameter(description="of the file as it was looked at; another is not taken over")
+    ] = None,
     dry_run: FromQuery[bool] = True,
 ) -> Looked:
-    """A list of members, categories or holidays, CSV or XLSX, which is the body. Looked at, it shows its columns, its
-    first rows as they would become, and what is wrong; taken over, the same list again changes nothing."""
+    """A list of members, volunteers, categories or holidays, CSV or XLSX, which is the body. Looked at, it shows its
+    columns, its first rows as they would become, and what is wrong; taken over, the same list again changes nothing."""
     reader.require("administrator")
-    refuse_unfit(request, ("map", "sheet", "dry_run", "lang"))
-    asked = Asked(kind=_kind(kind), columns=_columns(map_ or []), sheet=sheet, dry_run=dry_run)
+    refuse_unfit(request, ("map", "sheet", "digest", "dry_run", "lang"))
+    asked = Asked(
+        kind=_kind(kind),
+        columns=_columns(map_ or []),
+        sheet=sheet,
+        digest=digest,
+        dry_run=dry_run,
+        actor=Actor("member", str(reader.member)),
+    )
     language = problem_details.language(request)
     with tempfile.TemporaryDirectory(prefix="zoufang-list-") as folder:
         file = Path(folder) / "list"

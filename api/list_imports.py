@@ -1,10 +1,12 @@
-"""Lists that come in through a page: members, categories and holidays, looked at before they are taken over.
+"""Lists that come in through a page: members, volunteers, categories, holidays, looked at before they are taken over.
 
 A list is read as the command reads it, with the same columns, reasons and writing; here its columns can be named
-anew, its first rows are shown as they would become, and a dry run is a transaction that is undone."""
+anew, its first rows are shown as they would become, and a dry run is a transaction that is undone. What is taken over
+is the file that was looked at, which its digest tells."""
 
 import asyncio
 import csv
+import hashlib
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from io import StringIO
@@ -16,7 +18,7 @@ import asyncpg
 import msgspec
 from msgspec import Struct
 
-from api import category_lists, holiday_lists, member_files
+from api import category_lists, holiday_lists, member_files, volunteer_files
 from api.json_bodies import TooMany
 from api.ledgers import defused, told_reason
 from api.premises_files import ListUnusable
@@ -24,28 +26,45 @@ from api.tables import Table, UnusableTable, read_table
 from surveys import calendars, categories, reckonings
 from surveys.calendars import PublishedAlready
 from surveys.categories import UnusableCategories
+from surveys.history import Actor
 from surveys.ledger_rows import Rejected
 from surveys.member_imports import Counts, Import
-from surveys.refusals import Invalid, Refusal
+from surveys.refusals import Conflict, Invalid, Refusal
 from surveys.sealing import KeyRing
+from surveys.volunteering import volunteer_imports
+from surveys.volunteering.volunteer_imports import Doing, Entry
 
-Kind = Literal["members", "categories", "holidays"]
+Kind = Literal["members", "volunteers", "categories", "holidays"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 
 # The columns of each list, with what they are called where nobody says otherwise, and those that it needs.
 FIELDS: Mapping[Kind, Mapping[str, tuple[str, ...]]] = {
     "members": member_files.COLUMNS,
+    "volunteers": volunteer_files.COLUMNS,
     "categories": category_lists.COLUMNS,
     "holidays": holiday_lists.COLUMNS,
 }
 NEEDED: Mapping[Kind, tuple[str, ...]] = {
     "members": member_files.NEEDED,
+    "volunteers": volunteer_files.NEEDED,
     "categories": ("code", "name"),
     "holidays": ("date", "kind"),
 }
 MOST_ROWS = 30_000
 SAMPLED = 8  # rows that are shown as they would become
 MOST_LINES = 300  # of what is refused that are shown; all are in the report
+MOST_TOLD = 300  # rows of which is shown what they do
+
+# What a row of volunteers does, in Chinese and English.
+DOES: Mapping[Doing, tuple[str, str]] = {
+    "found_team": ("新建服务队", "founds the team"),
+    "change_team": ("更新服务队", "changes the team"),
+    "register": ("登记志愿者", "registers the volunteer"),
+    "change": ("更新志愿者资料", "changes what is kept on the volunteer"),
+    "join": ("加入服务队", "takes them into the team"),
+    "lead": ("指定队长", "names the team's leader"),
+}
+NOTHING = ("没有变化", "changes nothing")
 
 
 class UnknownColumn(Invalid):
@@ -60,6 +79,20 @@ class HolidaysOfAll(Refusal):
     code: ClassVar[str] = "holidays_of_all"
 
 
+class ListChanged(Conflict):
+    """The file is another than the one that was looked at."""
+
+    code: ClassVar[str] = "list_changed"
+
+
+class RowTold(Struct, frozen=True, kw_only=True):
+    """What a row that is taken over does, and whom and which team it is about."""
+
+    row: int
+    about: str
+    does: str
+
+
 class Fault(Struct, frozen=True, kw_only=True):
     """Why a row is not taken over; row 0 stands for the list as a whole."""
 
@@ -69,17 +102,19 @@ class Fault(Struct, frozen=True, kw_only=True):
 
 
 class Looked(Struct, frozen=True, kw_only=True):
-    """A list as it was looked at, or taken over: its columns, which of them tells which field, its first rows by those
-    fields, how many rows came to what, and what was refused. Where rows are refused of a list that is taken over whole
-    or not at all, `stored` says that nothing was."""
+    """A list as it was looked at, or taken over: the SHA-256 of its file, its columns, which of them tells which field,
+    its first rows by those fields, what the first of a list of volunteers do, how many rows came to what, and what was
+    refused. Where rows are refused of a list that is taken over whole or not at all, `stored` says that nothing was."""
 
     kind: Kind
+    digest: str
     dry_run: bool
     stored: bool
     columns: list[str]
     fields: dict[str, str | None]
     needed: list[str]
     sample: list[list[str]]
+    rows: list[RowTold]
     counts: dict[str, int]
     faults: list[Fault]
     more: int
@@ -87,12 +122,15 @@ class Looked(Struct, frozen=True, kw_only=True):
 
 
 class Asked(Struct, frozen=True, kw_only=True):
-    """How a list is to be read: the headings that stand for fields, the sheet, and whether it is only looked at."""
+    """How a list is to be read: the headings that stand for fields, the sheet, the digest of the file that was looked
+    at, and whether it is only looked at; by whom."""
 
     kind: Kind
     columns: Mapping[str, str] = {}  # heading by field; a blank one leaves the field out
     sheet: str | None = None
+    digest: str | None = None
     dry_run: bool = True
+    actor: Actor = volunteer_imports.ACTOR
 
 
 DISTRICTS = "select count(*) from district"
@@ -106,13 +144,17 @@ class _Outcome(Struct, frozen=True, kw_only=True):
     counts: dict[str, int]
     faults: Sequence[Fault]
     stored: bool
+    rows: list[RowTold] = []
 
 
 async def look(
     conn: asyncpg.Connection, district: int, ring: KeyRing, file: Path, asked: Asked, now: datetime, language: str
 ) -> Looked:
-    """Look at a list, or take it over, in a transaction that is open. Raises ListUnusable, UnknownColumn, TooMany,
-    HolidaysOfAll, and what keeps the last administrator or the district's dispatcher."""
+    """Look at a list, or take it over, in a transaction that is open. Raises ListUnusable, ListChanged, UnknownColumn,
+    TooMany, HolidaysOfAll, and what keeps the last administrator or the district's dispatcher."""
+    digest = await asyncio.to_thread(_digest, file)
+    if asked.digest is not None and asked.digest != digest:
+        raise ListChanged("digest")
     if asked.kind == "holidays" and await conn.fetchval(DISTRICTS) > 1:
         raise HolidaysOfAll
     try:
@@ -129,17 +171,24 @@ async def look(
         raise ListUnusable.of(error, language) from None
     return Looked(
         kind=asked.kind,
+        digest=digest,
         dry_run=asked.dry_run,
         stored=outcome.stored and not asked.dry_run,
         columns=[column for column in table.columns if column],
         fields=fields,
         needed=list(NEEDED[asked.kind]),
         sample=read,
+        rows=outcome.rows,
         counts=outcome.counts,
         faults=list(outcome.faults[:MOST_LINES]),
         more=max(len(outcome.faults) - MOST_LINES, 0),
         report=_report(outcome.faults, language) if outcome.faults else "",
     )
+
+
+def _digest(file: Path) -> str:
+    with file.open("rb") as opened:
+        return hashlib.file_digest(opened, "sha256").hexdigest()
 
 
 def _fields(asked: Asked, present: Sequence[str]) -> dict[str, str | None]:
@@ -200,6 +249,8 @@ async def _tried(
         async with conn.transaction():
             if asked.kind == "members":
                 found.append(await _members(conn, district, ring, file, now, language))
+            elif asked.kind == "volunteers":
+                found.append(await _volunteers(conn, district, ring, file, asked, now, language))
             elif asked.kind == "categories":
                 found.append(await _categories(conn, district, file, now))
             else:
@@ -227,17 +278,53 @@ async def _members(
         counts=Counts(rejected=len(read.rejected)),
     )
     counts = await under_way.run(conn, read.entries)
-    faults = [_refused(one, language) for one in sorted(rejected, key=lambda one: one.number)]
+    faults = _refused(rejected, member_files.REASONS, language)
     shown = {
         name: count for name, count in msgspec.structs.asdict(counts).items() if count or name in ("new", "changed")
     }
     return _Outcome(counts=shown, faults=faults, stored=True)
 
 
-def _refused(rejected: Rejected, language: str) -> Fault:
-    told = [told_reason(reason, member_files.REASONS) for reason in rejected.reasons]
-    words = "; ".join(en for _, en in told) if language == "en" else "；".join(zh for zh, _ in told)
-    return Fault(row=rejected.number, reason=words, cells=[str(cell) for cell in rejected.cells.values()])
+async def _volunteers(
+    conn: asyncpg.Connection, district: int, ring: KeyRing, file: Path, asked: Asked, now: datetime, language: str
+) -> _Outcome:
+    """Rows that can be taken over are, whatever is wrong with the others; it is told what each of the first does."""
+    read = await asyncio.to_thread(lambda: volunteer_files.read(file, read_table(file)))
+    rejected, rows = list(read.rejected), list[RowTold]()
+
+    def tell(entry: Entry, does: Sequence[Doing]) -> None:
+        if len(rows) < MOST_TOLD:
+            rows.append(_told(entry, does, language))
+
+    under_way = volunteer_imports.Import(
+        district=district,
+        ring=ring,
+        now=now,
+        columns=read.columns,
+        actor=asked.actor,
+        reject=rejected.append,
+        told=tell,
+        counts=volunteer_imports.Counts(rejected=len(read.rejected)),
+    )
+    counts = msgspec.structs.asdict(await under_way.run(conn, read.entries))
+    counts.pop("unchanged")  # of all volunteers of the district, whom the list need not name
+    shown = {name: count for name, count in counts.items() if count or name in ("volunteers", "joined")}
+    return _Outcome(counts=shown, faults=_refused(rejected, volunteer_files.REASONS, language), stored=True, rows=rows)
+
+
+def _told(entry: Entry, does: Sequence[Doing], language: str) -> RowTold:
+    words = [DOES[one] for one in does] or [NOTHING]
+    told = ", ".join(en for _, en in words) if language == "en" else "、".join(zh for zh, _ in words)
+    return RowTold(row=entry.row, about=f"{entry.team} · {entry.name or entry.number}", does=told)
+
+
+def _refused(rejected: Sequence[Rejected], reasons: Mapping[str, tuple[str, str]], language: str) -> list[Fault]:
+    faults = []
+    for one in sorted(rejected, key=lambda one: one.number):
+        told = [told_reason(reason, reasons) for reason in one.reasons]
+        words = "; ".join(en for _, en in told) if language == "en" else "；".join(zh for zh, _ in told)
+        faults.append(Fault(row=one.number, reason=words, cells=[str(cell) for cell in one.cells.values()]))
+    return faults
 
 
 async def _categories(conn: asyncpg.Connection, district: int, file: Path, now: datetime) -> _Outcome:

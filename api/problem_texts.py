@@ -106,6 +106,9 @@ TEXTS: Mapping[str, Text] = {
     "category_exists": Text(409, "已有这个编码的类别", "There is a category of this code already"),
     "category_unusable": Text(422, "类别不能这样保存（{reason}）", "The category cannot be stored so ({reason})"),
     "unknown_column": Text(422, "没有这一列或这个字段：{given}", "There is no such column or field: {given}"),
+    "list_changed": Text(
+        409, "文件与核对时的不同，请重新核对", "The file is another than the one that was looked at: look at it again"
+    ),
     "holidays_of_all": Text(
         403,
         "节假日对本系统所有区生效，请由运维人员用命令导入",

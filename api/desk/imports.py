@@ -1,4 +1,4 @@
-"""The page on which lists come in: members, categories, holidays and doors, looked at before they are taken over."""
+"""The page on which lists come in: members, volunteers, categories, holidays, looked at before they are taken over."""
 
 from typing import Any
 
@@ -18,6 +18,7 @@ from surveys.refusals import InvalidFilter
 
 NAMES: dict[Kind, str] = {
     "members": texts.marked("Members"),
+    "volunteers": texts.marked("Volunteers"),
     "categories": texts.marked("Categories"),
     "holidays": texts.marked("Holidays"),
 }
@@ -25,6 +26,10 @@ MEANINGS: dict[Kind, str] = {
     "members": texts.marked(
         "Organisations and members, known again by the members' numbers. What is refused is left out; the rest is"
         " taken over."
+    ),
+    "volunteers": texts.marked(
+        "Volunteer teams and who is in them, one volunteer in one team a row. Nobody is taken out, and consent to a"
+        " name in public is never read. What is refused is left out; the rest is taken over."
     ),
     "categories": texts.marked("What an issue can be about, with limits. All of the list is taken over, or nothing."),
     "holidays": texts.marked(
@@ -44,6 +49,10 @@ COUNTS = {
     "transferred": texts.marked("moved to another organisation"),
     "returned": texts.marked("came back"),
     "closed": texts.marked("closed"),
+    "teams": texts.marked("teams founded"),
+    "teams_changed": texts.marked("teams changed"),
+    "volunteers": texts.marked("volunteers registered"),
+    "joined": texts.marked("joined a team"),
     "handed_on": texts.marked("issues handed on"),
     "rejected": texts.marked("refused"),
     "years": texts.marked("years"),
@@ -77,7 +86,11 @@ async def imports_page(
         "needed": NEEDED[kind],
         "most_rows": MOST_ROWS,
         "several": kind == "holidays" and await conn.fetchval(list_imports.DISTRICTS) > 1,
-        "data": {"kind": kind, "counts": {name: say(text) for name, text in COUNTS.items()}},
+        "data": {
+            "kind": kind,
+            "counts": {name: say(text) for name, text in COUNTS.items()},
+            "fields": {name: name if around["language"] == "en" else usual[0] for name, usual in FIELDS[kind].items()},
+        },
     }
     return Template("desk/imports.html", context={**around, **shown}, headers=dict(NOT_KEPT))
 

@@ -5,6 +5,7 @@ Consent to a name in public is never read from a list. It is one transaction, an
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
+from typing import Literal
 from uuid import UUID, uuid4
 
 import msgspec
@@ -23,6 +24,9 @@ from surveys.volunteering.teams import Kind, NewTeam, TeamArea
 from surveys.volunteering.volunteers import NewVolunteer
 
 ACTOR = Actor("import", "volunteers")
+
+# What a row does; one that does nothing says what is there already.
+Doing = Literal["found_team", "change_team", "register", "change", "join", "lead"]
 
 
 class Entry(Struct, frozen=True, kw_only=True):
@@ -134,7 +138,9 @@ class Import(Struct, kw_only=True):
     ring: KeyRing
     now: datetime
     columns: Columns = Columns()
+    actor: Actor = ACTOR
     reject: Callable[[Rejected], None] = lambda rejected: None
+    told: Callable[[Entry, Sequence[Doing]], None] = lambda entry, does: None  # of each row that is taken over
     progress: Callable[[int], None] = lambda rows: None  # of rows that were checked
     counts: Counts = msgspec.field(default_factory=Counts)
     _teams: dict[tuple[UUID, str], _Team] = {}
@@ -229,17 +235,24 @@ class Import(Struct, kw_only=True):
         return reasons
 
     def _take(self, entry: Entry) -> None:
-        team = self._team(entry)
-        person = self._person(entry, team)
-        self._tell(person, entry)
-        self._join(team, person)
+        does: list[Doing] = []
+        team = self._team(entry, does)
+        known = len(self._people)
+        person = self._person(entry, team, does)
+        if len(self._people) > known:
+            does.append("register")
+        self._tell(person, entry, does)
+        if self._join(team, person):
+            does.append("join")
         if entry.leader is not None:
             leader = self._of_member(self._members[entry.leader])
             self._join(team, leader)
             if team.leader != leader.id:
                 team.leader, team.changed = leader.id, not team.new
+                does.append("lead")
+        self.told(entry, does)
 
-    def _team(self, entry: Entry) -> _Team:
+    def _team(self, entry: Entry, does: list[Doing]) -> _Team:
         key = self._paths[entry.organisation], entry.team
         areas = {self._areas[text] for text in entry.areas}
         team = self._teams.get(key)
@@ -254,11 +267,13 @@ class Import(Struct, kw_only=True):
                 new=True,
             )
             self._teams[key] = team
+            does.append("found_team")
         elif (entry.kind and entry.kind != team.kind) or not areas <= team.areas:
             team.kind, team.areas, team.changed = entry.kind or team.kind, team.areas | areas, not team.new
+            does.append("change_team")
         return team
 
-    def _person(self, entry: Entry, team: _Team) -> _Person:
+    def _person(self, entry: Entry, team: _Team, does: list[Doing]) -> _Person:
         if entry.number is not None:
             return self._of_member(self._members[entry.number])
         name = entry.name or ""
@@ -273,6 +288,7 @@ class Import(Struct, kw_only=True):
         elif phone is not None and known.phone != phone:
             known.phone, known.new_phone, known.facts["phone"] = phone, entry.phone, "kept"
             self._by_phone[phone, name] = known
+            does.append("change")
         return known
 
     def _of_member(self, member: UUID) -> _Person:
@@ -282,20 +298,26 @@ class Import(Struct, kw_only=True):
             self._know(person)
         return person
 
-    def _tell(self, person: _Person, entry: Entry) -> None:
+    def _tell(self, person: _Person, entry: Entry, does: list[Doing]) -> None:
+        before = set(person.skills), person.hours
         if entry.skills is not None and set(entry.skills) - person.skills:
             person.skills |= set(entry.skills)
             person.facts["skills"] = True
         if entry.hours is not None and entry.hours != person.hours:
             person.hours = entry.hours
             person.facts["hours"] = [str(one) for one in entry.hours]
+        if before != (person.skills, person.hours) and "register" not in does and "change" not in does:
+            does.append("change")
 
-    def _join(self, team: _Team, person: _Person) -> None:
+    def _join(self, team: _Team, person: _Person) -> bool:
+        """Let somebody be in a team; whether they were not."""
         if person.member is None:
             self._namesakes[team.id, person.name or ""] = person
-        if person.id not in team.inside:
-            team.inside.add(person.id)
-            self._joins.append(Membership(team=team.id, volunteer=person.id, joined_at=self.now))
+        if person.id in team.inside:
+            return False
+        team.inside.add(person.id)
+        self._joins.append(Membership(team=team.id, volunteer=person.id, joined_at=self.now))
+        return True
 
     # --- writing
 
@@ -304,13 +326,13 @@ class Import(Struct, kw_only=True):
         changed = [one for one in self._people if not one.new and one.facts]
         await self._write_people(conn, new, changed)
         await self._write_teams(conn)
-        await team_members.write(conn, self.district, self._joins, ACTOR, self.now)
+        await team_members.write(conn, self.district, self._joins, self.actor, self.now)
         self.counts.volunteers, self.counts.changed, self.counts.joined = len(new), len(changed), len(self._joins)
         self.counts.unchanged = len(self._people) - len(new) - len(changed)
 
     async def _write_people(self, conn: Connection, new: Sequence[_Person], changed: Sequence[_Person]) -> None:
         if new:
-            await volunteers.write(conn, self.ring, self.district, [_new(one) for one in new], ACTOR, self.now)
+            await volunteers.write(conn, self.ring, self.district, [_new(one) for one in new], self.actor, self.now)
         if not changed:
             return
         ids = await skills.ids(conn, self.district, (name for one in changed for name in one.skills), self.now)
@@ -324,14 +346,14 @@ class Import(Struct, kw_only=True):
         events = []
         for one in changed:
             facts = {**one.facts, **({"skills": [str(ids[name]) for name in sorted(one.skills)]} if one.skills else {})}
-            told = (uuid4(), one.id, versions[one.id], "change", ACTOR, self.now, facts)
+            told = (uuid4(), one.id, versions[one.id], "change", self.actor, self.now, facts)
             events.append(volunteers.event(self.district, *told))
         await history.append(conn, events, [])
 
     async def _write_teams(self, conn: Connection) -> None:
         new = [team for team in self._teams.values() if team.new]
         changed = [team for team in self._teams.values() if team.changed]
-        await teams.write(conn, self.district, [_founded(team) for team in new], ACTOR, self.now)
+        await teams.write(conn, self.district, [_founded(team) for team in new], self.actor, self.now)
         rows = await conn.fetch(
             CHANGE_TEAMS,
             self.district,
@@ -345,7 +367,7 @@ class Import(Struct, kw_only=True):
         events = []
         for team in changed:
             facts = {"kind": team.kind, "leader": team.leader, "areas": sorted(team.areas)}
-            told = (uuid4(), team.id, versions[team.id], "change", ACTOR, self.now, facts, None)
+            told = (uuid4(), team.id, versions[team.id], "change", self.actor, self.now, facts, None)
             events.append(teams.event(self.district, *told))
         await history.append(conn, events, [])
         self.counts.teams, self.counts.teams_changed = len(new), len(changed)

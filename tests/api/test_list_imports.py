@@ -21,6 +21,13 @@ MEMBERS = (
     "新街道/新支部,另一位,N4,\n"
 )
 MAPPED = "map=path%3D单位&map=number%3D工号"
+VOLUNTEERS = (
+    "队伍名称,类别,组织,队长编号,志愿者,党员编号,手机\n"
+    "近邻互助队,邻里互助,第一支部,1,王阿姨,,12000001234\n"
+    "近邻互助队,,第一支部,,,2,\n"
+    '没有类别队,,第一支部,,"=1+1<img src=x onerror=""window.ran=1"">",,\n'
+    "近邻互助队,,没有的支部,,李大叔,,\n"
+)
 CATEGORIES = "编码,名称,上级,一般\n0900,新大类,,\n0901,路面塌陷,0900,3个工作日\n"
 HOLIDAYS = "日期,类型,名称\n2027-01-01,休,元旦\n2027-05-01,休,劳动节\n2027-10-01,休,国庆节\n2027-01-03,班,元旦\n"
 
@@ -59,6 +66,35 @@ async def test_a_list_is_taken_over_once(client: Client, conn: asyncpg.Connectio
     assert await conn.fetchval("select count(*) from member where number in ('N1', 'N4')") == 2
     again = await look(client, "members", MEMBERS, MAPPED, take=True)
     assert (again["counts"]["new"], again["counts"]["changed"], again["counts"]["unchanged"]) == (0, 0, 2)
+
+
+async def test_volunteers_are_told_row_by_row_and_taken_over_as_the_file_that_was_looked_at(
+    client: Client, conn: asyncpg.Connection
+) -> None:
+    before = await doors.written(conn)
+    looked = await look(client, "volunteers", VOLUNTEERS)
+    assert (looked["counts"], looked["stored"]) == ({"teams": 1, "volunteers": 3, "joined": 3, "rejected": 2}, False)
+    assert [(one["row"], one["about"], one["does"]) for one in looked["rows"]] == [
+        (2, "近邻互助队 · 王阿姨", "新建服务队、登记志愿者、加入服务队、指定队长"),
+        (3, "近邻互助队 · 2", "登记志愿者、加入服务队"),
+    ]
+    assert [(one["row"], one["reason"]) for one in looked["faults"]] == [
+        (4, "类别：新的服务队要写类别"),
+        (5, "组织：没有这个组织，或有几个同名：没有的支部"),
+    ]
+    assert "'=1+1<img" in looked["report"]  # no spreadsheet program runs it
+    assert await doors.written(conn) == before
+    digest = f"digest={looked['digest']}"
+    other = await look(client, "volunteers", VOLUNTEERS + "\n", digest, take=True, status=409)
+    assert other["code"] == "list_changed"
+    assert await conn.fetchval("select count(*) from volunteer") == 0
+    taken = await look(client, "volunteers", VOLUNTEERS, digest, take=True)
+    assert (taken["counts"], taken["stored"]) == (looked["counts"], True)
+    told = "select distinct actor_kind, actor from history where kind in ('volunteer', 'team')"
+    assert [tuple(row) for row in await conn.fetch(told)] == [("member", str(ADMINISTRATOR.id))]
+    again = await look(client, "volunteers", VOLUNTEERS, take=True)
+    assert again["counts"] == {"volunteers": 0, "joined": 0, "rejected": 2}
+    assert [one["does"] for one in again["rows"]] == ["没有变化", "没有变化"]
 
 
 async def test_categories_come_whole_or_not_at_all(client: Client, conn: asyncpg.Connection) -> None:

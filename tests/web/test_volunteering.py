@@ -197,3 +197,37 @@ async def test_a_member_begins_to_serve_and_leaves_a_team(visitor: Visitor) -> N
     await enter(visitor, ADMINISTRATOR, "/volunteering/volunteers")
     await seen(visitor, "volunteers")
     assert "王阿姨<img" in await page.inner_text("main"), "markup is read, and does not run"
+
+
+HOSTILE = MARKUP[0].replace('"', "'")
+LIST = f"""服务队,类别,组织,姓名,手机
+剪纸队,文艺,第一支部,赵师傅,12000005678
+剪纸队,,第一支部,{HOSTILE},
+剪纸队,,没有的支部,钱师傅,
+"""
+
+
+async def test_a_list_is_looked_at_row_by_row_and_taken_over(
+    visitor: Visitor, conn: asyncpg.Connection, tmp_path: Path
+) -> None:
+    page, file = visitor.page, tmp_path / "志愿者.csv"
+    file.write_text(LIST, encoding="utf-8")
+    await enter(visitor, ADMINISTRATOR, "/volunteering/volunteers")
+    await page.click("text=导入名册")
+    await page.wait_for_selector("#list")
+    await page.set_input_files("#file", file)
+    await page.click("#list button[value=true]")
+    await page.wait_for_selector("#looked:not([hidden])")
+    assert await page.locator("#rows tr").all_inner_texts() == [
+        "2\t剪纸队 · 赵师傅\t新建服务队、登记志愿者、加入服务队",
+        f"3\t剪纸队 · {HOSTILE}\t登记志愿者、加入服务队",
+    ]
+    assert "没有这个组织，或有几个同名：没有的支部" in await page.inner_text("#faults")
+    assert "服务队 *" in await page.inner_text("#columns")
+    await seen(visitor, "import-looked")
+    count = "select count(*) from volunteer_team t join text_version x on x.subject = t.id where x.body->>'name' = $1"
+    assert await conn.fetchval(count, "剪纸队") == 0
+    await page.click("#take")
+    await page.wait_for_selector("#looked h2:text-is('已导入')")
+    assert await conn.fetchval(count, "剪纸队") == 1
+    await seen(visitor, "import-taken")

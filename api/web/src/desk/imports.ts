@@ -5,19 +5,25 @@ import { h } from '../map/dom'
 import { english, say } from './words'
 
 interface Looked {
+  digest: string
   dry_run: boolean
   stored: boolean
   columns: string[]
   fields: Record<string, string | null>
   needed: string[]
   sample: string[][]
+  rows: { row: number; about: string; does: string }[]
   counts: Record<string, number>
   faults: { row: number; reason: string }[]
   more: number
   report: string
 }
 
-const { counts: NAMES } = JSON.parse(document.getElementById('data')?.textContent ?? '{}') as { counts: Record<string, string> }
+const { counts: NAMES, fields: FIELDS } = JSON.parse(document.getElementById('data')?.textContent ?? '{}') as {
+  counts: Record<string, string>
+  fields: Record<string, string>
+}
+const MOST_TOLD = 300 // rows of which the server says what they do
 const form = document.querySelector<HTMLFormElement>('#list')
 const byId = (id: string): HTMLElement | null => document.getElementById(id)
 
@@ -34,11 +40,13 @@ function columns(looked: Looked): void {
     const options = looked.columns.map((column) => h('option', { value: column, selected: column === heading }, column))
     const none = h('option', { value: '', selected: heading === null }, say('（没有）', '(none)'))
     const select = h('select', { id: `map-${field}`, 'data-field': field, change: () => take(false) }, none, ...options)
-    return h('div', { class: 'field' }, h('label', { for: `map-${field}` }, looked.needed.includes(field) ? `${field} *` : field), select)
+    return h('div', { class: 'field' }, h('label', { for: `map-${field}` }, `${FIELDS[field] ?? field}${looked.needed.includes(field) ? ' *' : ''}`), select)
   })
   place.replaceChildren(legend, ...rows)
   place.hidden = false
 }
+
+let lookedAt = '' // the digest of the file that was looked at
 
 /** What was changed must be looked at again before it is taken over. */
 function take(may: boolean): void {
@@ -46,7 +54,20 @@ function take(may: boolean): void {
   if (button) button.hidden = !may
 }
 
+function rows(looked: Looked): void {
+  const place = byId('does')
+  if (place) place.hidden = looked.rows.length === 0
+  byId('rows')?.replaceChildren(
+    ...looked.rows.map((one) => h('tr', {}, h('th', { scope: 'row' }, one.row), h('td', {}, one.about), h('td', {}, one.does))),
+  )
+  const further = byId('further')
+  if (!further) return
+  further.hidden = looked.rows.length < MOST_TOLD
+  further.textContent = say(`以上是前 ${looked.rows.length} 行。`, `These are the first ${looked.rows.length} rows.`)
+}
+
 function show(looked: Looked): void {
+  lookedAt = looked.digest
   const place = byId('looked')
   const title = place?.querySelector('h2')
   if (!place || !title) return
@@ -62,8 +83,9 @@ function show(looked: Looked): void {
       h('dd', {}, count.toLocaleString(english ? 'en' : 'zh-CN')),
     ]),
   )
-  place.querySelector('thead')?.replaceChildren(h('tr', {}, ...Object.keys(looked.fields).map((field) => h('th', { scope: 'col' }, field))))
+  place.querySelector('thead')?.replaceChildren(h('tr', {}, ...Object.keys(looked.fields).map((field) => h('th', { scope: 'col' }, FIELDS[field] ?? field))))
   place.querySelector('tbody')?.replaceChildren(...looked.sample.map((row) => h('tr', {}, ...row.map((cell) => h('td', {}, cell)))))
+  rows(looked)
   const list = byId('refused')
   if (list) list.hidden = refused === 0
   byId('faults')?.replaceChildren(
@@ -89,6 +111,7 @@ async function send(form: HTMLFormElement, dryRun: string): Promise<string> {
   const query = new URLSearchParams({ dry_run: dryRun, lang: english ? 'en' : 'zh' })
   for (const select of form.querySelectorAll<HTMLSelectElement>('[data-field]'))
     query.append('map', `${select.dataset.field}=${select.value}`)
+  if (dryRun === 'false') query.set('digest', lookedAt) // what is taken over is what was looked at
   const answer = await fetch(`${form.getAttribute('action')}?${query}`, {
     method: 'POST',
     credentials: 'same-origin',
