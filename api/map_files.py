@@ -17,6 +17,7 @@ from surveys import campaigns, history, issue_counts, issue_lists, map_layers, t
 from surveys.history import Actor
 from surveys.issue_query import Filters, moment
 from surveys.people import District, Reader
+from surveys.volunteering import service_marks
 
 LayerName = Literal["open", "overdue", "solved", "satisfaction", "coverage", "visits", "density"]
 LAYERS: tuple[LayerName, ...] = get_args(LayerName)
@@ -65,12 +66,13 @@ async def make(conn: asyncpg.Connection, order: Order, present: Present, now: da
         begins, ends = order.than
         other = structs.replace(order.filters, reported_from=begins, reported_to=ends, as_of=None)
         sides.append(_side(order, other, now))
-    steps = _Steps(report, len(sides) * (2 + len(order.layers)) + 2)
+    steps = _Steps(report, len(sides) * (3 + len(order.layers)) + 2)
     read = [await _read(conn, order, filters, now, steps) for filters in sides]
     issues = await _titles(conn, order, sides[0], now) if order.titles else None
     steps.done()
     counted = sum(one["total"] for one in read[0]["areas"])
-    await history.append(conn, [_event(order, counted, now)], [])
+    told = read[0]["services"]
+    await history.append(conn, [_event(order, counted, (told["to_come"] or 0) + told["held"], now)], [])
     file = {
         "layers": order.layers,
         "query": _query(order),
@@ -119,11 +121,14 @@ async def _read(
         steps.done()
     cells = await _cells(conn, order, filters, now)
     steps.done()
+    services = await _services(conn, order, filters, now)
+    steps.done()
     side = {
         "at": moment(filters, zone, now).at,
         "areas": areas,
         "layers": layers,
         "cells": cells,
+        "services": services,
         "trust": await trust.of(conn, reader, filters, zone, now),
     }
     plain: dict[str, Any] = msgspec.to_builtins(side)
@@ -145,6 +150,29 @@ async def _cells(
         (round(float(x), 6), round(float(y), 6), one.reported, one.in_hand, one.overdue, one.solved, one.other)
         for x, y, one in zip(lon, lat, found, strict=True)
     ]
+
+
+IN_SERVICES = ("id", "title", "team", "state", "place", "starts_at", "places", "free", "helped")
+
+
+async def _services(conn: asyncpg.Connection, order: Order, filters: Filters, now: datetime) -> dict[str, Any]:
+    """Volunteers' services as the map's switch shows them, gathered by cells; named, and put exactly where they are,
+    only where titles are asked for."""
+    zoom = CLOSEST
+    while True:
+        shift = tiles.shift_for(zoom)
+        found = await service_marks.on_map(conn, order.reader, filters, order.district.zone, now, shift)
+        if len(found.marks) <= MOST_CELLS:
+            break
+        zoom -= 1
+    plain: dict[str, Any] = msgspec.to_builtins(found)
+    lon, lat = (np.array([getattr(one, name) for one in found.marks]) for name in ("lon", "lat"))
+    lon, lat = (lon, lat) if order.titles else middles(lon, lat, zoom)
+    for mark, x, y in zip(plain["marks"], lon, lat, strict=True):
+        told = mark["services"] if order.titles else []
+        mark["services"] = [{name: one[name] for name in IN_SERVICES} for one in told]
+        mark["lon"], mark["lat"] = round(float(x), 6), round(float(y), 6)
+    return plain
 
 
 def middles(lon: coordinates.Array, lat: coordinates.Array, zoom: int) -> coordinates.Pair:
@@ -213,6 +241,10 @@ def _told(order: Order, filters: Filters, now: datetime) -> list[tuple[str, str]
         ),
         (gettext("Filters"), "; ".join(_filters_told(order)) or gettext("no filter")),
         (gettext("Titles of issues"), gettext("inside") if order.titles else gettext("left out")),
+        (
+            gettext("Volunteers' services"),
+            gettext("inside, with their titles") if order.titles else gettext("inside, without their titles"),
+        ),
     ]
 
 
@@ -237,7 +269,7 @@ def _filters_told(order: Order) -> list[str]:
     return told
 
 
-def _event(order: Order, counted: int, now: datetime) -> dict[str, object]:
+def _event(order: Order, counted: int, services: int, now: datetime) -> dict[str, object]:
     given = {
         name: value
         for name, value in msgspec.to_builtins(order.filters).items()
@@ -254,6 +286,7 @@ def _event(order: Order, counted: int, now: datetime) -> dict[str, object]:
             "what": "map.html",
             "filters": given,
             "rows": counted,
+            "services": services,
             "layers": list(order.layers),
             "titles": order.titles,
             **scope,

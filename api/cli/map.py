@@ -57,7 +57,7 @@ class Asked(Struct, frozen=True, kw_only=True):
 @click.option("--category", multiple=True, metavar="CODE", help="Only of this one; again for more.")
 @click.option("--group", multiple=True, type=click.Choice(GROUPS), help="Only these on the map; again for more.")
 @click.option("--campaign", metavar="ID", help="Of which coverage is told.  [default: the newest]")
-@click.option("--titles", is_flag=True, help="With the issues' titles and exact places.")
+@click.option("--titles", is_flag=True, help="With the titles and exact places of issues and services.")
 @click.option("--lang", "language", type=click.Choice(["zh", "en"]), default="zh", show_default=True)
 @click.option("--force", is_flag=True, help="Overwrite the file if it is there.")
 @click.pass_obj
@@ -82,7 +82,8 @@ def map_(
 ) -> None:
     """Write the map with its numbers into one file that any browser opens, from a USB stick and without a network.
 
-    The file says what is in it, and asks nobody for anything. Titles of issues are left out unless --titles is given;
+    The file says what is in it, and asks nobody for anything. Titles of issues, and of volunteers' services, are left
+    out unless --titles is given;
     a rate of fewer than 5 answers is left out always. The history says that it was taken along.
     """
     first, last, day = (one.date() if one else None for one in (begins, ends, as_of))

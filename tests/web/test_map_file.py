@@ -14,10 +14,13 @@ import pytest
 from click.testing import CliRunner, Result
 from playwright.async_api import Browser, Page, expect
 
+from api import database, map_files
 from api.cli import map as command_module
 from api.cli.map import map_
 from api.settings import Settings
+from tests import services_at_hand
 from tests.conftest import DISTRICT, FAR, NEAR, NEXT, NOW, STRANGER, WORKER
+from tests.web.accessible import violations
 from tests.web.town import MARKUP, stock
 
 pytestmark = [pytest.mark.anyio, pytest.mark.browser]
@@ -115,6 +118,52 @@ async def test_titles_and_exact_places_stay_at_home_unless_asked_for(
         await page.evaluate("location.hash = '#/issues'")
         await expect(page.locator(".places.issues tbody tr")).to_have_count(stock(*OPEN) - 2)  # two have no place
         assert await page.locator("a[href^='/']").count() == 0
+
+
+@pytest.fixture
+async def serving_dsn(dsn: str) -> str:
+    """A district with a service to come and one that was held, in one place, with markup in their texts."""
+    conn = await database.connect(dsn)
+    await services_at_hand.settle(conn, MARKUP[0])
+    await services_at_hand.confirm(conn)
+    await conn.close()
+    return dsn
+
+
+async def test_services_are_in_the_file_and_shown_by_its_switch(
+    browser: Browser, serving_dsn: str, tmp_path: Path
+) -> None:
+    plain, titled = tmp_path / "plain.html", tmp_path / "titled.html"
+    assert (await made(serving_dsn, plain)).exit_code == 0
+    services = data_of(plain)["file"]["now"]["services"]
+    assert (services["to_come"], services["held"], services["unplaced"]) == (1, 1, 0)
+    [mark] = services["marks"]
+    assert (mark["count"], mark["held"], mark["services"]) == (2, 1, [])
+    assert json.dumps(MARKUP[0])[1:-1] not in json.dumps(data_of(plain))
+    async with opened(browser, plain) as page:
+        await expect(page.locator(".service-pin")).to_have_count(0)
+        await page.click(".services-switch")
+        pin = page.locator(".service-pin")
+        await expect(pin).to_have_attribute("aria-label", re.compile("2 场志愿服务.*即将开展 1.*已开展 1"))
+        assert (await page.inner_text(".services-meaning")).split()[:4] == ["即将开展", "1", "已开展", "1"]
+        await pin.press("Enter")
+        await expect(page.locator(".services-popup")).to_contain_text("本文件不含服务名称")
+        await expect(page.locator(".services-popup")).to_be_focused()
+        assert await violations(page) == []
+        await page.keyboard.press("Escape")
+        await expect(page.locator(".services-popup")).to_have_count(0)
+    assert (await made(serving_dsn, titled, "--titles")).exit_code == 0
+    [mark] = data_of(titled)["file"]["now"]["services"]["marks"]
+    assert [one["state"] for one in mark["services"]] == ["announced", "confirmed"]
+    assert set(mark["services"][0]) == set(map_files.IN_SERVICES)
+    async with opened(browser, titled) as page:
+        await page.click(".services-switch")
+        await page.locator(".service-pin").press("Enter")
+        told = page.locator(".services-told li")
+        await expect(told).to_have_count(2)
+        await expect(told.first).to_contain_text(MARKUP[0])
+        assert await page.locator(".services-told a[href]").count() == 0
+        await expect(page.locator(".file-told")).to_contain_text("含，附名称")
 
 
 async def test_a_member_s_file_holds_what_they_see_and_no_more(town_dsn: str, tmp_path: Path) -> None:

@@ -1,6 +1,19 @@
 // The map as one file, without a server: what the page asks is answered by the numbers that lie in the file.
 
-import type { AreaCounts, Cluster, Clusters, Density, DensityCell, Issue, LayerAnswer, List, Trust } from './answers'
+import type {
+  AreaCounts,
+  Cluster,
+  Clusters,
+  Density,
+  DensityCell,
+  Issue,
+  LayerAnswer,
+  List,
+  ServiceItem,
+  ServiceMark,
+  ServiceMarks,
+  Trust,
+} from './answers'
 import { cellOf, read as readBox, type Box } from './cells'
 import type { AskedLayer, LayerName } from './layers'
 import { GROUPS, type Group } from './marks'
@@ -15,6 +28,7 @@ export interface SideData {
   areas: AreaCounts[]
   layers: Partial<Record<AskedLayer, LayerAnswer>>
   cells: CellRow[]
+  services: ServiceMarks
   trust: Trust
 }
 
@@ -28,6 +42,7 @@ export interface FileData {
   streets: Record<string, string> // of each community
 }
 
+const TOLD = 5 // services of one mark that are told by name, as the server does it
 const FINER = 2 // zooms by which density is gathered finer than clusters are
 
 /** Answers the questions that the page asks of a server. Throws Failed for what the file does not tell. */
@@ -39,6 +54,7 @@ export function answers({ file }: PageData): (path: string, query: URLSearchPara
     if (what === 'areas') return { at: data.at, areas: data.areas }
     if (what === 'clusters') return clusters(data, query)
     if (what === 'density') return density(data, query)
+    if (what === 'services') return services(data.services, query)
     if (what === 'trust') return data.trust
     if (path === '/api/issues' && file.issues) return list(file.issues, file.streets, query)
     const told = data.layers[what as AskedLayer]
@@ -85,6 +101,37 @@ function clusters(data: SideData, query: URLSearchParams): Clusters {
 function density(data: SideData, query: URLSearchParams): Density {
   const found = gathered(data, query, Number(query.get('zoom')) + FINER)
   return { at: data.at, cells: found.map(({ lon, lat, count }) => [lon, lat, count] as DensityCell) }
+}
+
+function services(whole: ServiceMarks, query: URLSearchParams): ServiceMarks {
+  const box = readBox(query.get('bbox'))
+  const found = new Map<string, ServiceMark>()
+  for (const one of whole.marks) {
+    if (!inside(box, one.lon, one.lat)) continue
+    const cell = cellOf(one.lon, one.lat, Number(query.get('zoom')))
+    const key = `${cell.column}/${cell.row}`
+    const before = found.get(key)
+    found.set(key, before ? together(before, one) : one)
+  }
+  return { ...whole, marks: [...found.values()] }
+}
+
+function together(a: ServiceMark, b: ServiceMark): ServiceMark {
+  const count = a.count + b.count
+  return {
+    lon: (a.lon * a.count + b.lon * b.count) / count,
+    lat: (a.lat * a.count + b.lat * b.count) / count,
+    count,
+    held: a.held + b.held,
+    services: [...a.services, ...b.services].sort(sooner).slice(0, TOLD),
+  }
+}
+
+/** Those to come first, the soonest before the others; then those held last. */
+function sooner(a: ServiceItem, b: ServiceItem): number {
+  if (a.state !== b.state) return a.state === 'announced' ? -1 : 1
+  const way = a.state === 'announced' ? 1 : -1
+  return way * (Date.parse(a.starts_at) - Date.parse(b.starts_at))
 }
 
 function list(issues: Issue[], streets: Record<string, string>, query: URLSearchParams): List {

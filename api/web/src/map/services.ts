@@ -17,9 +17,9 @@ const TARGET = 44
 const ALONE = 30
 const TOGETHER = 42
 
-/** Whether services are shown; a file has none with it. */
+/** Whether services are shown. */
 export function shown(): boolean {
-  return address.view('services') === 'yes' && page.file === undefined
+  return address.view('services') === 'yes'
 }
 
 /** The heart of services to come, or of those held; decoration only, words stand beside it. */
@@ -134,7 +134,8 @@ export class Services {
       const element = popup.getElement()
       element?.setAttribute('aria-label', label)
       element?.querySelector('.leaflet-popup-close-button')?.setAttribute('aria-label', text.close)
-      element?.querySelector<HTMLElement>('a[href^="/"]')?.focus({ preventScroll: true })
+      const inside = element?.querySelector<HTMLElement>('a[href^="/"]') ?? element?.querySelector<HTMLElement>('.services-popup')
+      inside?.focus({ preventScroll: true })
     })
     marker.on('popupclose', ({ popup }: L.PopupEvent) => {
       const focused = document.activeElement
@@ -144,7 +145,8 @@ export class Services {
   }
 
   private popup(one: ServiceMark): HTMLElement {
-    const more = one.count - one.services.length
+    const named = one.services.length > 0 // a file may be without titles
+    const more = named ? one.count - one.services.length : 0
     const away = (event: Event): void => {
       if ((event as KeyboardEvent).key !== 'Escape') return
       event.stopPropagation()
@@ -152,9 +154,9 @@ export class Services {
     }
     return h(
       'div',
-      { keydown: away },
-      one.count > 1 && h('p', { class: 'services-here' }, h('strong', {}, spoken(one))),
-      h('ul', { class: 'services-told' }, ...one.services.map(line)),
+      { class: 'services-popup', tabindex: -1, keydown: away },
+      (one.count > 1 || !named) && h('p', { class: 'services-here' }, h('strong', {}, spoken(one))),
+      named ? h('ul', { class: 'services-told' }, ...one.services.map(line)) : h('p', { class: 'small soft' }, text.services.untitled),
       more > 0 && h('p', { class: 'small soft' }, text.services.more(amount(more))),
     )
   }
@@ -181,7 +183,7 @@ function line(one: ServiceItem): HTMLElement {
 
 function spoken(one: ServiceMark): string {
   const title = one.services[0]?.title
-  if (one.count === 1 && title) return `${one.held ? text.services.held : text.services.toCome} · ${title}`
+  if (one.count === 1) return [one.held ? text.services.held : text.services.toCome, title].filter(Boolean).join(' · ')
   const toCome = one.count - one.held
   const parts = [
     ...(toCome > 0 ? [`${text.services.toCome} ${amount(toCome)}`] : []),

@@ -9,11 +9,11 @@ import { NOWHERE, places } from './places'
 import { heart, shown, watch } from './services'
 import { amount, day, text } from './texts'
 
-/** The switch, and while it is on what is shown; a file has none. */
+/** The switch, and while it is on what is shown. */
 export function servicesField(): HTMLElement {
   const button = h('button', { type: 'button', class: 'services-switch', click: toggle }, heart(false, 20), text.services.name)
   const told = h('div', { class: 'services-meaning', 'aria-live': 'polite' })
-  const field = h('div', { class: 'services-field', hidden: page.file !== undefined }, button, told)
+  const field = h('div', { class: 'services-field' }, button, told)
   function toggle(): void {
     address.look({ services: shown() ? null : 'yes' })
   }

@@ -202,6 +202,7 @@ export const en: Texts = {
     free: (free: string, places: string) => `${free} of ${places} places free`,
     helped: (n: string) => `${n} helped`,
     unplaced: (n: string) => `${n} have no place and are on no map`,
+    untitled: 'This file is without their titles.',
   },
   compare: 'Compare two periods',
   stopComparing: 'End comparison',

@@ -205,6 +205,7 @@ export const zh = {
     free: (free: string, places: string) => `余 ${free} / ${places} 个名额`,
     helped: (n: string) => `服务 ${n} 人`,
     unplaced: (n: string) => `${n} 场没有位置，不在图上`,
+    untitled: '本文件不含服务名称。',
   },
   compare: '对比两个时期',
   stopComparing: '结束对比',
