@@ -17,6 +17,7 @@ from api.assessments import (
     round_files,
     round_pages,
     rounds,
+    served_hours,
     window_pages,
 )
 
@@ -28,6 +29,7 @@ ROUTES: list[Any] = [
     *rating_pages.ROUTES,
     *rating_slips.ROUTES,
     *result_pages.ROUTES,
+    *served_hours.ROUTES,
     *commitments.ROUTES,
     *commitment_pages.ROUTES,
     *ballots.ROUTES,

@@ -40,4 +40,4 @@ def href(
             doors = msgspec.structs.replace(facts.coverage_filters(period), **{kind: (subject,)})
             return coverage.address(campaign, doors)
         case "hours_served":
-            return None
+            return f"{'' if page else '/api'}/assessments/rounds/{found.id}/results/{subject}/hours"

@@ -12,7 +12,7 @@ From low to high:
   `round_changes` `raters` (who rates whom) `ratings` (what they give) `round_tasks` (what one has to rate)
   `round_codes` (by which the people rate) `round_progress` (who is missing) `facts` (items that fill themselves)
   `results` (worked out) `appeals` `round_decisions` (on stars) `round_results` (as they are read)
-  `public_stars` (for anybody)
+  `served_hours` (that they count) `public_stars` (for anybody)
 - public commitments: `commitment_audiences` (for whom) `commitment_outcomes` (kept, broken, overdue: computed)
   `commitments` (read, by members, by anybody, and at doors) `commitment_photos` (that prove it) `commitment_terms`
   `commitment_moves` (made, approved, reported done, withdrawn) `commitment_ratings` (by oneself, a leader, the people

@@ -715,6 +715,8 @@ ROUTES: dict[str, Row] = {
     # rounds of ratings; who rates, appeals or is rated finds no round here, whatever their role
     "GET /assessments/rate/{round:uuid}/{subject:uuid}": signed_in(404),
     "GET /assessments/rounds/{round:uuid}/results/{subject:uuid}": signed_in(404),
+    "GET /assessments/rounds/{round:uuid}/results/{subject:uuid}/hours": signed_in(404),
+    "GET /api/assessments/rounds/{round:uuid}/results/{subject:uuid}/hours": signed_in(404),
     "GET /assessments/rounds/{round:uuid}/people": Row(may=OVER_PEOPLE, ok=404),
     "GET /assessments/rounds/{round:uuid}/people/{subject:uuid}": signed_in(404),
     "POST /assessments/rounds/{round:uuid}/people/{subject:uuid}": signed_in(422),

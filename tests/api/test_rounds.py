@@ -29,6 +29,7 @@ from tests.conftest import (
 )
 from tests.doors import answered, read, refused
 from tests.rating_rounds import DATES, DAY, OPENS, held, make, publish, rate, say, turn
+from tests.surveys import deeds_at_hand
 
 pytestmark = pytest.mark.anyio
 
@@ -254,3 +255,44 @@ async def test_organisations_that_were_always_there_are_rated(
     await turn(conn, dsn, clock)
     progress = await read(client, ADMINISTRATOR, f"/api/assessments/rounds/{round_}/progress")
     assert (progress["subjects"], progress["skipped"]) == (3, 0)
+
+
+async def test_hours_served_open_the_list_that_they_count(
+    client: Client, conn: asyncpg.Connection, dsn: str, clock: TestClock
+) -> None:
+    await publish(conn)
+    served = deeds_at_hand
+    await served.team(conn)
+    beside = await served.volunteer(conn, "V-9", member=ORGANISER_BESIDE.id)
+    own = await served.volunteer(conn, "V-8", member=MEMBER.id)
+    held = await served.service(conn, OPENS - 20 * DAY, title="<b>义诊</b>")
+    first = await served.serve(conn, own, held, 90, OPENS - 20 * DAY)
+    await served.serve(conn, own, held, 45, OPENS - 19 * DAY)
+    await served.serve(conn, own, held, 30, OPENS + DAY)  # after the quarter
+    await served.serve(conn, own, held, 30, OPENS - 18 * DAY, known=OPENS + 60 * DAY)  # learned of too late
+    await served.serve(conn, beside, held, 600, OPENS - 20 * DAY)
+    await served.correct(conn, first, OPENS - 10 * DAY)
+    clock.now = OPENS - DAY
+    round_ = (await make(client))["id"]
+    for moment in OPENS, DATES["first_at"]:
+        clock.now = moment
+        await turn(conn, dsn, clock)
+    result = await read(client, MEMBER, f"/api/assessments/rounds/{round_}/results/{MEMBER.id}")
+    (fact,) = [one for one in result["facts"] if one["code"] == "hours_served"]
+    listed = await read(client, MEMBER, fact["href"])
+    assert (listed["minutes"], listed["total"], fact["count"]) == (45, 3, 45)
+    assert [one["happened_at"] for one in listed["items"]] == sorted(
+        (one["happened_at"] for one in listed["items"]), reverse=True
+    )
+    assert sorted(one["minutes"] for one in listed["items"]) == [-90, 45, 90]
+    part = await read(client, MEMBER, fact["href"], limit=2)
+    rest = await read(client, MEMBER, fact["href"], limit=2, cursor=part["next"])
+    assert part["items"] + rest["items"] == listed["items"]
+    await read(client, STRANGER, fact["href"], status=404)
+    page = await client.get(fact["href"].removeprefix("/api"), headers={**MEMBER.headers, "accept": "text/html"})
+    assert page.status_code == 200
+    assert "&lt;b&gt;义诊&lt;/b&gt;" in page.text
+    of_page = await client.get(
+        f"/assessments/rounds/{round_}/results/{MEMBER.id}", headers={**MEMBER.headers, "accept": "text/html"}
+    )
+    assert fact["href"].removeprefix("/api") in of_page.text

@@ -20,6 +20,7 @@ from surveys.assessments.instruments import Instrument
 from surveys.history import Actor
 from tests.conftest import ADMINISTRATOR, DISTRICT, LEADER, MEMBER, ORGANISER, Person, Server, TestClock
 from tests.rating_rounds import DATES, DAY, OPENS, make, rate, say, turn
+from tests.surveys import deeds_at_hand
 from tests.web import town
 from tests.web.accessible import violations
 from tests.web.conftest import DESK, PHONE, Visitor, served, visiting
@@ -312,6 +313,10 @@ async def worked_out(house: House) -> None:
     await rate(house.client, MEMBER, house.round, MEMBER.id, "self", of("self"))
     await rate(house.client, ORGANISER, house.round, MEMBER.id, "people", of("people"))
     await rate(house.client, LEADER, house.round, MEMBER.id, "leaders", of("leaders"))
+    await deeds_at_hand.team(house.conn)
+    own = await deeds_at_hand.volunteer(house.conn, "V-1", member=MEMBER.id)
+    held = await deeds_at_hand.service(house.conn, OPENS - 20 * DAY, title=f"义诊{town.MARKUP[0]}")
+    await deeds_at_hand.serve(house.conn, own, held, 90, OPENS - 20 * DAY)
     house.clock.now = DATES["first_at"]
     await turn(house.conn, house.dsn, house.clock)
 
@@ -335,6 +340,13 @@ async def test_a_result_says_how_every_point_came_about(house: House, browser: B
             await clean(page)
             await expect(third).to_contain_text("does not count: at least 3 are needed")
             await picture(page, f"result-{name}-en")
+            await page.click("#fact-hours_served a")
+            await expect(page.locator("main")).to_contain_text("90 分钟")
+            await clean(page)
+            await page.goto(f"{house.site}{path}/hours")
+            await expect(page.locator("main")).to_contain_text(f"义诊{town.MARKUP[0]}")
+            await clean(page)
+            await picture(page, f"result-{name}-hours")
 
 
 async def test_who_was_rated_appeals_on_the_page_and_another_decides(house: House, browser: Browser) -> None:
