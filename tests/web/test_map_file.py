@@ -149,6 +149,8 @@ async def test_services_are_in_the_file_and_shown_by_its_switch(
         await pin.press("Enter")
         await expect(page.locator(".services-popup")).to_contain_text("本文件不含服务名称")
         await expect(page.locator(".services-popup")).to_be_focused()
+        beside = "document.querySelector('.leaflet-popup').getBoundingClientRect().left"
+        await page.wait_for_function(f"{beside} >= document.querySelector('.legend').getBoundingClientRect().right")
         assert await violations(page) == []
         await page.keyboard.press("Escape")
         await expect(page.locator(".services-popup")).to_have_count(0)

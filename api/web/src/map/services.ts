@@ -16,6 +16,8 @@ const HEART = 'M12 22.4C4.8 16.4 1.6 12.9 1.6 8.6 1.6 5.3 4.1 2.8 7.3 2.8c1.8 0 
 const TARGET = 44
 const ALONE = 30
 const TOGETHER = 42
+const WIDEST = 280
+const APART = 12
 
 /** Whether services are shown. */
 export function shown(): boolean {
@@ -126,8 +128,8 @@ export class Services {
     marker.bindPopup(() => this.popup(one), {
       offset: [0, -34],
       minWidth: 230,
-      maxWidth: 280,
-      autoPanPaddingTopLeft: [12, 68], // below what lies over the map
+      maxWidth: WIDEST,
+      autoPanPaddingTopLeft: [besideLegend(this.map), 68], // below what lies over the map
       className: 'of-services',
     })
     marker.on('popupopen', ({ popup }: L.PopupEvent) => {
@@ -160,6 +162,15 @@ export class Services {
       more > 0 && h('p', { class: 'small soft' }, text.services.more(amount(more))),
     )
   }
+}
+
+/** How far the legend reaches into a map that has room beside it. */
+function besideLegend(map: L.Map): number {
+  const legend = document.querySelector('.legend')?.getBoundingClientRect()
+  const box = map.getContainer().getBoundingClientRect()
+  if (!legend) return APART
+  const reaches = legend.right - box.left + APART
+  return box.width > reaches + WIDEST + 2 * APART ? Math.max(reaches, APART) : APART
 }
 
 function line(one: ServiceItem): HTMLElement {
