@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
+from surveys.assessments.commitment_records import RatingRecord
 from surveys.residents import IssueRecord, PhotoRecord, Record, VisitRecord
 from surveys.volunteering.card_records import BookingRecord
 
@@ -43,6 +44,8 @@ def written(record: Record, zone: ZoneInfo) -> str:
         lines += [*_visit(visit, zone), ""]
     for booking in record.bookings:
         lines += [*_booking(booking, zone), ""]
+    for rating in record.commitment_ratings:
+        lines += [*_rating(rating, zone), ""]
     return "\n".join(lines)
 
 
@@ -86,6 +89,14 @@ def _booking(booking: BookingRecord, zone: ZoneInfo) -> Iterator[str]:
             f"  {_time(said.answered_at, zone)}  {'帮上了忙 helped' if said.solved else '没帮上忙 did not help'}"
             f"  {said.satisfaction}/5  {said.reason or ''}".rstrip()
         )
+
+
+def _rating(rating: RatingRecord, zone: ZoneInfo) -> Iterator[str]:
+    yield f"公开承诺评价 Rating of a commitment  {rating.promised or '（已删除 erased）'}"
+    yield (
+        f"  {_time(rating.rated_at, zone)}  {'兑现了 kept' if rating.kept else '没有兑现 not kept'}"
+        f"  {rating.stars}/5  {rating.reason or ''}".rstrip()
+    )
 
 
 def _photos(photos: Sequence[PhotoRecord], zone: ZoneInfo) -> Iterator[str]:

@@ -64,7 +64,8 @@ async def find_resident(
     clock: NamedDependency[Clock],
     ring: NamedDependency[KeyRing],
 ) -> Response[Resident]:
-    """Every issue and visit of the district that a phone number leads to."""
+    """Every issue and visit of the district that a phone number leads to, with what was booked with their cards and how
+    commitments were rated through these."""
     reader.require("administrator")
     actor = Actor("member", str(reader.member))
     found = await residents.find(conn, ring, reader.district, actor, data.phone, data.purpose, clock())

@@ -10,6 +10,8 @@ from asyncpg import Connection
 from msgspec import Struct
 
 from surveys import attachments, contacts, erasures, reveals
+from surveys.assessments import commitment_records
+from surveys.assessments.commitment_records import RatingRecord
 from surveys.attachments import Item, Of
 from surveys.contacts import Contact, Kept, Masked
 from surveys.erasures import Erasure
@@ -40,6 +42,7 @@ class Resident(Struct, frozen=True, kw_only=True):
     issues: list[ResidentIssue]
     visits: list[UUID]
     bookings: list[UUID] = []  # of services, with the cards of these
+    commitment_ratings: list[UUID] = []  # given through these cards
 
 
 class Told(Struct, frozen=True, kw_only=True):
@@ -100,6 +103,7 @@ class Record(Struct, frozen=True, kw_only=True):
     issues: list[IssueRecord]
     visits: list[VisitRecord]
     bookings: list[BookingRecord] = []
+    commitment_ratings: list[RatingRecord] = []
 
 
 class Receipt(Struct, frozen=True, kw_only=True):
@@ -160,7 +164,9 @@ async def find(
 
     Raises PhoneUnusable, TextUnusable."""
     rows, kept = await _issues(conn, ring, district, phone, purpose)
-    booked = await card_records.of_cards(conn, district, await _cards(conn, district, rows))
+    cards = await _cards(conn, district, rows)
+    booked = await card_records.of_cards(conn, district, cards)
+    rated = await commitment_records.of_cards(conn, district, cards)
     found = Resident(
         issues=[
             ResidentIssue(
@@ -178,6 +184,7 @@ async def find(
         ],
         visits=_visits_of(rows),
         bookings=[booking.id for booking in booked],
+        commitment_ratings=[rating.id for rating in rated],
     )
     await reveals.tell(
         conn,
@@ -204,7 +211,7 @@ async def export(
     for row in await conn.fetch(HISTORY, district, list(told)):
         step = Told(event=row["event"], happened_at=row["happened_at"], by=row["actor_kind"], reason=row["reason"])
         told[row["thing"]].append(step)
-    visits = _visits_of(rows)
+    visits, cards = _visits_of(rows), await _cards(conn, district, rows)
     of_issues = await _photos(conn, district, "issue", list(told), now)
     of_visits = await _photos(conn, district, "visit", visits, now)
     record = Record(
@@ -212,7 +219,8 @@ async def export(
         made_at=now,
         issues=[_issue_record(row, kept[row["id"]].plain(ring), told[row["id"]], of_issues[row["id"]]) for row in rows],
         visits=[_visit_record(row, of_visits[row["id"]]) for row in await conn.fetch(VISITS, district, visits)],
-        bookings=await card_records.of_cards(conn, district, await _cards(conn, district, rows)),
+        bookings=await card_records.of_cards(conn, district, cards),
+        commitment_ratings=await commitment_records.of_cards(conn, district, cards),
     )
     await reveals.tell(
         conn,
@@ -239,9 +247,9 @@ async def erase(
     with_texts: bool,
 ) -> tuple[Receipt, Erasure]:
     """Forget a resident: what is sealed of them, and when asked all texts and photos of their issues and of the visits
-    on which these were found, with the reasons in what their cards said of services. What happened stays and is counted
-    as before. Returns the entry for the journal too, which must be written before this is committed. Raises
-    PhoneUnusable, TextUnusable, NoContact."""
+    on which these were found, with the reasons in what their cards said of services and of commitments. What happened
+    stays and is counted as before. Returns the entry for the journal too, which must be written before this is
+    committed. Raises PhoneUnusable, TextUnusable, NoContact."""
     rows, _ = await _issues(conn, ring, district, phone, purpose)
     if not rows:
         raise NoContact
@@ -250,8 +258,10 @@ async def erase(
     if with_texts:
         things = [*issues, *visits]
         events = await conn.fetch(EVENTS, district, things, [str(issue) for issue in issues])
-        said = await card_records.answers_of(conn, district, await _cards(conn, district, rows))
-        texts = [*things, *(row["id"] for row in events), *said]
+        cards = await _cards(conn, district, rows)
+        said = await card_records.answers_of(conn, district, cards)
+        rated = await commitment_records.of_cards(conn, district, cards)
+        texts = [*things, *(row["id"] for row in events), *said, *(rating.id for rating in rated)]
     erasure = erasures.planned(district, "request", now, sealed=issues, texts=texts)
     shown = {"with_texts": with_texts, "issues": issues, "visits": visits if with_texts else []}
     wiped = await erasures.carry_out(conn, erasure, actor, shown, purpose)

@@ -16,6 +16,9 @@ from api.settings import Settings
 from surveys import erasures, history_seals
 from surveys.erasures import Erasure
 from tests import cards, doors, drafts, services_at_hand
+from tests.api.test_commitments import move as move_commitment
+from tests.api.test_commitments import rate_at_door, standing
+from tests.api.test_resident_page import scan
 from tests.api.test_services import announce, ask, book, version
 from tests.conftest import (
     ADMINISTRATOR,
@@ -250,6 +253,41 @@ async def test_what_their_card_booked_and_said_of_a_service_is_told_and_forgotte
     assert any("邻居说太吵" in text for text in texts), "the neighbour's stays"
     detail = await doors.read(client, WORKER, f"/api/volunteering/services/{service['id']}")
     assert detail["satisfaction"]["answers"] == 2, "and both count as before"
+
+
+async def test_what_their_card_said_of_a_commitment_is_told_and_forgotten_too(
+    client: Client, conn: asyncpg.Connection, clock: TestClock
+) -> None:
+    told = await lived(client)
+    first, neighbours = await cards.make(conn, 2)
+    bind = "insert into card_binding (district, card, round, visit, bound_at) values ($1, $2, 1, $3, $4)"
+    await conn.execute(bind, DISTRICT, first.number, UUID(told.visits[0]), clock())
+    await services_at_hand.leave(conn, [neighbours.number])
+    promised = await standing(client, aim="area", communities=None)
+    doors.answered(await move_commitment(client, MEMBER, promised, "report_done", 2, how="好了"), 200)
+    by_door = await scan(client, first)
+    before = doors.answered(await rate_at_door(client, by_door, promised, stars=1, reason=WORDS), 201)
+    clock.forward(minutes=1)
+    after = doors.answered(await rate_at_door(client, by_door, promised, kept=False, reason=WORDS), 201)
+    by_neighbour = await scan(client, neighbours)
+    doors.answered(await rate_at_door(client, by_neighbour, promised, stars=2, reason="邻居说没来"), 201)
+
+    assert (await asked(client, "find"))["commitment_ratings"] == [after["id"], before["id"]]
+    ratings = (await asked(client, "export"))["commitment_ratings"]
+    assert [(said["kept"], said["stars"], said["reason"]) for said in ratings] == [(False, 5, WORDS), (True, 1, WORDS)]
+    assert {said["commitment"] for said in ratings} == {promised}
+    body = {"phone": PHONE, "purpose": PURPOSE, "format": "text"}
+    in_words = await client.post("/api/residents/export", json=body, headers=ADMINISTRATOR.headers)
+    assert f"没有兑现 not kept  5/5  {WORDS}" in in_words.text
+    assert "邻居" not in in_words.text
+
+    receipt = await asked(client, "erase", with_texts=True)
+    assert receipt["texts"] == 2 + 2 + 1 + 1 + 2, "and both reasons that were given"
+    texts = [row["row"] for row in await conn.fetch("select t::text as row from text_version t")]
+    assert not any(WORDS in text for text in texts)
+    assert any("邻居说没来" in text for text in texts), "the neighbour's stays"
+    people = (await doors.read(client, LEADER, f"/api/assessments/commitments/{promised}"))["commitment"]["people"]
+    assert people == {"kept": 1, "not_kept": 1, "stars": 3.5}, "and both count as before"
 
 
 async def test_nothing_is_forgotten_while_the_journal_cannot_be_written(client: Client, settings: Settings) -> None:
