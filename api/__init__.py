@@ -39,7 +39,7 @@ Where does it go? `app` puts everything together; one file per noun answers for 
 - tables that come in: `imports` (through a page) `list_imports` `tables` `point_files` (GeoJSON) `category_lists`
   `holiday_lists` `member_files` `volunteer_files` `ledgers` `premises_files` `premises_reports`
 - and go out: `exports` `figure_exports` (rates and coverage) `export_tables` `figure_tables` `round_tables`
-  `time_statement_table`
+  `time_statement_table` `commitment_table`
   `history_table` (what is asked for) `export_columns` `export_sql` (as PostgreSQL writes them) `export_making`
   `export_files` (the process that makes files); and later: `made_files` (by a job) `export_requests` `made_file_pages`
 - `cli/`: one file per command; `demo/`: the invented district; `templates/` and `web/`: pages, and what builds them

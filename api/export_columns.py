@@ -186,6 +186,21 @@ WORDS: Mapping[str, Mapping[str, tuple[str, str]]] = {
         "declined": ("婉拒", "Declined"),
         "closed": ("关门", "Closed"),
     },
+    "commitment_outcome": {
+        "proposed": ("待审核", "To be approved"),
+        "returned": ("退回修改", "Sent back"),
+        "standing": ("践诺中", "Under way"),
+        "overdue": ("逾期未兑现", "Overdue"),
+        "waiting": ("已完成，待评价", "Done, to be rated"),
+        "kept": ("已兑现", "Kept"),
+        "broken": ("未兑现", "Not kept"),
+        "withdrawn": ("已撤回", "Withdrawn"),
+    },
+    "commitment_aim": {
+        "doors": ("指定的走访对象", "Named doors"),
+        "communities": ("指定的社区", "Communities"),
+        "area": ("责任区内所有人", "Everybody in the area"),
+    },
     "flags": {
         "card_unknown": ("没有这张联系卡", "No such card"),
         "card_revoked": ("联系卡已停用", "Card revoked"),

@@ -21,6 +21,7 @@ from msgspec import Struct
 
 from api import database, export_columns, export_sql
 from api.answer_tables import Answers
+from api.commitment_table import Commitments
 from api.export_columns import Header
 from api.export_tables import About, CoverageDoors, Issues, Premises, Read, Selected, Visits
 from api.figure_tables import Coverage, Rates
@@ -38,7 +39,17 @@ CUT = ("……（全文 {length} 字，超出单元格上限，请用 CSV）", "
 
 Extension = Literal["csv", "xlsx", "geojson", "gpkg"]
 AnyTable: TypeAlias = (
-    Issues | Visits | Premises | CoverageDoors | Answers | History | Rates | Coverage | TimeStatement | RoundResults
+    Issues
+    | Visits
+    | Premises
+    | CoverageDoors
+    | Answers
+    | History
+    | Rates
+    | Coverage
+    | TimeStatement
+    | RoundResults
+    | Commitments
 )
 Put: TypeAlias = Callable[[bytes], Awaitable[None]]
 

@@ -11,7 +11,7 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath
 from litestar.response import Template
 
-from api import history_words, shell
+from api import history_words, problem_details, shell
 from api.assessments.commitment_words import AIMS, MARKS, OUTCOMES, due_on
 from api.auth import Clock
 from api.issues import refuse_unfit
@@ -56,6 +56,7 @@ async def commitments_page(
         "figures": await commitment_figures.count(conn, reader, counted, district.zone, now),
         "shown": FIGURES,
         "href": lambda **more: _href(asked, request, **more),
+        "exported": _exported(asked, problem_details.language(request)),
         "organisations": sorted(
             (await organisations.open_paths(conn, reader.district)).items(), key=lambda one: one[1]
         ),
@@ -139,3 +140,13 @@ def _href(asked: Filters, request: Request[Any, Any, Any], **more: Any) -> str:
 
 
 ROUTES = [commitments_page, commitment_page]
+def _exported(asked: Filters, language: str) -> str:
+    """What stands in the address of a file of the same list."""
+    said: list[tuple[str, str]] = [("outcome", one) for one in asked.outcomes]
+    if asked.organisation is not None:
+        said.append(("organisation", str(asked.organisation)))
+    if asked.late is not None:
+        said.append(("late", str(asked.late).lower()))
+    return urlencode([*said, ("lang", language)])
+
+

@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 
 from msgspec import Struct
 
-from api import card_words
+from api import card_words, export_columns
 from surveys.assessments.commitment_outcomes import Outcome
 from surveys.assessments.commitments import DoorCommitment
 
@@ -14,16 +14,7 @@ Words = tuple[str, str]  # Chinese, English
 
 INSTANT = timedelta(microseconds=1)  # a day is over at the next one's beginning, which is not of that day any more
 
-OUTCOMES: Mapping[Outcome, Words] = {
-    "proposed": ("待审核", "To be approved"),
-    "returned": ("退回修改", "Sent back"),
-    "standing": ("践诺中", "Under way"),
-    "overdue": ("逾期未兑现", "Overdue"),
-    "waiting": ("已完成，待评价", "Done, to be rated"),
-    "kept": ("已兑现", "Kept"),
-    "broken": ("未兑现", "Not kept"),
-    "withdrawn": ("已撤回", "Withdrawn"),
-}
+OUTCOMES: Mapping[str, Words] = export_columns.WORDS["commitment_outcome"]
 # By shape as well as by colour, as issues have theirs.
 MARKS: Mapping[Outcome, str] = {
     "proposed": "●",
@@ -35,11 +26,7 @@ MARKS: Mapping[Outcome, str] = {
     "broken": "▲",
     "withdrawn": "－",
 }
-AIMS: Mapping[str, Words] = {
-    "doors": ("指定的走访对象", "Named doors"),
-    "communities": ("指定的社区", "Communities"),
-    "area": ("责任区内所有人", "Everybody in the area"),
-}
+AIMS: Mapping[str, Words] = export_columns.WORDS["commitment_aim"]
 
 
 class Shown(Struct, frozen=True):

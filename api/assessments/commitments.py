@@ -6,7 +6,7 @@ from uuid import UUID
 
 import asyncpg
 from litestar import Request, get, post
-from litestar.di import NamedDependency
+from litestar.di import NamedDependency, Provide
 from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
 
 from api.auth import Clock
@@ -21,16 +21,11 @@ from surveys.assessments.commitments import CommitmentDetail, CommitmentPage, Fi
 from surveys.people import District, Reader
 
 PATH = "/api/assessments/commitments"
-FILTERS = ("organisation", "member", "late", "community", "as_of", "known_at")
+COUNTED = ("organisation", "member", "late", "community", "as_of", "known_at")
+FILTERS = (*COUNTED, "outcome")
 
 
-@get(PATH, summary="Public commitments", operation_id="ListCommitments")
-async def list_commitments(
-    request: Request[Reader, Any, Any],
-    conn: NamedDependency[asyncpg.Connection],
-    reader: NamedDependency[Reader],
-    district: NamedDependency[District],
-    clock: NamedDependency[Clock],
+def asked(
     organisation: FromQuery[UUID | None] = None,
     member: FromQuery[UUID | None] = None,
     outcomes: Annotated[list[Outcome] | None, QueryParameter(name="outcome")] = None,
@@ -38,14 +33,9 @@ async def list_commitments(
     community: FromQuery[str | None] = None,
     as_of: FromQuery[date | None] = None,
     known_at: FromQuery[datetime | None] = None,
-    limit: Annotated[int, QueryParameter(ge=1, le=200)] = 50,
-    cursor: FromQuery[str | None] = None,
-    total: FromQuery[bool] = True,
-) -> CommitmentPage:
-    """Commitments, the newest first: those that stand or stood in public, and before that one's own and those that one
-    decides on. With `as_of` as they were at the end of that day."""
-    refuse_unfit(request, (*FILTERS, "outcome", "limit", "cursor", "total", "lang"))
-    filters = Filters(
+) -> Filters:
+    """The filters of the list."""
+    return Filters(
         organisation=organisation,
         member=member,
         outcomes=tuple(outcomes or ()),
@@ -54,9 +44,29 @@ async def list_commitments(
         as_of=as_of,
         known_at=known_at,
     )
-    return await commitments.page(
-        conn, reader, filters, district.zone, clock(), limit=limit, cursor=cursor, total=total
-    )
+
+
+@get(
+    PATH,
+    summary="Public commitments",
+    operation_id="ListCommitments",
+    dependencies={"asked": Provide(asked, sync_to_thread=False)},
+)
+async def list_commitments(
+    request: Request[Reader, Any, Any],
+    conn: NamedDependency[asyncpg.Connection],
+    reader: NamedDependency[Reader],
+    district: NamedDependency[District],
+    clock: NamedDependency[Clock],
+    asked: NamedDependency[Filters],
+    limit: Annotated[int, QueryParameter(ge=1, le=200)] = 50,
+    cursor: FromQuery[str | None] = None,
+    total: FromQuery[bool] = True,
+) -> CommitmentPage:
+    """Commitments, the newest first: those that stand or stood in public, and before that one's own and those that one
+    decides on. With `as_of` as they were at the end of that day."""
+    refuse_unfit(request, (*FILTERS, "limit", "cursor", "total", "lang"))
+    return await commitments.page(conn, reader, asked, district.zone, clock(), limit=limit, cursor=cursor, total=total)
 
 
 @get(PATH + "/figures", summary="Commitments by organisation", operation_id="CountCommitments")
@@ -75,7 +85,7 @@ async def count_commitments(
 ) -> Figures:
     """How many are kept, broken, overdue and so on, in all and by organisation; each number is the list of the same
     filters."""
-    refuse_unfit(request, (*FILTERS, "lang"))
+    refuse_unfit(request, (*COUNTED, "lang"))
     filters = Filters(
         organisation=organisation, member=member, late=late, community=community, as_of=as_of, known_at=known_at
     )

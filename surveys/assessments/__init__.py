@@ -16,7 +16,7 @@ From low to high:
 - public commitments: `commitment_audiences` (for whom) `commitment_outcomes` (kept, broken, overdue: computed)
   `commitments` (read, by members, by anybody, and at doors) `commitment_photos` (that prove it) `commitment_terms`
   `commitment_moves` (made, approved, reported done, withdrawn) `commitment_ratings` (by oneself, a leader, the people
-  concerned) `commitment_records` (of what a card said, for residents' rights) `commitment_figures`
+  concerned) `commitment_records` (of what a card said, for residents' rights) `commitment_figures` `commitment_rows`
 - ballots: `ballot_terms` `ballot_slips` (their codes) `ballot_boxes` (sums, sealed, and marks) `ballot_results` (pure)
   `ballots` (as they are read) `ballot_votes` (cast) `ballot_changes` (made, counted, published)
 """

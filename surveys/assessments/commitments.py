@@ -131,7 +131,7 @@ class _Cursor(Struct, frozen=True, array_like=True):
 
 # --- lists, and one
 
-_COLUMNS = """
+COLUMNS = """
 select o.*, g.name as organisation_name, m.name as member_name, t.body->>'text' as text, t.body->>'how' as how,
   (select w.body->>'reason' from text_version w
     where w.district = $1 and w.subject = o.withdrawal and w.version = 1) as why,
@@ -143,7 +143,7 @@ select o.*, g.name as organisation_name, m.name as member_name, t.body->>'text' 
   (select count(*) from commitment_audience a
     where a.district = $1 and a.commitment = o.id and a.kind = 'premises') as doors
 """
-_NAMED = """
+NAMED = """
 join organisation g on g.district = $1 and g.id = o.organisation
 left join member m on m.district = $1 and m.id = o.member
 left join text_version t on t.district = $1 and t.subject = o.id and t.version = o.text_version
@@ -178,8 +178,8 @@ async def page(
     counted = await conn.fetchval(count, *parameter.values) if total else None
     behind = f"where (o.proposed_at, o.id) < ({parameter(after.proposed_at)}, {parameter(after.id)})" if after else ""
     order = f"order by o.proposed_at desc, o.id desc limit {parameter(limit + 1)}"
-    rows = await conn.fetch(f"with {text} {_COLUMNS} from chosen o {_NAMED} {behind} {order}", *parameter.values)
-    items = [_commitment(row, about.at) for row in rows[:limit]]
+    rows = await conn.fetch(f"with {text} {COLUMNS} from chosen o {NAMED} {behind} {order}", *parameter.values)
+    items = [_commitment(row) for row in rows[:limit]]
     last = items[-1] if len(rows) > limit else None
     return CommitmentPage(
         items=items,
@@ -264,19 +264,22 @@ async def seen_by(conn: Connection, reader: Reader, commitment: UUID, now: datet
     seen = await _seen(conn, reader, parameter)
     which = f"c.id = {parameter(commitment)} and {seen}"
     text = commitment_outcomes.query(parameter, now, now, which)
-    row = await conn.fetchrow(f"with {text} {_COLUMNS} from outcomes o {_NAMED}", *parameter.values)
+    row = await conn.fetchrow(f"with {text} {COLUMNS} from outcomes o {NAMED}", *parameter.values)
     if row is None:
         raise NotFound
-    return _commitment(row, now)
+    return _commitment(row)
 
 
-def _commitment(row: Record, at: datetime) -> Commitment:
+def _commitment(row: Record) -> Commitment:
     columns: dict[str, Any] = dict(row)
     plain = ("id", "version", "organisation", "organisation_name", "member", "member_name", "outcome", "late", "aim")
-    times = ("due_at", "proposed_at", "approved_at", "done_at", "withdrawn_at")
     return Commitment(
         **{name: columns[name] for name in plain},
-        **{name: columns[name] if name == "due_at" else _by(columns[name], at) for name in times},
+        due_at=row["due_at"],
+        proposed_at=row["proposed_at"],
+        approved_at=row["approved_at"] if row["in_public"] else None,
+        done_at=row["done_at"] if row["is_done"] else None,
+        withdrawn_at=row["withdrawn_at"] if row["taken_back"] else None,
         text=row["text"] or "",
         how=row["how"] if row["is_done"] else None,
         places=row["places"],
@@ -286,11 +289,6 @@ def _commitment(row: Record, at: datetime) -> Commitment:
         leader=_said(row, "leader"),
         people=People(kept=row["people_kept"], not_kept=row["people_not_kept"], stars=_mean(row)),
     )
-
-
-def _by(moment: datetime | None, at: datetime) -> Any:
-    """A moment that had come by then."""
-    return moment if moment is not None and moment <= at else None
 
 
 def _said(row: Record, who: str) -> Said | None:
@@ -322,7 +320,7 @@ async def public(conn: Connection, district: int, now: datetime, *, limit: int =
     parameter = Parameters(district)
     which = _RECENT.format(since=parameter(now - SHOWN_AFTERWARDS))
     text = commitment_outcomes.query(parameter, now, now, which)
-    asked = f"with {text} {_COLUMNS} from outcomes o {_NAMED} {_PUBLIC_ORDER} limit {parameter(limit)}"
+    asked = f"with {text} {COLUMNS} from outcomes o {NAMED} {_PUBLIC_ORDER} limit {parameter(limit)}"
     return [PublicCommitment(**_public(row)) for row in await conn.fetch(asked, *parameter.values)]
 
 
@@ -381,7 +379,7 @@ async def of_door(conn: Connection, door: CardDoor, now: datetime) -> list[DoorC
     text = commitment_outcomes.query(parameter, now, now, which)
     own = _OWN.format(card=parameter(door.number))
     order = _PUBLIC_ORDER.replace("order by", "order by not (o.is_done and own.door_kept is null),")
-    asked = f"with {text} {_COLUMNS}, own.* from outcomes o {_NAMED} {own} {order} limit {parameter(MOST_OF_DOOR)}"
+    asked = f"with {text} {COLUMNS}, own.* from outcomes o {NAMED} {own} {order} limit {parameter(MOST_OF_DOOR)}"
     return [_of_door(row) for row in await conn.fetch(asked, *parameter.values)]
 
 

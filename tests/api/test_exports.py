@@ -20,6 +20,8 @@ from api.exports import Exports
 from api.filing import Busy
 from api.settings import Settings
 from surveys import issues
+from surveys.assessments.commitment_audiences import Aim
+from surveys.assessments.commitment_outcomes import Outcome as CommitmentOutcome
 from surveys.categories import Channel, Urgency
 from surveys.issues import IssueRow
 from surveys.placing import Certainty
@@ -364,6 +366,8 @@ async def test_a_file_that_fails_midway_is_cut_off(
         ("premises_kind", PremisesKind),
         ("outcome", Outcome),
         ("flags", Flag),
+        ("commitment_outcome", CommitmentOutcome),
+        ("commitment_aim", Aim),
     ],
 )
 def test_every_value_has_its_word(column: str, values: Any) -> None:

@@ -912,6 +912,8 @@ ROUTES: dict[str, Row] = {
     "POST /card/commitments/{commitment:uuid}/rating": public(400),  # of an empty body
     # public commitments, made and read by whoever reads; nobody has the one that is asked for, and none has no text
     "GET /api/assessments/commitments": Row(),
+    "GET /api/assessments/commitments.csv": Row(),
+    "GET /api/assessments/commitments.xlsx": Row(),
     "GET /api/assessments/commitments/figures": Row(),
     "POST /api/assessments/commitments": Row(ok=422, body=_commitment),
     "GET /api/assessments/commitments/{commitment:uuid}": Row(ok=404),
