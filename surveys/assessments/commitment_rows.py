@@ -41,7 +41,4 @@ async def selection(conn: Connection, reader: Reader, filters: Filters, zone: Zo
 
 async def count(conn: Connection, reader: Reader, filters: Filters, zone: ZoneInfo, now: datetime) -> int:
     """How many rows there are. Raises what `selection` raises."""
-    parameter = Parameters(reader.district)
-    chosen = await commitments.selected(conn, reader, filters, commitments.moment(filters, zone, now), parameter)
-    counted: int = await conn.fetchval(f"with {chosen} select count(*) from chosen", *parameter.values)
-    return counted
+    return await commitments.count(conn, reader, filters, commitments.moment(filters, zone, now))

@@ -172,13 +172,8 @@ async def page(
     after = cursors.read(cursor, _Cursor) if cursor else None
     if after is not None:
         about = Moment(after.at, after.known_at)
-    parameter = Parameters(reader.district)
-    text = await selected(conn, reader, filters, about, parameter)
-    count = f"with {text} select count(*) from chosen"
-    counted = await conn.fetchval(count, *parameter.values) if total else None
-    behind = f"where (o.proposed_at, o.id) < ({parameter(after.proposed_at)}, {parameter(after.id)})" if after else ""
-    order = f"order by o.proposed_at desc, o.id desc limit {parameter(limit + 1)}"
-    rows = await conn.fetch(f"with {text} {COLUMNS} from chosen o {NAMED} {behind} {order}", *parameter.values)
+    counted = await count(conn, reader, filters, about) if total else None
+    rows = await _page(conn, reader, filters, about, after, limit + 1)
     items = [_commitment(row) for row in rows[:limit]]
     last = items[-1] if len(rows) > limit else None
     return CommitmentPage(
@@ -188,8 +183,70 @@ async def page(
     )
 
 
+async def count(conn: Connection, reader: Reader, filters: Filters, about: Moment) -> int:
+    """How many commitments of a list there are, at a moment. Raises NotAllowed and UnknownOrganisation."""
+    parameter = Parameters(reader.district)
+    if _ask_for_outcomes(filters):
+        text = f"with {await selected(conn, reader, filters, about, parameter)} select count(*) from chosen"
+    else:  # what became of each changes nothing
+        which = await _which(conn, reader, filters, parameter)
+        text = f"select count(*) from commitment c where {_THERE.format(at=parameter(about.at))} and {which}"
+    counted: int = await conn.fetchval(text, *parameter.values)
+    return counted
+
+
+_THERE = "c.district = $1 and c.proposed_at <= {at}::timestamptz"
+_NEWEST = """
+c.id = any(array(select c.id from commitment c where {there} and {which} {behind}
+  order by c.proposed_at desc, c.id desc limit {limit}))
+"""
+
+
+async def _page(
+    conn: Connection, reader: Reader, filters: Filters, about: Moment, after: _Cursor | None, limit: int
+) -> list[Record]:
+    """The newest of a list behind a cursor. Where no outcome is asked for, they are found first, so that it is worked
+    out of these alone."""
+    parameter = Parameters(reader.district)
+    last = f"({parameter(after.proposed_at)}::timestamptz, {parameter(after.id)}::uuid)" if after else None
+    most = parameter(limit)
+    if _ask_for_outcomes(filters):
+        text = await selected(conn, reader, filters, about, parameter)
+        behind = f"where (o.proposed_at, o.id) < {last}" if last else ""
+        named = f"{COLUMNS} from chosen o {NAMED} {behind}"
+    else:
+        newest = _NEWEST.format(
+            there=_THERE.format(at=parameter(about.at)),
+            which=await _which(conn, reader, filters, parameter),
+            behind=f"and (c.proposed_at, c.id) < {last}" if last else "",
+            limit=most,
+        )
+        text = commitment_outcomes.query(parameter, about.at, about.known_at or about.at, newest)
+        named = f"{COLUMNS} from outcomes o {NAMED}"
+    order = f"order by o.proposed_at desc, o.id desc limit {most}"
+    rows: list[Record] = await conn.fetch(f"with {text} {named} {order}", *parameter.values)
+    return rows
+
+
+def _ask_for_outcomes(filters: Filters) -> bool:
+    """Whether it has to be known of all commitments what became of them."""
+    return bool(filters.outcomes) or filters.late is not None
+
+
 async def selected(conn: Connection, reader: Reader, filters: Filters, about: Moment, parameter: Parameters) -> str:
     """An SQL text for a `with`, whose `chosen` are the outcomes that are asked for and that the reader sees."""
+    which = await _which(conn, reader, filters, parameter)
+    outcomes = commitment_outcomes.query(parameter, about.at, about.known_at or about.at, which)
+    wanted = ["true"]
+    if filters.outcomes:
+        wanted.append(f"outcome = any({parameter(list(filters.outcomes))}::text[])")
+    if filters.late is not None:
+        wanted.append(f"late = {parameter(filters.late)}")
+    return f"{outcomes}, chosen as (select * from outcomes where {' and '.join(wanted)})"
+
+
+async def _which(conn: Connection, reader: Reader, filters: Filters, parameter: Parameters) -> str:
+    """The condition on rows of `commitment` that are asked for, whatever became of them, and that the reader sees."""
     which = [await _seen(conn, reader, parameter)]
     if filters.organisation is not None:
         below = await organisations.below(conn, reader.district, [filters.organisation])
@@ -200,17 +257,10 @@ async def selected(conn: Connection, reader: Reader, filters: Filters, about: Mo
         which.append(f"c.member = {parameter(filters.member)}")
     if filters.community is not None:
         which.append(
-            "c.id in (select a.commitment from commitment_audience a where a.district = $1 and a.kind = 'community'"
-            f" and a.code = {parameter(filters.community)})"
+            "c.id = any(array(select a.commitment from commitment_audience a where a.district = $1"
+            f" and a.kind = 'community' and a.code = {parameter(filters.community)}))"
         )
-    known_at = about.known_at or about.at
-    outcomes = commitment_outcomes.query(parameter, about.at, known_at, " and ".join(which))
-    wanted = ["true"]
-    if filters.outcomes:
-        wanted.append(f"outcome = any({parameter(list(filters.outcomes))}::text[])")
-    if filters.late is not None:
-        wanted.append(f"late = {parameter(filters.late)}")
-    return f"{outcomes}, chosen as (select * from outcomes where {' and '.join(wanted)})"
+    return " and ".join(which)
 
 
 async def _seen(conn: Connection, reader: Reader, parameter: Parameters) -> str:
@@ -311,7 +361,7 @@ order by o.outcome in ('waiting', 'kept', 'broken', 'withdrawn'),
 """
 _RECENT = """
 c.approved_at is not null
-and (c.state = 'standing' or coalesce(c.withdrawn_at, c.done_recorded_at) > {since}::timestamptz)
+and (c.state = 'standing' or c.withdrawn_at > {since}::timestamptz or c.done_recorded_at > {since}::timestamptz)
 """
 
 
@@ -320,7 +370,8 @@ async def public(conn: Connection, district: int, now: datetime, *, limit: int =
     parameter = Parameters(district)
     which = _RECENT.format(since=parameter(now - SHOWN_AFTERWARDS))
     text = commitment_outcomes.query(parameter, now, now, which)
-    asked = f"with {text} {COLUMNS} from outcomes o {NAMED} {_PUBLIC_ORDER} limit {parameter(limit)}"
+    shown = f"shown as (select * from outcomes o {_PUBLIC_ORDER} limit {parameter(limit)})"
+    asked = f"with {text}, {shown} {COLUMNS} from shown o {NAMED} {_PUBLIC_ORDER}"
     return [PublicCommitment(**_public(row)) for row in await conn.fetch(asked, *parameter.values)]
 
 

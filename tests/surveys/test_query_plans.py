@@ -47,6 +47,9 @@ from surveys import (
     visit_days,
     visit_query,
 )
+from surveys.assessments import commitment_records, commitments
+from surveys.assessments.commitments import Filters as CommitmentFilters
+from surveys.card_doors import CardDoor
 from surveys.contacts import Contact
 from surveys.history import Actor
 from surveys.integrations import IntegrationDraft
@@ -68,7 +71,9 @@ from tests.conftest import (
     LEADER,
     MEMBER,
     MEMBER_BESIDE,
+    NEAR,
     NOW,
+    ORGANISATION,
     ORGANISER,
     ORGANISER_BESIDE,
     OTHER_WORKER,
@@ -86,7 +91,18 @@ from tests.conftest import (
 pytestmark = pytest.mark.anyio
 
 MANY = 20_000
-LARGE = {"issue", "issue_spans", "text_version", "history", "visit", "sealed_field", "return_visit"}
+LARGE = {
+    "issue",
+    "issue_spans",
+    "text_version",
+    "history",
+    "visit",
+    "sealed_field",
+    "return_visit",
+    "commitment",
+    "commitment_audience",
+    "commitment_rating",
+}
 ZONE = ZoneInfo("Asia/Shanghai")
 DOOR = UUID(int=0xD00)
 OTHER_STREET_LEADER = person("22", "别街领导", "leader", "street", "410103002")
@@ -131,6 +147,33 @@ select district, gen_random_uuid(), 'issue', id, 1, 'report', 'import', 'tests',
 from issue where number > 20000
 """
 
+# Commitments of the last three years, an hour apart: most were done, some withdrawn, the newest of each hundred stand;
+# each was promised to one of a hundred communities and rated by three.
+COMMITMENTS = """
+with made as (
+  insert into commitment (district, id, version, organisation, member, state, aim, due_at, text_version, made_by,
+    proposed_at, approved_at, done_at, done_recorded_at, done_by, withdrawn_at, withdrawal, recorded_at)
+  select $1, md5('commitment ' || n)::uuid, 1, lpad(case when n % 600 = 4 then '66' else '64' end, 32, '0')::uuid,
+    lpad(case when n % 150 = 1 then '2' else '1' end, 32, '0')::uuid, state, 'communities', at + interval '30 d', 1,
+    lpad('1', 32, '0')::uuid, at, at, case state when 'done' then at + interval '20 d' end,
+    case state when 'done' then at + interval '20 d' end, case state when 'done' then lpad('1', 32, '0')::uuid end,
+    case state when 'withdrawn' then at + interval '9 d' end,
+    case state when 'withdrawn' then md5('commitment ' || n)::uuid end, at
+  from generate_series(1, $2::int) n,
+    lateral (select $3::timestamptz - n * interval '1 h' - interval '30 d' as at,
+      case when n % 100 = 0 then 'standing' when n % 20 = 1 then 'withdrawn' else 'done' end as state) s
+  returning district, id, state, done_at
+), audience as (
+  insert into commitment_audience (district, commitment, kind, code)
+  select $1, md5('commitment ' || n)::uuid, 'community',
+    case when n % 100 = 7 then '410103001001' else 'of ' || n % 100 end from generate_series(1, $2::int) n
+)
+insert into commitment_rating (district, commitment, id, rated_by, rater, kept, stars, rated_at, recorded_at)
+select district, id, gen_random_uuid(), by, case by when 'people' then 'D' || md5(id::text) else 'x' end, true, 5,
+  done_at, done_at
+from made, unnest(array['self', 'leader', 'people']) by where state = 'done'
+"""
+
 # About each of them a resident was asked once, and has said nothing.
 LAPSED = """
 insert into return_visit (district, id, issue, round, state, invited_at, closes_at, ended_at)
@@ -167,6 +210,7 @@ async def _multiply(conn: asyncpg.Connection, visit: UUID, issue: UUID) -> None:
     await conn.execute(ISSUES, ids, [*visits, *visits], list(lon), list(lat), cells, issue)
     await conn.execute(LIVES)
     await conn.execute(LAPSED)
+    await conn.execute(COMMITMENTS, DISTRICT, MANY, NOW)
     letters = chance.choice(list(WORDS), (MANY, 12))
     texts = ["".join(row) for row in letters]
     await conn.copy_records_to_table(
@@ -639,3 +683,64 @@ async def test_a_statement_comes_from_the_index_of_its_account(conn: asyncpg.Con
         assert "time_entry_by_account" in used
         used = await indexes(conn, lambda conn: time_sums.served_minutes(conn, DISTRICT, long_ago, NOW, NOW))
         assert "time_transaction_served" in used
+
+
+# Filters of the list of commitments, and the index that answers them; by outcomes all are worked out.
+PROMISED = {
+    "the newest": (CommitmentFilters(), "commitment_newest"),
+    "as they were": (CommitmentFilters(as_of=(NOW - timedelta(days=300)).date()), "commitment_newest"),
+    "a member's": (CommitmentFilters(member=STRANGER.id), "commitment_by_member"),
+    "a community's": (CommitmentFilters(community=NEAR), "commitment_audience_by_code"),
+}
+
+
+@pytest.mark.parametrize(("filters", "index"), PROMISED.values(), ids=PROMISED.keys())
+async def test_a_list_of_commitments_comes_from_an_index(
+    conn: asyncpg.Connection, filters: CommitmentFilters, index: str
+) -> None:
+    who = await reader(conn, LEADER)
+    page = await commitments.page(conn, who, filters, ZONE, NOW)
+    assert page.next, "there is more than a page"
+    for cursor in (None, page.next):
+        used = await indexes(
+            conn,
+            lambda conn, cursor=cursor: commitments.page(conn, who, filters, ZONE, NOW, cursor=cursor, total=False),  # type: ignore[misc]
+        )
+        assert index in used, used
+
+
+async def test_the_newest_commitments_are_worked_out_and_no_others(conn: asyncpg.Connection) -> None:
+    who = await reader(conn, LEADER)
+    [plan] = await plans(
+        conn, lambda conn: commitments.page(conn, who, CommitmentFilters(), ZONE, NOW, limit=20, total=False)
+    )
+    worked_out = [node["Plan Rows"] for node in nodes(plan) if node.get("CTE Name") == "judged"]
+    assert worked_out
+    assert max(worked_out) <= 21
+
+
+async def test_commitments_in_public_are_found_among_all(conn: asyncpg.Connection) -> None:
+    assert len(await commitments.public(conn, DISTRICT, NOW)) == 50
+    used = await indexes(conn, lambda conn: commitments.public(conn, DISTRICT, NOW))
+    assert {"commitment_standing", "commitment_done", "commitment_withdrawn"} <= used, used
+
+
+async def test_commitments_to_a_door_come_from_its_audiences(conn: asyncpg.Connection) -> None:
+    door = CardDoor(
+        district=DISTRICT,
+        number="D1",
+        organisation=ORGANISATION,
+        service_name="老王",
+        revoked_at=None,
+        visit=UUID(int=1),
+        premises=DOOR,
+        community=NEAR,
+        position=None,
+    )
+    assert await commitments.of_door(conn, door, NOW)
+    used = await indexes(conn, lambda conn: commitments.of_door(conn, door, NOW))
+    assert {"commitment_audience_by_code", "commitment_pkey", "commitment_rating_by_rater"} <= used, used
+    card = await conn.fetchval("select rater from commitment_rating where rated_by = 'people' limit 1")
+    assert await commitment_records.of_cards(conn, DISTRICT, [card])
+    used = await indexes(conn, lambda conn: commitment_records.of_cards(conn, DISTRICT, [card]))
+    assert "commitment_rating_by_card" in used, used
