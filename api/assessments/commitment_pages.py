@@ -21,10 +21,12 @@ from surveys.assessments import (
     commitment_audiences,
     commitment_figures,
     commitment_moves,
+    commitment_photos,
     commitment_ratings,
     commitments,
 )
 from surveys.assessments.commitment_outcomes import Outcome
+from surveys.assessments.commitment_terms import MOST_PHOTOS
 from surveys.assessments.commitments import Filters
 from surveys.people import District, Reader
 from surveys.refusals import InvalidFilter
@@ -91,12 +93,14 @@ async def commitment_page(
         "ratings": found.ratings,
         "names": found.names,
         "proofs": proofs[commitment],
+        "missing": await commitment_photos.missing(conn, reader, commitment),
         "moves": await commitment_moves.possible(conn, reader, commitment),
         "rates": await commitment_ratings.possible(conn, reader, commitment, now),
         "today": now.astimezone(district.zone).date(),
         "places": await campaigns.places(conn, reader.district),
         "doors": await commitment_audiences.offered(conn, reader),
         "uuid": uuid4,
+        "most_photos": MOST_PHOTOS,
         "event_in_words": history_words.event_in_words,
         "actors": history_words.ACTORS,
     }
@@ -139,7 +143,6 @@ def _href(asked: Filters, request: Request[Any, Any, Any], **more: Any) -> str:
     return "/assessments/commitments?" + urlencode([(name, str(value)) for name, value in said.items() if value])
 
 
-ROUTES = [commitments_page, commitment_page]
 def _exported(asked: Filters, language: str) -> str:
     """What stands in the address of a file of the same list."""
     said: list[tuple[str, str]] = [("outcome", one) for one in asked.outcomes]
@@ -150,3 +153,4 @@ def _exported(asked: Filters, language: str) -> str:
     return urlencode([*said, ("lang", language)])
 
 
+ROUTES = [commitments_page, commitment_page]

@@ -27,6 +27,7 @@ from surveys.scopes import Parameters
 from surveys.volunteering import service_lists, standing, volunteers
 from surveys.volunteering.bookings import BookingState
 from surveys.volunteering.service_lists import STANDS, ServiceDetail, ServiceFilters, Stands
+from surveys.volunteering.service_reports import MOST_PHOTOS
 from surveys.volunteering.service_rows import ServiceKind
 from surveys.volunteering.services import WAITING_PLACES
 
@@ -181,6 +182,7 @@ async def service_page(
         "active": [one for one in detail.bookings or [] if one.state != "cancelled"],
         "local": _local(district.zone),
         "uuid": uuid4,
+        "most_photos": MOST_PHOTOS,
     }
     return Template("volunteering/service.html", context=context, headers=dict(NOT_KEPT))
 

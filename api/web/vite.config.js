@@ -99,6 +99,7 @@ export default defineConfig({
         rates: 'src/dashboards/rates.ts',
         reports: 'src/reports.ts',
         services: 'src/services.ts',
+        promises: 'src/promises.ts',
         cards: 'src/desk/cards.ts',
         ballots: 'src/ballots.ts',
         rules: 'src/desk/rules.ts',

@@ -54,6 +54,19 @@ async def promise(conn: Connection, reader: Reader, of: Of, commitment: UUID, sh
     return await attachments.promised(conn, reader.district, of, commitment, sha256)
 
 
+MISSING = """
+select encode(p.sha256, 'hex') as sha256 from commitment_photo p
+join commitment c on c.district = p.district and c.id = p.commitment
+where p.district = $1 and p.commitment = $2 and c.done_by = $3 and p.received_at is null and p.erased_at is null
+order by p.sha256
+"""
+
+
+async def missing(conn: Connection, reader: Reader, commitment: UUID) -> list[str]:
+    """The hashes of the photos that this reader named in their report and that have not come."""
+    return [row["sha256"] for row in await conn.fetch(MISSING, reader.district, commitment, reader.member)]
+
+
 async def listed(
     conn: Connection,
     reader: Reader,

@@ -15,10 +15,11 @@ State = Literal["proposed", "returned", "standing", "done", "withdrawn"]
 Move = Literal["propose", "approve", "send_back", "report_done", "withdraw"]
 
 LONGEST_AHEAD = timedelta(days=5 * 366)
+MOST_PHOTOS = 9
 
 Text = Annotated[str, Meta(min_length=1, max_length=500)]
 Reason = Annotated[str, Meta(min_length=1, max_length=1_000)]
-Photos = Annotated[tuple[Proof, ...], Meta(max_length=9)]
+Photos = Annotated[tuple[Proof, ...], Meta(max_length=MOST_PHOTOS)]
 
 # From which states a move goes on, and where to.
 MOVES: Mapping[Move, tuple[frozenset[State], State]] = {

@@ -4,12 +4,13 @@ read; each page in both languages and at both sizes, and nothing that axe finds 
 import os
 from collections.abc import AsyncIterator
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
 import asyncpg
 import pytest
-from playwright.async_api import Browser, expect
+from playwright.async_api import Browser, Route, expect
 
 from api import database
 from api.settings import Settings
@@ -28,6 +29,7 @@ from surveys.assessments.ballot_votes import vote_with_slip
 from surveys.assessments.commitment_ratings import MemberRating
 from surveys.assessments.commitment_terms import CommitmentDraft, CommitmentMove
 from surveys.people import Reader
+from tests import photographs
 from tests.conftest import (
     ADMINISTRATOR,
     AUDITOR,
@@ -40,6 +42,7 @@ from tests.conftest import (
     ORGANISER,
     RING,
     WORKER,
+    Client,
     Person,
     Server,
     TestClock,
@@ -133,7 +136,7 @@ async def _settle(conn: asyncpg.Connection, house: House) -> None:
 
 
 @pytest.fixture(scope="module")
-async def house(server: Server, template: str) -> AsyncIterator[House]:
+async def house(server: Server, template: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[House]:
     name = f"promises_{uuid4().hex[:8]}"
     admin = await asyncpg.connect(server.dsn())
     await admin.execute(f"create database {name} template {template}")
@@ -142,7 +145,9 @@ async def house(server: Server, template: str) -> AsyncIterator[House]:
     await town.settle(conn)
     await _settle(conn, made)
     await conn.close()
-    async with served(Settings(database_url=dsn, pool_size=4), TestClock()) as address:
+    async with served(
+        Settings(database_url=dsn, pool_size=4, data=tmp_path_factory.mktemp("data")), TestClock()
+    ) as address:
         made.address = address
         yield made
     await admin.execute(f"drop database {name} with (force)")
@@ -239,3 +244,123 @@ async def test_whoever_was_handed_a_slip_is_marked_where_the_roll_is(visitor: Vi
     counted = f"{visitor.site}/assessments/ballots/{house.counted}"
     await page.goto(counted)
     await expect(page.locator(".roll button")).to_have_count(0)
+
+
+async def standing(house: House) -> str:
+    """The page of a commitment that was approved and can be reported done."""
+    path = "/api/assessments/commitments"
+    draft = {"id": str(uuid4()), "text": "为独居老人理发", "due_on": "2026-12-20", "aim": "area"}
+    approve = {"id": str(uuid4()), "expected_version": 1, "move": "approve"}
+    async with Client(base_url=house.address) as client:
+        made = await client.post(path, json=draft, headers=MEMBER.headers)
+        assert made.status_code == 201, made.text
+        moved = await client.post(f"{path}/{draft['id']}/moves", json=approve, headers=ORGANISER.headers)
+        assert moved.status_code == 200, moved.text
+    return f"/assessments/commitments/{draft['id']}"
+
+
+def pictures(folder: Path, count: int) -> list[Path]:
+    files = [folder / f"{at}.jpg" for at in range(count)]
+    for at, file in enumerate(files):
+        file.write_bytes(photographs.photo(640, 480, shade=40 * at))
+    return files
+
+
+async def test_what_was_done_is_reported_with_photos_that_members_then_see(
+    visitor: Visitor, house: House, tmp_path: Path
+) -> None:
+    page, path = visitor.page, await standing(house)
+    await enter(visitor, MEMBER)
+    await page.goto(f"{visitor.site}{path}?lang=zh")
+    await page.click("details:has(form[data-report]) summary")
+    await page.fill("#how", "三户都理了发。")
+    torn = tmp_path / "torn.jpg"
+    torn.write_bytes(b"no picture at all")
+    await page.set_input_files("#photos", [*pictures(tmp_path, 2), torn])
+    told = page.locator("[data-photos-told]")
+    await expect(told).to_contain_text("照片已备好：2 张")
+    await expect(told).to_contain_text("没有选入，浏览器读不出这张照片：torn.jpg")
+    assert await violations(page) == []
+    await page.click("form[data-report] button[type=submit]")
+    for who in (MEMBER, LEADER):
+        await expect(page.locator(".proofs img")).to_have_count(2)
+        for shown in await page.locator(".proofs img").all():
+            await shown.scroll_into_view_if_needed()
+            await expect(shown).to_have_js_property("naturalWidth", 320)
+        await expect(page.get_by_text("三户都理了发。")).to_be_visible()
+        assert await violations(page) == [], who.name
+        await enter(visitor, LEADER)
+        await page.goto(f"{visitor.site}{path}?lang=zh")
+
+
+async def test_what_was_written_stays_when_the_line_breaks_and_only_missing_photos_are_sent_again(
+    visitor: Visitor, house: House, tmp_path: Path
+) -> None:
+    page, path = visitor.page, await standing(house)
+    await enter(visitor, MEMBER)
+    await page.goto(f"{visitor.site}{path}?lang=zh")
+    await page.click("details:has(form[data-report]) summary")
+    await page.fill("#how", "三户都理了发。")
+    await page.set_input_files("#photos", pictures(tmp_path, 10))
+    await expect(page.locator("[data-photos-told]")).to_contain_text("最多 9 张，多出的没有选入。")
+    await page.set_input_files("#photos", pictures(tmp_path, 2))
+    await expect(page.locator("[data-photos-told]")).to_have_text("照片已备好：2 张")
+    button, alert = (
+        page.locator("form[data-report] button[type=submit]"),
+        page.locator("form[data-report] [role=alert]"),
+    )
+
+    await page.route("**/moves", lambda route: route.abort())
+    await button.click()
+    await expect(alert).to_have_text("网络不通，没有发出。")
+    assert await page.input_value("#how") == "三户都理了发。"
+    await page.unroute("**/moves")
+
+    sent: list[str] = []
+
+    async def first_fails(route: Route) -> None:
+        sent.append(route.request.url)
+        await (route.abort() if len(sent) == 1 else route.continue_())
+
+    await page.route("**/photos/*", first_fails)
+    await button.click()
+    await expect(alert).to_contain_text("结果已登记，还有 1 张照片没有传上去（网络不通）")
+    await expect(button).to_have_text("重新上传剩下的照片")
+    await expect(page.locator("#how")).to_be_disabled()
+    assert await violations(page) == []
+    await button.click()
+    await expect(page.locator(".proofs img")).to_have_count(2)
+    assert sent == [sent[0], sent[1], sent[0]]
+
+
+async def test_photos_of_a_page_that_was_closed_meanwhile_are_chosen_again_and_sent(
+    visitor: Visitor, house: House, tmp_path: Path
+) -> None:
+    page, path = visitor.page, await standing(house)
+    await enter(visitor, MEMBER)
+    await page.goto(f"{visitor.site}{path}?lang=zh")
+    await page.click("details:has(form[data-report]) summary")
+    await page.fill("#how", "三户都理了发。")
+    first, second, other = pictures(tmp_path, 3)
+    await page.set_input_files("#photos", [first, second])
+    await expect(page.locator("[data-photos-told]")).to_have_text("照片已备好：2 张")
+    await page.route("**/photos/*", lambda route: route.abort())
+    await page.click("form[data-report] button[type=submit]")
+    await expect(page.locator("form[data-report] [role=alert]")).to_contain_text("还有 2 张照片没有传上去")
+
+    await page.goto(f"{visitor.site}{path}?lang=zh")
+    await page.unroute("**/photos/*")
+    form = page.locator("form[data-missing]")
+    await expect(form).to_contain_text("报告里还有 2 张照片没有传上来")
+    assert await violations(page) == []
+    await page.set_input_files("#photos", other)
+    await form.locator("button[type=submit]").click()
+    await expect(form.locator("[role=alert]")).to_contain_text("选中的都不是报告里的照片")
+    await page.set_input_files("#photos", [first, other])
+    await form.locator("button[type=submit]").click()
+    await expect(form).to_contain_text("报告里还有 1 张照片没有传上来")
+    await expect(page.locator(".proofs img")).to_have_count(1)
+    await enter(visitor, LEADER)
+    await page.goto(f"{visitor.site}{path}?lang=zh")
+    await expect(page.locator(".proofs img")).to_have_count(1)
+    await expect(page.locator("form[data-missing]")).to_have_count(0)
