@@ -16,7 +16,7 @@ from asyncpg import Connection
 from msgspec import Struct
 
 from surveys import history, organisations
-from surveys.assessments import rounds
+from surveys.assessments import instruments, rounds
 from surveys.assessments.instruments import Group, SubjectKind
 from surveys.assessments.rounds import Round, zone_of
 from surveys.history import Actor, event_row
@@ -229,15 +229,17 @@ RATERS = ("district", "round", "subject", "rater_group", "rater")
 
 
 async def _add_raters(conn: Connection, found: Round) -> int:
-    """Write who rates whom; how many ratings are asked for."""
+    """Write who rates whom, in the groups that the scorecard asks; how many ratings are asked for."""
+    instrument = await instruments.of_version(conn, found.district, found.instrument, found.instrument_version)
+    groups = {group for item in instrument.items for group in item.raters}
     kind = found.subject_kind
     asked = [Asked(**row) for row in await conn.fetch(ASKED[kind], found.district, found.id)]
     rows = await conn.fetch(LEADERS_OF, found.district, 1 if kind == "organisation" else 0)
     leaders = {row["organisation"]: row["raters"] for row in rows}
     drawn = await asyncio.to_thread(drawn_of, asked, leaders, found.seed, found.peers)
-    records = ((found.district, found.id, *one) for one in drawn)
+    records = [(found.district, found.id, *one) for one in drawn if one[1] in groups]
     await conn.copy_records_to_table("round_rater", records=records, columns=RATERS)
-    return len(drawn)
+    return len(records)
 
 
 Rates = tuple[UUID, Group, UUID]  # the subject, as what, and who

@@ -14,7 +14,7 @@ import msgspec
 import pytest
 
 from api import database, demo, migrations
-from api.demo import loading, people, words
+from api.demo import loading, people, rounds, words
 from api.demo.workdays import DAYS, ZONE, Workdays, midnight
 from maps.locator import Atlas
 from surveys import (
@@ -29,6 +29,7 @@ from surveys import (
     visits,
     workflow,
 )
+from surveys.assessments import public_stars
 from surveys.clock import Due, Span
 from surveys.issues import IssueRow
 from surveys.questionnaire_fields import Field, hold
@@ -493,3 +494,10 @@ async def test_points_follow_rules_and_two_teams_are_models(conn: asyncpg.Connec
     rules = await conn.fetch("select version, valid_from from points_rules where district = $1", loading.DISTRICT)
     assert [one["version"] for one in rules] == [1]
     assert await conn.fetchval("select count(*) from model where state = 'approved'") == 2
+
+
+async def test_the_stars_of_windows_stand_on_the_public_board_and_no_member_s(conn: asyncpg.Connection) -> None:
+    (published,) = await public_stars.latest(conn, DISTRICT, limit=10)
+    assert (published.kind, published.rated) == ("window", len(rounds.WINDOWS))
+    assert {one.name for one in published.items} <= set(rounds.WINDOWS)
+    assert all(one.stars > 0 for one in published.items)

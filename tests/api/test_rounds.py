@@ -244,6 +244,23 @@ def test_each_rates_as_many_as_rate_them_and_nobody_twice() -> None:
     assert [group for _, group, _ in alone] == ["self", "leaders", "leaders"]
 
 
+async def test_nobody_is_asked_in_a_group_that_rates_nothing(
+    client: Client, conn: asyncpg.Connection, dsn: str, clock: TestClock
+) -> None:
+    card = rating_rounds.scorecard()
+    items = [
+        msgspec.structs.replace(item, raters=tuple(group for group in item.raters if group != "peers"))
+        for item in card.items
+    ]
+    await publish(conn, msgspec.structs.replace(card, items=tuple(items)))
+    clock.now = OPENS - DAY
+    round_ = (await make(client))["id"]
+    clock.now = OPENS
+    await turn(conn, dsn, clock)
+    asked = await conn.fetch("select distinct rater_group from round_rater where round = $1", UUID(round_))
+    assert {row["rater_group"] for row in asked} == {"self", "leaders"}
+
+
 async def test_organisations_that_were_always_there_are_rated(
     client: Client, conn: asyncpg.Connection, dsn: str, clock: TestClock
 ) -> None:
