@@ -33,7 +33,7 @@ test: .venv/.development
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/pytest -m "$(FAST) and not alone" --numprocesses=2 --dist=loadfile
+	$(BIN)/pytest -m "$(FAST) and not alone" --numprocesses=2 --dist=loadfile --durations=25
 	$(BIN)/pytest -m "$(FAST) and alone"
 
 test-long: .venv/.development
