@@ -111,7 +111,7 @@ class ApiPage(OpenAPIRenderPlugin):
         """Render the page; its script reads the document from where it is served."""
         template = TEMPLATES.engine_instance.get_template("api.html")
         document = self.get_openapi_json_route(request)
-        return template.render(title=openapi_schema["info"]["title"], document=document).encode()
+        return template.render(title=openapi_schema["info"]["title"], document=document, folded=True).encode()
 
 
 def _templates() -> TemplateConfig[JinjaTemplateEngine]:

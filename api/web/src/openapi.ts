@@ -3,7 +3,7 @@ interface SwaggerOptions {
   domNode: HTMLElement
   deepLinking: boolean
   filter: boolean
-  docExpansion: 'none'
+  docExpansion: 'list' | 'none'
   defaultModelsExpandDepth: number
   tagsSorter: 'alpha'
   validatorUrl: null
@@ -26,7 +26,7 @@ if (domNode) {
     domNode,
     deepLinking: true,
     filter: true,
-    docExpansion: 'none', // hundreds of operations, and of shapes, take seconds to draw
+    docExpansion: 'folded' in domNode.dataset ? 'none' : 'list', // hundreds of operations, and of shapes, take seconds to draw
     defaultModelsExpandDepth: 0,
     tagsSorter: 'alpha',
     validatorUrl: null, // else it would show a picture made by somebody else's server
