@@ -27,7 +27,7 @@ from surveys.people import Reader
 from surveys.shown_issues import Shown
 from tests.bench import coverage, district, many_issues, server
 from tests.bench.figures import Figure
-from tests.bench.map_data import request_ms
+from tests.bench.map_data import request_ms, wait_until_loaded
 
 FEW, MANY, LARGE = 10_000, 1_000_000, 10_000_000
 ZONE = ZoneInfo("Asia/Shanghai")
@@ -167,7 +167,7 @@ async def _measured(cluster: Cluster, folder: Path, count: int) -> dict[str, Mea
         async with await database.open_pool(base.program, most=1, issue_columns=kept) as pool:
             async with database.acquired(pool) as conn:
                 await _load(kept, conn, past=past)
-                await asyncio.to_thread(_wait_until_loaded, address, log, past=past)
+                await asyncio.to_thread(wait_until_loaded, address, log, past=past)
                 for question in questions(datetime.now(UTC)):
                     if past or question.large_ms is not None:
                         found[question.name] = await _one(address, conn, question)
@@ -189,19 +189,6 @@ async def _load(kept: KeptColumns, conn: asyncpg.Connection, *, past: bool) -> N
             return
         await asyncio.sleep(kept_columns.AGAIN_S)
     raise RuntimeError("the bench has not loaded its issues")
-
-
-def _wait_until_loaded(address: str, log: Path, *, past: bool) -> None:
-    """Ask until the program tells that it has the issues in memory."""
-    day = (datetime.now(UTC) - timedelta(days=120)).date().isoformat()
-    asked = "/maps/tiles/0/0/0.json" + (f"?as_of={day}" if past else "")
-    deadline = time.monotonic() + 600
-    while time.monotonic() < deadline:
-        request_ms(address, asked)
-        if "issues_loaded" in log.read_text():
-            return
-        time.sleep(1)
-    raise RuntimeError("the program has not loaded its issues")
 
 
 async def _one(address: str, conn: asyncpg.Connection, question: Question) -> Measured:

@@ -168,3 +168,16 @@ def _page(address: str) -> Figure:
         wanted="< 300 KB",
         met=size < LARGEST_PAGE,
     )
+
+
+def wait_until_loaded(address: str, log: Path, *, past: bool) -> None:
+    """Ask until the program tells that it has the issues in memory."""
+    day = (datetime.now(UTC) - timedelta(days=120)).date().isoformat()
+    asked = "/maps/tiles/0/0/0.json" + (f"?as_of={day}" if past else "")
+    deadline = time.monotonic() + 600
+    while time.monotonic() < deadline:
+        request_ms(address, asked)
+        if "issues_loaded" in log.read_text():
+            return
+        time.sleep(1)
+    raise RuntimeError("the program has not loaded its issues")
