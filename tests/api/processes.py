@@ -128,6 +128,13 @@ def descendants(pid: int) -> set[int]:
     return found - {pid}
 
 
+def kill_all(pid: int) -> None:
+    """Kill a process and everything that it started, without time to say goodbye."""
+    for one in (pid, *descendants(pid)):
+        with suppress(ProcessLookupError):
+            os.kill(one, signal.SIGKILL)
+
+
 def alive(pids: set[int]) -> set[int]:
     """Those of the processes that still run; one that only waits to be buried does not."""
     found = set()

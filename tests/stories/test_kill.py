@@ -1,13 +1,11 @@
 """What was acknowledged is kept: through a kill -9 of everything under load, and through a database that goes away."""
 
 import asyncio
-import os
-import signal
 import tempfile
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -20,7 +18,7 @@ from api.cli.database import opened
 from api.embedded_postgres import Cluster
 from api.settings import Settings
 from tests import drafts
-from tests.api.processes import Program, descendants
+from tests.api.processes import Program, kill_all
 from tests.conftest import MEMBER, found_district
 from tests.drafts import Draft
 
@@ -167,9 +165,7 @@ def test_a_kill_of_everything_loses_nothing_that_was_acknowledged(data: Path) ->
     phones = Phones(program)
     with program.serving() as process, filing(phones):
         wait_for(phones, 150)
-        for pid in (process.pid, *descendants(process.pid)):  # the database too: no time to flush or to say goodbye
-            with suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
+        kill_all(process.pid)  # the database too: no time to flush
         before = set(phones.acknowledged)
         phones.over = True
     assert len(before) >= 150

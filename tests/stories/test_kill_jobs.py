@@ -2,13 +2,10 @@
 level, and nothing is forgotten."""
 
 import asyncio
-import os
 import random
-import signal
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -20,7 +17,7 @@ from api import database
 from api.cli.database import opened
 from api.embedded_postgres import Cluster
 from api.settings import Settings
-from tests.api.processes import Program, descendants
+from tests.api.processes import Program, kill_all
 from tests.bench.late import WRITE
 from tests.conftest import DISTRICT, ORGANISER, WORKER, found_district
 
@@ -73,13 +70,6 @@ async def _asked(dsn: str, statement: str, *values: Any) -> dict[str, int]:
         return dict(await conn.fetchrow(statement, *values) or {})
     finally:
         await conn.close()
-
-
-def kill_all(pid: int) -> None:
-    """The process and everything that it started, without time to say goodbye."""
-    for one in (pid, *descendants(pid)):
-        with suppress(ProcessLookupError):
-            os.kill(one, signal.SIGKILL)
 
 
 def raised(dsn: str) -> int:

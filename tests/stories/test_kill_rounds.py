@@ -2,12 +2,9 @@
 without, each of them once."""
 
 import asyncio
-import os
-import signal
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import suppress
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -22,7 +19,7 @@ from api.embedded_postgres import Cluster
 from api.settings import Settings
 from surveys.assessments import instruments, raters, results, rounds
 from surveys.history import Actor
-from tests.api.processes import Program, descendants
+from tests.api.processes import Program, kill_all
 from tests.bench import district as bench_district
 from tests.bench import rounds as bench_rounds
 from tests.conftest import ADMINISTRATOR, DISTRICT, ORGANISATION, found_district
@@ -125,13 +122,6 @@ def wait_for(dsn: str, more_than: int, most: float) -> dict[str, Any]:
             return state
         assert time.monotonic() < deadline, state
         time.sleep(0.005)
-
-
-def kill_all(pid: int) -> None:
-    """The process and everything that it started, without time to say goodbye."""
-    for one in (pid, *descendants(pid)):
-        with suppress(ProcessLookupError):
-            os.kill(one, signal.SIGKILL)
 
 
 @pytest.mark.timeout(400)

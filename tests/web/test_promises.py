@@ -10,7 +10,7 @@ from uuid import UUID, uuid4
 
 import asyncpg
 import pytest
-from playwright.async_api import Browser, Route, expect
+from playwright.async_api import Browser, Page, Route, expect
 
 from api import database
 from api.settings import Settings
@@ -259,6 +259,16 @@ async def standing(house: House) -> str:
     return f"/assessments/commitments/{draft['id']}"
 
 
+async def reporting(visitor: Visitor, house: House) -> tuple[Page, str]:
+    """The page of a commitment on which its member has written what was done, and its address."""
+    page, path = visitor.page, await standing(house)
+    await enter(visitor, MEMBER)
+    await page.goto(f"{visitor.site}{path}?lang=zh")
+    await page.click("details:has(form[data-report]) summary")
+    await page.fill("#how", "三户都理了发。")
+    return page, path
+
+
 def pictures(folder: Path, count: int) -> list[Path]:
     files = [folder / f"{at}.jpg" for at in range(count)]
     for at, file in enumerate(files):
@@ -269,11 +279,7 @@ def pictures(folder: Path, count: int) -> list[Path]:
 async def test_what_was_done_is_reported_with_photos_that_members_then_see(
     visitor: Visitor, house: House, tmp_path: Path
 ) -> None:
-    page, path = visitor.page, await standing(house)
-    await enter(visitor, MEMBER)
-    await page.goto(f"{visitor.site}{path}?lang=zh")
-    await page.click("details:has(form[data-report]) summary")
-    await page.fill("#how", "三户都理了发。")
+    page, path = await reporting(visitor, house)
     torn = tmp_path / "torn.jpg"
     torn.write_bytes(b"no picture at all")
     await page.set_input_files("#photos", [*pictures(tmp_path, 2), torn])
@@ -296,11 +302,7 @@ async def test_what_was_done_is_reported_with_photos_that_members_then_see(
 async def test_what_was_written_stays_when_the_line_breaks_and_only_missing_photos_are_sent_again(
     visitor: Visitor, house: House, tmp_path: Path
 ) -> None:
-    page, path = visitor.page, await standing(house)
-    await enter(visitor, MEMBER)
-    await page.goto(f"{visitor.site}{path}?lang=zh")
-    await page.click("details:has(form[data-report]) summary")
-    await page.fill("#how", "三户都理了发。")
+    page, _ = await reporting(visitor, house)
     await page.set_input_files("#photos", pictures(tmp_path, 10))
     await expect(page.locator("[data-photos-told]")).to_contain_text("最多 9 张，多出的没有选入。")
     await page.set_input_files("#photos", pictures(tmp_path, 2))
@@ -336,11 +338,7 @@ async def test_what_was_written_stays_when_the_line_breaks_and_only_missing_phot
 async def test_photos_of_a_page_that_was_closed_meanwhile_are_chosen_again_and_sent(
     visitor: Visitor, house: House, tmp_path: Path
 ) -> None:
-    page, path = visitor.page, await standing(house)
-    await enter(visitor, MEMBER)
-    await page.goto(f"{visitor.site}{path}?lang=zh")
-    await page.click("details:has(form[data-report]) summary")
-    await page.fill("#how", "三户都理了发。")
+    page, path = await reporting(visitor, house)
     first, second, other = pictures(tmp_path, 3)
     await page.set_input_files("#photos", [first, second])
     await expect(page.locator("[data-photos-told]")).to_have_text("照片已备好：2 张")
