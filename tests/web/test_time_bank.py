@@ -14,7 +14,7 @@ from surveys import history
 from surveys.volunteering import help_requests
 from surveys.volunteering.help_requests import HelpDraft
 from tests.conftest import ADMINISTRATOR, DISTRICT, MEMBER, NOW, STRANGER, Person
-from tests.time_banking import DESK, MARCH, balance, earn, relative_of, served
+from tests.time_banking import DESK, MARCH, balance, earn, relative_of, served, set_rules
 from tests.volunteers import serving_one, team_of
 from tests.web import town
 from tests.web.accessible import violations
@@ -159,6 +159,10 @@ async def test_a_team_leader_asks_in_the_name_of_somebody_and_gives_it_up(world:
         await sent(visitor, "取消这次求助")
         assert [text.split()[0] for text in await page.locator(".formula dd").all_inner_texts()] == ["60", "0", "60"]
         assert "已取消" in await page.inner_text("#help")
+        await set_rules(world.conn, lowest_volunteer=-20)
+        await page.reload()
+        told = (await page.locator(".formula dd").last.inner_text()).split()
+        assert told == ["80", "分钟", "其中", "20", "可先欠"]
         assert await page.evaluate("window.ran") is None
         assert visitor.complaints == []
 
