@@ -1,5 +1,6 @@
 """Rating on a phone, at the desk and by code, and a result with its reasons, as people see and touch them."""
 
+import asyncio
 import os
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -10,7 +11,7 @@ import httpx
 import msgspec
 import pytest
 from msgspec import Struct
-from playwright.async_api import Browser, Page, expect
+from playwright.async_api import Browser, Page, Route, expect
 
 from api import database
 from api.assessments import shipped_instruments
@@ -143,6 +144,27 @@ async def test_a_member_rates_themselves_on_a_phone_and_goes_on_later(house: Hou
         await page.evaluate("document.querySelectorAll('details').forEach((one) => { one.open = true })")
         await clean(page)
         await picture(page, "rate-phone-en")
+
+
+async def test_saved_is_not_said_before_all_is_saved(house: House, browser: Browser) -> None:
+    answered = asyncio.Event()
+
+    async def later(route: Route) -> None:
+        await answered.wait()
+        await route.continue_()
+
+    async with visiting(browser, house.site, **PHONE) as visitor:
+        page = await come_in(visitor, MEMBER, own(house))
+        await page.click(point(page, "1.3", 4))
+        await expect(page.locator("[data-state]")).to_have_text("已保存")
+        await page.route("**/ratings/**", later)
+        await page.click("[data-heading] >> nth=0 >> [data-copy]")
+        await expect(page.locator("[data-progress]")).to_have_text("2 / 12")
+        assert await page.inner_text("[data-state]") == "正在保存…"
+        await page.click(point(page, "1.3", 2))  # while the copy is under way
+        answered.set()
+        await expect(page.locator("[data-state]")).to_have_text("已保存")
+        assert await given(house) == [2, 8]
 
 
 async def test_whoever_has_rated_all_is_not_led_to_more(house: House, browser: Browser) -> None:

@@ -61,7 +61,6 @@ class Rating {
   private evidence = new Map<string, string>()
   private timer = 0
   private sending = false
-  private stopped = false
   private papers = 0
   private paper = newId()
 
@@ -76,7 +75,7 @@ class Rating {
     })
     addEventListener('online', () => void this.flush())
     addEventListener('beforeunload', (event) => {
-      if (this.mode === 'own' && (this.points.size || this.evidence.size) && !this.stopped) event.preventDefault()
+      if (this.mode === 'own' && (this.sending || this.waiting())) event.preventDefault()
     })
     this.show()
   }
@@ -130,6 +129,7 @@ class Rating {
       this.put(item)
     }
     this.show()
+    this.say('state', WORDS.saving)
     this.soon(0)
   }
 
@@ -186,15 +186,20 @@ class Rating {
     alert.hidden = !words
   }
 
+  /** Something was tapped that no answer has confirmed, and that is not under way either. */
+  private waiting(): boolean {
+    return this.points.size > 0 || this.evidence.size > 0
+  }
+
   private soon(wait: number): void {
-    if (this.mode !== 'own' || this.stopped) return
+    if (this.mode !== 'own') return
     clearTimeout(this.timer)
     this.timer = setTimeout(() => void this.flush(), wait)
   }
 
   /** Save what was tapped since; what could not be sent waits, and what is tapped meanwhile goes next. */
   private async flush(): Promise<void> {
-    if (this.sending || this.stopped || !(this.points.size || this.evidence.size)) return
+    if (this.sending || !this.waiting()) return
     const points = this.points
     const evidence = this.evidence
     this.points = new Map()
@@ -211,7 +216,7 @@ class Rating {
     this.sending = false
     if (problem === null) {
       this.refuse('')
-      this.say('state', WORDS.saved)
+      if (!this.waiting()) return this.say('state', WORDS.saved)
       return this.soon(0)
     }
     this.points = new Map([...points, ...this.points])
