@@ -23,7 +23,8 @@ async def test_a_database_that_is_gone_is_not_ready_but_alive_and_ready_again_wh
     server, name = owner_dsn.split("/", maxsplit=3)[3].split("?")[1], owner_dsn.split("/")[3].split("?")[0]
     admin = await asyncpg.connect(f"postgresql://zoufang_owner@/postgres?{server}")
     await admin.execute(f"alter database {name} allow_connections false")
-    await admin.execute("select pg_terminate_backend(pid) from pg_stat_activity where datname = $1", name)
+    gone_within = "select bool_and(pg_terminate_backend(pid, 30000)) from pg_stat_activity where datname = $1"
+    assert await admin.fetchval(gone_within, name), "no connection is left that could still answer"
     gone = await client.get("/health/ready")
     alive = await client.get("/health/live")
     assert (gone.status_code, alive.status_code) == (503, 200)

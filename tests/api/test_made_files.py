@@ -9,7 +9,7 @@ from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import asyncpg
 import httpx
@@ -182,20 +182,27 @@ async def test_what_is_asked_for_by_who_left_is_not_made(
     assert lying(settings) == []
 
 
+COPYING = """
+select exists (select from pg_stat_activity
+  where datname = current_database() and state <> 'idle' and query ilike 'copy%')
+"""
+
+
+@pytest.mark.timeout(300)
 async def test_what_is_cancelled_while_it_is_made_leaves_nothing(
     client: Client, runner: Runner, many: int, settings: Settings, conn: asyncpg.Connection
 ) -> None:
     file = (await ask(client, LEADER, format="xlsx"))["id"]
     working = asyncio.create_task(runner.work_off())
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(90):
         while not (await state(client, LEADER, file))["rows_done"]:  # noqa: ASYNC110
             await asyncio.sleep(0.05)
     told = (await client.post(f"/api/exports/{file}/cancel", headers=LEADER.headers)).json()
     assert (told["state"], told["rows"]) == ("cancelled", many)
-    assert await asyncio.wait_for(working, 20) == 1
+    assert await asyncio.wait_for(working, 60) == 1
     assert lying(settings) == []
-    async with asyncio.timeout(5):
-        while await conn.fetchval("select count(*) from pg_stat_activity where query ilike 'copy%'"):  # noqa: ASYNC110
+    async with asyncio.timeout(30):
+        while await conn.fetchval(COPYING):  # noqa: ASYNC110
             await asyncio.sleep(0.05)
     assert (await state(client, LEADER, file))["state"] == "cancelled"
     doors.refused(await client.post(f"/api/exports/{file}/cancel", headers=LEADER.headers), 409, "file_ended")
@@ -217,12 +224,16 @@ async def test_what_a_killed_process_had_is_begun_anew(
     clock: TestClock,
 ) -> None:  # fmt: skip
     file = (await ask(client, LEADER))["id"]
-    working = asyncio.create_task(runner.work_off())
-    while (await state(client, LEADER, file))["state"] == "queued":  # noqa: ASYNC110
-        await asyncio.sleep(0.01)
-    working.cancel()
-    with suppress(asyncio.CancelledError):
-        await working
+    holding_up = await asyncpg.connect(owner_dsn)
+    async with holding_up.transaction():  # so that it is caught at its work, however fast that is
+        await holding_up.execute("lock table issue in access exclusive mode")
+        working = asyncio.create_task(runner.work_off())
+        while (await state(client, LEADER, file))["state"] == "queued":  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+        working.cancel()
+        with suppress(asyncio.CancelledError):
+            await working
+    await holding_up.close()
     left = made_files.place_of(settings, DISTRICT, uuid4(), uuid4())
     (left / "file").write_bytes(b"a half")
     assert (await state(client, LEADER, file))["state"] == "making"
@@ -245,6 +256,8 @@ async def test_its_time_is_over(
 ) -> None:
     file = (await ask(client, LEADER))["id"]
     await runner.work_off()
+    made = clock().timestamp()
+    os.utime(made_files.path(settings, DISTRICT, UUID(file)), (made, made))  # by the tests' clock, as all else
     clock.forward(hours=settings.export_hours, seconds=1)
     await fetch(client, LEADER, file, 404)
     work = jobs.Work(district=DISTRICT, now=clock() + timedelta(days=99), ring=RING, settings=settings)
