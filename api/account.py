@@ -17,19 +17,14 @@ from api.json_bodies import JsonBody, Nothing
 from api.notices import own_settings
 from api.settings import Settings
 from api.sign_in import HOME, NOT_KEPT, local
-from surveys import (
-    account_notices,
-    notices,
-    second_factors,
-    sessions,
-    sign_ins,
-)
+from surveys.access import account_notices, second_factors, sessions, sign_ins
+from surveys.access.sessions import OpenSession
 from surveys.history import Actor
-from surveys.people import READING, District, Reader
-from surveys.premises_changes import CHANGING
+from surveys.notices import notices
+from surveys.people.people import READING, District, Reader
+from surveys.premises.premises_changes import CHANGING
 from surveys.refusals import NotFound
-from surveys.sessions import OpenSession
-from surveys.visit_rules import DESK
+from surveys.visits.visit_rules import DESK
 
 INBOX_SHOWN = 20
 

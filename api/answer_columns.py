@@ -7,8 +7,8 @@ import msgspec
 
 from api.export_columns import YES_NO, Header, Row
 from maps.exports import Kind
-from surveys.questionnaire_answers import Answered
-from surveys.questionnaire_fields import Field, said
+from surveys.questionnaires.questionnaire_answers import Answered
+from surveys.questionnaires.questionnaire_fields import Field, said
 
 # What both tables tell of the visit.
 VISIT: Sequence[Header] = (

@@ -8,10 +8,10 @@ import asyncpg
 from api import answer_columns
 from api.export_columns import Header, Row
 from api.export_tables import About, Read, Told, Words
-from surveys import questionnaire_answers, questionnaires
-from surveys.people import Reader
-from surveys.questionnaire_fields import Field, said, together
-from surveys.sealing import KeyRing
+from surveys.people.people import Reader
+from surveys.privacy.sealing import KeyRing
+from surveys.questionnaires import questionnaire_answers, questionnaires
+from surveys.questionnaires.questionnaire_fields import Field, said, together
 
 Shape = Literal["wide", "long"]
 

@@ -102,11 +102,11 @@ from api.openapi_examples import Examples
 from api.route_plans import RoutePlans
 from api.settings import Settings
 from maps.locator import Atlas
-from surveys import people
-from surveys.kept_columns import KeptColumns
-from surveys.people import District, Reader
+from surveys.counting.kept_columns import KeptColumns
+from surveys.people import people
+from surveys.people.people import District, Reader
+from surveys.privacy.sealing import KeyRing
 from surveys.refusals import NotFound
-from surveys.sealing import KeyRing
 
 log = structlog.get_logger()
 

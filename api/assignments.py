@@ -15,12 +15,12 @@ from api.auth import Clock
 from api.issues import refuse_unfit
 from api.json_bodies import JsonBody
 from api.route_plans import RoutePlans
-from surveys import assignment_lists, assignments, proposal_changes, proposals
-from surveys.assignment_lists import AssignmentPage, Walker, Wanted
-from surveys.assignments import Assigned, AssignmentDraft
-from surveys.people import Reader
-from surveys.proposal_changes import Acceptance, Accepted, Proposal, Shift
-from surveys.proposals import ProposalDraft
+from surveys.campaigns import assignment_lists, assignments, proposal_changes, proposals
+from surveys.campaigns.assignment_lists import AssignmentPage, Walker, Wanted
+from surveys.campaigns.assignments import Assigned, AssignmentDraft
+from surveys.campaigns.proposal_changes import Acceptance, Accepted, Proposal, Shift
+from surveys.campaigns.proposals import ProposalDraft
+from surveys.people.people import Reader
 
 MOST = 5_000  # of one page: what a map shows at once
 

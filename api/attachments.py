@@ -11,11 +11,11 @@ from api.auth import Clock
 from api.picture_maker import Answer
 from api.pictures import Pictures
 from api.settings import Settings
-from surveys import attachments, uploads
-from surveys.attachments import Content, NotPromised, OtherContent, Promise
+from surveys.attachments import attachments, uploads
+from surveys.attachments.attachments import Content, NotPromised, OtherContent, Promise
+from surveys.attachments.pictures import NotAPicture, PictureBroken, PictureTooLarge
+from surveys.attachments.uploads import Upload
 from surveys.history import Actor
-from surveys.pictures import NotAPicture, PictureBroken, PictureTooLarge
-from surveys.uploads import Upload
 
 # What will be no better when it is sent again.
 HOPELESS = (OtherContent, NotPromised, NotAPicture, PictureBroken, PictureTooLarge)

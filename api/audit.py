@@ -26,7 +26,7 @@ from api.sign_in import NOT_KEPT
 from surveys import audit
 from surveys.audit import Asked, HistoryPage
 from surveys.history import Kind
-from surveys.people import District, Reader
+from surveys.people.people import District, Reader
 from surveys.refusals import InvalidFilter, Refusal
 
 FILTERS = frozenset({"person", "thing", "about", "kind", "event", "from", "to"})

@@ -14,10 +14,10 @@ from litestar.middleware import AbstractAuthenticationMiddleware, Authentication
 
 from api import basic_access, database
 from api.limits import Clock as Clock
-from surveys import sessions
-from surveys.people import READING, Reader, Role
+from surveys.access import sessions
+from surveys.access.sessions import Credential, Signed
+from surveys.people.people import READING, Reader, Role
 from surveys.refusals import NotAllowed, NotSignedIn
-from surveys.sessions import Credential, Signed
 
 log = structlog.get_logger()
 

@@ -24,8 +24,8 @@ from api.embedded_postgres import Cluster, flush, lock
 from api.settings import Settings
 from surveys import history, history_seals
 from surveys.history import Actor
-from surveys.sealing import KeyRing
-from surveys.sealing import manifest as key_manifest
+from surveys.privacy.sealing import KeyRing
+from surveys.privacy.sealing import manifest as key_manifest
 
 TABLES = """
 select c.relname from pg_class c join pg_namespace n on n.oid = c.relnamespace

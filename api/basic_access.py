@@ -8,9 +8,9 @@ from typing import Any, ClassVar
 from litestar.connection import ASGIConnection
 
 from api.limits import Limits, address
-from surveys import sessions
+from surveys.access import sessions
+from surveys.access.sessions import Credential, Signed
 from surveys.refusals import NotAllowed, NotSignedIn
-from surveys.sessions import Credential, Signed
 
 LONGEST_HEADER = 1_000  # characters
 AUTHENTICATE = 'Basic realm="Zoufang", charset="UTF-8"'

@@ -20,11 +20,12 @@ from api.pages import content_policy
 from api.settings import Settings
 from api.sign_in import NOT_KEPT
 from maps import base_maps
-from surveys import assignments, campaigns, organisations
-from surveys.campaigns import State
-from surveys.door_states import Every
-from surveys.people import District, Reader
-from surveys.premises import PremisesKind
+from surveys.campaigns import assignments, campaigns
+from surveys.campaigns.campaigns import State
+from surveys.people import organisations
+from surveys.people.people import District, Reader
+from surveys.premises.door_states import Every
+from surveys.premises.premises import PremisesKind
 
 Words = tuple[str, str]  # Chinese, English
 

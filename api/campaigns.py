@@ -10,10 +10,10 @@ from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
 from api.auth import Clock
 from api.issues import refuse_unfit
 from api.json_bodies import JsonBody
-from surveys import campaign_changes, campaigns
-from surveys.campaign_changes import CampaignChange, CampaignDraft, Changed, Closing
-from surveys.campaigns import CampaignDetail, CampaignPage, State
-from surveys.people import District, Reader
+from surveys.campaigns import campaign_changes, campaigns
+from surveys.campaigns.campaign_changes import CampaignChange, CampaignDraft, Changed, Closing
+from surveys.campaigns.campaigns import CampaignDetail, CampaignPage, State
+from surveys.people.people import District, Reader
 
 MOST = 200  # of one page
 

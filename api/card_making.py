@@ -10,11 +10,12 @@ import asyncpg
 from api import card_sheets, printed_pages
 from api.card_sheets import Sheet
 from api.settings import Settings
-from surveys import card_terms, contact_cards, organisations
-from surveys.card_terms import Terms
-from surveys.contact_cards import Giver, NewCard
+from surveys.contact_cards import card_terms, contact_cards
+from surveys.contact_cards.card_terms import Terms
+from surveys.contact_cards.contact_cards import Giver, NewCard
 from surveys.history import Actor
-from surveys.people import District
+from surveys.people import organisations
+from surveys.people.people import District
 from surveys.refusals import Refusal, UnknownMember
 
 

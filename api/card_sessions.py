@@ -12,9 +12,9 @@ from msgspec import Struct
 
 from api.auth import CSRF_HEADER, SAFE_METHODS, CsrfMissing
 from api.entrance import refuse_cross_site
-from surveys.card_doors import CardDoor
+from surveys.contact_cards.card_doors import CardDoor
+from surveys.privacy.sealing import KeyRing
 from surveys.refusals import Refusal
-from surveys.sealing import KeyRing
 
 COOKIE = "zoufang_card"
 PATH = "/card"  # of all its pages; no other door is sent the cookie

@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from api import printed_pages
 from api.printed_pages import Font, Job, day
-from surveys.contact_cards import NewCard
+from surveys.contact_cards.contact_cards import NewCard
 
 TEMPLATE = Path(__file__).parent / "templates" / "cards.typ"
 MOST_IN_A_FILE = 1_000

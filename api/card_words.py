@@ -6,8 +6,8 @@ from zoneinfo import ZoneInfo
 
 from msgspec import Struct
 
-from surveys.card_doors import DoorIssue
-from surveys.workflow import OPEN, SOLVED, State
+from surveys.contact_cards.card_doors import DoorIssue
+from surveys.issues.workflow import OPEN, SOLVED, State
 
 Words = tuple[str, str]  # Chinese, English
 

@@ -19,11 +19,12 @@ from api.json_bodies import JsonBody
 from api.limits import TAKES_ITS_TIME
 from api.printed_pages import PrintError
 from api.settings import Settings
-from surveys import card_terms, contact_cards, organisations
-from surveys.card_terms import HotlineChange, Terms, TermsChange
-from surveys.contact_cards import LONGEST_NAME, CardPage, Filters, Revocation, Revoked, State
+from surveys.contact_cards import card_terms, contact_cards
+from surveys.contact_cards.card_terms import HotlineChange, Terms, TermsChange
+from surveys.contact_cards.contact_cards import LONGEST_NAME, CardPage, Filters, Revocation, Revoked, State
 from surveys.history import Actor
-from surveys.people import District, Reader
+from surveys.people import organisations
+from surveys.people.people import District, Reader
 from surveys.refusals import Refusal
 
 MOST_AT_ONCE = 200

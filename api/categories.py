@@ -8,11 +8,11 @@ from msgspec import Struct
 
 from api.auth import Clock
 from api.json_bodies import JsonBody
-from surveys import category_lists, judgements
-from surveys.categories import Stored
-from surveys.category_lists import CategoryChange, CategoryShown
-from surveys.judgements import Bounds, BoundsDraft
-from surveys.people import READING, Reader
+from surveys.issues import category_lists, judgements
+from surveys.issues.categories import Stored
+from surveys.issues.category_lists import CategoryChange, CategoryShown
+from surveys.issues.judgements import Bounds, BoundsDraft
+from surveys.people.people import READING, Reader
 
 
 class Categories(Struct, frozen=True):

@@ -8,7 +8,8 @@ from typing import get_args
 from msgspec import UNSET
 
 from api.tables import Row, UnusableTable, read_table
-from surveys.categories import (
+from surveys.clock.clock import Span, Unit
+from surveys.issues.categories import (
     URGENCIES,
     BadCategory,
     CategoryDraft,
@@ -17,7 +18,6 @@ from surveys.categories import (
     UnusableCategories,
     Urgency,
 )
-from surveys.clock import Span, Unit
 
 # What the columns are called: in files of ours, and in Chinese.
 COLUMNS: Mapping[str, tuple[str, ...]] = {

@@ -7,9 +7,9 @@ from litestar import get
 from litestar.di import NamedDependency
 from litestar.params import FromQuery, QueryParameter
 
-from surveys import colleagues
-from surveys.colleagues import Colleagues
-from surveys.people import Reader
+from surveys.people.people import Reader
+from surveys.visits import colleagues
+from surveys.visits.colleagues import Colleagues
 
 
 @get("/api/colleagues", summary="Members whom a visit may name")

@@ -10,7 +10,7 @@ from api.export_tables import About, Selected, Told, Words
 from surveys import selections
 from surveys.assessments import commitment_rows
 from surveys.assessments.commitments import Filters
-from surveys.sealing import KeyRing
+from surveys.privacy.sealing import KeyRing
 from surveys.selections import Selection
 
 HEADERS: Sequence[Header] = (

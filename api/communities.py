@@ -16,8 +16,8 @@ from api.documented_problems import REFUSES
 from maps import coordinates, exports
 from maps.coordinates import InvalidPosition, System
 from maps.locator import Atlas, Certainty, Locator
-from surveys.people import Reader
-from surveys.placing import PositionUnusable
+from surveys.issues.placing import PositionUnusable
+from surveys.people.people import Reader
 from surveys.refusals import NotFound
 
 LARGEST_TOLERANCE_M = 10_000

@@ -15,11 +15,11 @@ from api.auth import Clock
 from api.documented_problems import REFUSES
 from api.json_bodies import JsonBody
 from api.limits import Limits
-from surveys import reveals
-from surveys.contacts import Contact
-from surveys.people import District, Reader
-from surveys.reveals import Found
-from surveys.sealing import KeyRing
+from surveys.people.people import District, Reader
+from surveys.privacy import reveals
+from surveys.privacy.contacts import Contact
+from surveys.privacy.reveals import Found
+from surveys.privacy.sealing import KeyRing
 
 Purpose = Annotated[str, Meta(min_length=1, max_length=500, description="why, in words; kept in the history")]
 Phone = Annotated[str, Meta(min_length=1, max_length=40)]

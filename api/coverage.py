@@ -22,15 +22,16 @@ from api.communities import GEOJSON
 from api.issues import refuse_unfit
 from maps import exports
 from maps.locator import Atlas, Locator
-from surveys import coverage, coverage_doors, coverage_query, issue_query
-from surveys.coverage import By, Coverage, Row
-from surveys.coverage_doors import DoorPage
-from surveys.coverage_query import Asked, Filters
-from surveys.coverage_terms import FIGURES, Figure
-from surveys.door_states import DoorState, Every
-from surveys.issue_query import NONE
-from surveys.people import District, Reader
-from surveys.premises import PremisesKind
+from surveys.counting import issue_query
+from surveys.counting.issue_query import NONE
+from surveys.coverage import coverage, coverage_doors, coverage_query
+from surveys.coverage.coverage import By, Coverage, Row
+from surveys.coverage.coverage_doors import DoorPage
+from surveys.coverage.coverage_query import Asked, Filters
+from surveys.coverage.coverage_terms import FIGURES, Figure
+from surveys.people.people import District, Reader
+from surveys.premises.door_states import DoorState, Every
+from surveys.premises.premises import PremisesKind
 from surveys.refusals import InvalidFilter
 
 # What may stand beside the filters in the address of a list, a layer or the figures.

@@ -17,12 +17,12 @@ from api.pages import content_policy
 from api.settings import Settings
 from api.sign_in import NOT_KEPT
 from maps import base_maps
-from surveys import coverage, coverage_doors, coverage_query
-from surveys.coverage import By
-from surveys.coverage_query import Asked, Filters
-from surveys.coverage_terms import Figure
-from surveys.door_states import DoorState
-from surveys.people import District, Reader
+from surveys.coverage import coverage, coverage_doors, coverage_query
+from surveys.coverage.coverage import By
+from surveys.coverage.coverage_query import Asked, Filters
+from surveys.coverage.coverage_terms import Figure
+from surveys.people.people import District, Reader
+from surveys.premises.door_states import DoorState
 
 Words = tuple[str, str]  # Chinese, English
 

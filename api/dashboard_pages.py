@@ -20,15 +20,19 @@ from api.auth import Clock
 from api.dashboards import ASKED
 from api.issues import refuse_unfit
 from api.sign_in import NOT_KEPT
-from surveys import choices, dashboards, organisations, rates, return_visits_due, scopes
-from surveys.choices import Street
-from surveys.dashboards import LEVELS, THREE, Asked, Dashboard, Level, Part, Ranking
-from surveys.issue_query import Filters
-from surveys.people import District, Reader
-from surveys.rate_terms import RATES as RATES_IN_ORDER
-from surveys.rate_terms import Rate
-from surveys.rates import By
-from surveys.return_visits_due import Asked as Invited
+from surveys.counting import rates
+from surveys.counting.issue_query import Filters
+from surveys.counting.rate_terms import RATES as RATES_IN_ORDER
+from surveys.counting.rate_terms import Rate
+from surveys.counting.rates import By
+from surveys.dashboards import dashboards
+from surveys.dashboards.dashboards import LEVELS, THREE, Asked, Dashboard, Level, Part, Ranking
+from surveys.desk import choices
+from surveys.desk.choices import Street
+from surveys.people import organisations, scopes
+from surveys.people.people import District, Reader
+from surveys.return_visits import return_visits_due
+from surveys.return_visits.return_visits_due import Asked as Invited
 
 MOST_RANKED = 5  # in each direction
 MOST_FEW = 12  # that are named

@@ -15,16 +15,27 @@ from api import coverage, issues
 from api.auth import Clock
 from api.issues import refuse_unfit
 from api.rates import Figure
-from surveys import dashboards
-from surveys.coverage_query import only
-from surveys.dashboard_periods import Name, Period, Than
-from surveys.dashboard_trust import Counted, Trust
-from surveys.dashboards import LEVELS, THREE, Asked, Compared, Count, Covered, Dashboard, Department, Part, Standing
-from surveys.issue_query import NONE, Filters
-from surveys.people import District, Reader
-from surveys.rate_terms import Rate
-from surveys.rates import Row, Share
-from surveys.visit_query import VisitFilters
+from surveys.counting.issue_query import NONE, Filters
+from surveys.counting.rate_terms import Rate
+from surveys.counting.rates import Row, Share
+from surveys.coverage.coverage_query import only
+from surveys.dashboards import dashboards
+from surveys.dashboards.dashboard_periods import Name, Period, Than
+from surveys.dashboards.dashboard_trust import Counted, Trust
+from surveys.dashboards.dashboards import (
+    LEVELS,
+    THREE,
+    Asked,
+    Compared,
+    Count,
+    Covered,
+    Dashboard,
+    Department,
+    Part,
+    Standing,
+)
+from surveys.people.people import District, Reader
+from surveys.visits.visit_query import VisitFilters
 
 FIELDS = frozenset(
     {"street", "community", "organisation", "period", "reported_from", "reported_to", "than", "as_of", "known_at"}

@@ -11,7 +11,7 @@ import msgspec
 from litestar.datastructures import State
 from litestar.di import NamedDependency
 
-from surveys.kept_columns import KeptColumns
+from surveys.counting.kept_columns import KeptColumns
 
 # A statement that takes longer than this is a fault, not a slow answer.
 SESSION_SETTINGS = {

@@ -12,9 +12,9 @@ from litestar.openapi.datastructures import ResponseSpec
 
 from api.auth import Clock
 from api.communities import has
-from surveys import days
-from surveys.days import Day
-from surveys.people import District, Reader
+from surveys.campaigns import days
+from surveys.campaigns.days import Day
+from surveys.people.people import District, Reader
 
 
 class DayAsSent(Day, frozen=True, kw_only=True):

@@ -20,16 +20,11 @@ from api.entrance import Entrance, Own, Password, SixDigits, require_page
 from api.json_bodies import JsonBody, Nothing
 from api.settings import Settings
 from api.sign_in import NOT_KEPT
-from surveys import (
-    account_notices,
-    people,
-    second_factors,
-    sessions,
-    sign_ins,
-)
-from surveys.people import Reader
+from surveys.access import account_notices, second_factors, sessions, sign_ins
+from surveys.access.sessions import Device
+from surveys.people import people
+from surveys.people.people import Reader
 from surveys.refusals import NotFound, TextUnusable
-from surveys.sessions import Device
 
 
 class DeviceWanted(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

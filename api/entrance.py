@@ -19,13 +19,13 @@ from api.auth import Clock, CsrfMissing
 from api.filing import Busy
 from api.session_cookies import BROWSER_COOKIE
 from api.settings import Settings
-from surveys import one_time_codes, passwords, second_factors, sessions, sign_ins
-from surveys.passwords import Holder
-from surveys.people import Reader
+from surveys.access import one_time_codes, passwords, second_factors, sessions, sign_ins
+from surveys.access.passwords import Holder
+from surveys.access.sessions import Credential
+from surveys.access.sign_ins import Account, Attempt, Counted, LockOut, What, WrongCredentials
+from surveys.people.people import Reader
+from surveys.privacy.sealing import KeyRing
 from surveys.refusals import Invalid, NotAllowed, NotFound, NotSignedIn, Refusal
-from surveys.sealing import KeyRing
-from surveys.sessions import Credential
-from surveys.sign_ins import Account, Attempt, Counted, LockOut, What, WrongCredentials
 
 Password = Annotated[str, Meta(max_length=1_000)]  # a longer one than may be is told so by name
 SixDigits = Annotated[str, Meta(max_length=20)]

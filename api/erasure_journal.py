@@ -7,7 +7,7 @@ from pathlib import Path
 import msgspec
 
 from api.settings import Settings
-from surveys.erasures import Erasure
+from surveys.privacy.erasures import Erasure
 from surveys.refusals import Refusal
 
 NAME = "erasures.jsonl"

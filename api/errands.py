@@ -21,7 +21,7 @@ from msgspec import Struct
 from api import database, job_queue
 from api.job_queue import BEAT_S, TOGETHER, Place, Taken
 from api.settings import Settings
-from surveys.sealing import KeyRing
+from surveys.privacy.sealing import KeyRing
 
 log = structlog.get_logger()
 

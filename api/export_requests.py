@@ -14,12 +14,13 @@ from api.export_tables import CoverageDoors, Issues, Premises, Visits
 from api.figure_tables import Coverage, Rates
 from api.issues import ME
 from api.json_bodies import UnknownField
-from surveys import coverage_query, issue_query
-from surveys.issue_query import NONE
-from surveys.people import Reader
-from surveys.premises_lists import DoorFilters
+from surveys.counting import issue_query
+from surveys.counting.issue_query import NONE
+from surveys.coverage import coverage_query
+from surveys.people.people import Reader
+from surveys.premises.premises_lists import DoorFilters
 from surveys.refusals import Invalid, InvalidFilter
-from surveys.visit_query import VisitFilters
+from surveys.visits.visit_query import VisitFilters
 
 Value: TypeAlias = str | bool | int | float
 Given: TypeAlias = Mapping[str, Value | Sequence[Value]]

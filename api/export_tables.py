@@ -11,21 +11,16 @@ from msgspec import Struct
 
 from api import export_columns
 from api.export_columns import Header, Row
-from surveys import (
-    coverage,
-    coverage_doors,
-    coverage_query,
-    issue_query,
-    issue_rows,
-    premises_lists,
-    selections,
-    visit_rows,
-)
-from surveys.people import District, Reader
-from surveys.premises_lists import DoorFilters
-from surveys.sealing import KeyRing
+from surveys import selections
+from surveys.counting import issue_query, issue_rows
+from surveys.coverage import coverage, coverage_doors, coverage_query
+from surveys.people.people import District, Reader
+from surveys.premises import premises_lists
+from surveys.premises.premises_lists import DoorFilters
+from surveys.privacy.sealing import KeyRing
 from surveys.selections import Selection
-from surveys.visit_query import VisitFilters
+from surveys.visits import visit_rows
+from surveys.visits.visit_query import VisitFilters
 
 Words = tuple[str, str]  # Chinese and English
 

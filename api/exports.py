@@ -36,13 +36,15 @@ from api.settings import Settings
 from maps import exports
 from maps.exports import Cell, Column
 from maps.locator import Atlas, Locator
-from surveys import history, issue_query, people
+from surveys import history
+from surveys.counting import issue_query
 from surveys.history import Actor
-from surveys.people import Reader
-from surveys.premises_lists import DoorFilters
+from surveys.people import people
+from surveys.people.people import Reader
+from surveys.premises.premises_lists import DoorFilters
+from surveys.privacy.sealing import KeyRing
 from surveys.refusals import NotFound
-from surveys.sealing import KeyRing
-from surveys.visit_query import VisitFilters
+from surveys.visits.visit_query import VisitFilters
 
 WAIT_S = 10  # for another export to end
 LONGEST_S = 1_800  # that an export may take, its way to the reader included

@@ -10,7 +10,8 @@ from api import coverage as coverage_routes
 from api.export_tables import CoverageDoors
 from api.exports import ALL_FORMATS, CSV, GEOJSON, GPKG, XLSX, Format, file_route
 from api.figure_tables import Coverage, Rates
-from surveys import coverage, coverage_query, issue_query, rates
+from surveys.counting import issue_query, rates
+from surveys.coverage import coverage, coverage_query
 from surveys.refusals import InvalidFilter
 
 Hours = Annotated[bool, QueryParameter(description="whether to tell how many hours it took, which takes longer")]

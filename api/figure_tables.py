@@ -7,10 +7,12 @@ import asyncpg
 
 from api.export_columns import WORDS, Header
 from api.export_tables import About, Few, Figures, Told, Words
-from surveys import coverage, coverage_query, issue_query, issue_rows, rates, selections
-from surveys.coverage_terms import Figure
-from surveys.rate_terms import Rate
-from surveys.sealing import KeyRing
+from surveys import selections
+from surveys.counting import issue_query, issue_rows, rates
+from surveys.counting.rate_terms import Rate
+from surveys.coverage import coverage, coverage_query
+from surveys.coverage.coverage_terms import Figure
+from surveys.privacy.sealing import KeyRing
 
 # What the share of a rate is of what: the rate, its numerator, and its denominator.
 RATES: Mapping[Rate, Words] = {

@@ -10,11 +10,12 @@ import asyncpg
 import structlog
 
 from api import database
-from surveys import issues, visits
-from surveys.placing import Atlas
-from surveys.receipts import Receipt
+from surveys.issues import issues
+from surveys.issues.placing import Atlas
 from surveys.refusals import IdTaken, Refusal, StaleVersion, of_constraint
-from surveys.visit_drafts import Filing
+from surveys.visits import visits
+from surveys.visits.receipts import Receipt
+from surveys.visits.visit_drafts import Filing
 
 log = structlog.get_logger()
 

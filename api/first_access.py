@@ -20,15 +20,11 @@ from api.json_bodies import JsonBody
 from api.limits import few_pages
 from api.settings import Settings
 from api.sign_in import NOT_KEPT
-from surveys import (
-    members,
-    one_time_codes,
-    sessions,
-    sign_ins,
-)
+from surveys.access import one_time_codes, sessions, sign_ins
+from surveys.access.one_time_codes import Purpose
 from surveys.history import Actor
-from surveys.one_time_codes import Purpose
-from surveys.people import Reader
+from surveys.people import members
+from surveys.people.people import Reader
 from surveys.refusals import NotAllowed, NotFound, TextUnusable
 
 

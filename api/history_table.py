@@ -12,7 +12,7 @@ from api.export_tables import About, Read, Told, Words
 from api.history_words import event_in_words, in_words
 from surveys import audit
 from surveys.audit import Asked
-from surveys.sealing import KeyRing
+from surveys.privacy.sealing import KeyRing
 
 HEADERS: Sequence[Header] = (
     Header("recorded_at", "时间", "Time", "time"),

@@ -12,9 +12,9 @@ from chinese_calendar import constants
 from msgspec import Struct
 
 from api.tables import Row, UnusableTable, read_table
-from surveys import calendars
-from surveys.calendars import CHINA, Day, Year, YearChange
-from surveys.clock import DayKind
+from surveys.clock import calendars
+from surveys.clock.calendars import CHINA, Day, Year, YearChange
+from surveys.clock.clock import DayKind
 from surveys.history import Actor
 
 ACTOR = Actor("import", "holidays")

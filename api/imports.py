@@ -17,9 +17,9 @@ from api.limits import TAKES_ITS_TIME
 from api.list_imports import KINDS, Asked, Kind, Looked, UnknownColumn
 from api.premises import LARGEST_LIST, receive
 from surveys.history import Actor
-from surveys.people import Reader
+from surveys.people.people import Reader
+from surveys.privacy.sealing import KeyRing
 from surveys.refusals import NotFound
-from surveys.sealing import KeyRing
 
 
 @post(

@@ -20,7 +20,7 @@ from msgspec import Struct
 from api import attachment_store, key_ring, migrations
 from api.key_ring import KeyRingError
 from api.settings import Settings, variable
-from surveys.workflow import OPEN
+from surveys.issues.workflow import OPEN
 
 Level = Literal["ok", "warning", "unsafe"]
 

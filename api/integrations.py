@@ -11,9 +11,9 @@ from msgspec import Struct
 from api.auth import Clock
 from api.json_bodies import JsonBody, Nothing
 from api.sign_in import NOT_KEPT
-from surveys import integrations
-from surveys.integrations import Integration, IntegrationDraft
-from surveys.people import Reader
+from surveys.intake import integrations
+from surveys.intake.integrations import Integration, IntegrationDraft
+from surveys.people.people import Reader
 
 
 class Integrations(Struct, frozen=True):

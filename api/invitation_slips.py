@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from api import printed_pages
 from api.printed_pages import Job, day
-from surveys.members import Member
+from surveys.people.members import Member
 
 TEMPLATE = Path(__file__).parent / "templates" / "invitations.typ"
 MOST_IN_A_FILE = 2_000  # slips; setting them takes half a gigabyte

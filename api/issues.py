@@ -15,18 +15,19 @@ from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
 from api.auth import Clock
 from api.json_bodies import JsonBody, UnknownField
 from maps.locator import Atlas
-from surveys import issue_lists, issue_moves, issue_query
-from surveys.categories import Channel, Urgency
-from surveys.issue_lists import Detail, Page
-from surveys.issue_query import Filters
-from surveys.issues import Asked, Origin
-from surveys.moves import Moved, MoveDraft
-from surveys.people import District, Reader
-from surveys.placing import Certainty
-from surveys.rate_terms import Rate
+from surveys.counting import issue_lists, issue_query
+from surveys.counting.issue_lists import Detail, Page
+from surveys.counting.issue_query import Filters
+from surveys.counting.rate_terms import Rate
+from surveys.issues import issue_moves
+from surveys.issues.categories import Channel, Urgency
+from surveys.issues.issues import Asked, Origin
+from surveys.issues.moves import Moved, MoveDraft
+from surveys.issues.placing import Certainty
+from surveys.issues.workflow import Group, State
+from surveys.people.people import District, Reader
+from surveys.privacy.sealing import KeyRing
 from surveys.refusals import InvalidFilter
-from surveys.sealing import KeyRing
-from surveys.workflow import Group, State
 
 # What may stand beside the filters in the address of a list, a map or the rates.
 BESIDE_FILTERS = frozenset({"limit", "cursor", "total", "zoom", "lang", "by", "hours", "sort"})

@@ -40,29 +40,19 @@ from api.errands import Errand, Office, Parked
 from api.job_queue import Ticket
 from api.json_bodies import JsonBody, Nothing
 from api.settings import Settings
-from surveys import (
-    absences,
-    attachments,
-    coverage_sums,
-    escalations,
-    following,
-    history_seals,
-    job_runs,
-    judgements,
-    notice_channels,
-    people,
-    reminders,
-    resealing,
-    retention,
-    return_visits,
-    sign_ins,
-    twin_proposals,
-    uploads,
-)
+from surveys import history_seals, job_runs
+from surveys.access import sign_ins
+from surveys.attachments import attachments, uploads
+from surveys.coverage import coverage_sums
+from surveys.issues import judgements, twin_proposals
 from surveys.job_runs import JobRun, Latest
-from surveys.people import Reader
+from surveys.notices import escalations, following, notice_channels, reminders
+from surveys.people import absences, people
+from surveys.people.people import Reader
+from surveys.privacy import resealing, retention
+from surveys.privacy.sealing import KeyRing
 from surveys.refusals import NotFound
-from surveys.sealing import KeyRing
+from surveys.return_visits import return_visits
 from surveys.volunteering import help_taking, service_notices, service_return_visits
 
 log = structlog.get_logger()

@@ -13,7 +13,7 @@ import msgspec
 from msgspec import Struct
 
 from api.settings import Settings
-from surveys.sealing import KEY_BYTES, KeyRing
+from surveys.privacy.sealing import KEY_BYTES, KeyRing
 
 UNKNOWN = datetime(2000, 1, 1, tzinfo=UTC)  # of a key that was never dated
 

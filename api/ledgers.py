@@ -17,11 +17,11 @@ import asyncpg
 
 from api.tables import Row, Table, UnusableTable
 from maps.locator import Atlas
-from surveys import ledgers
-from surveys.ledger_mapping import LedgerMapping
-from surveys.ledger_rows import Reason, Rejected
-from surveys.ledgers import Chunk, Counts, Ledger
-from surveys.sealing import KeyRing
+from surveys.ledgers import ledgers
+from surveys.ledgers.ledger_mapping import LedgerMapping
+from surveys.ledgers.ledger_rows import Reason, Rejected
+from surveys.ledgers.ledgers import Chunk, Counts, Ledger
+from surveys.privacy.sealing import KeyRing
 
 FIRST_CHUNK = 200
 CHUNK = 1_000

@@ -23,14 +23,15 @@ from api.json_bodies import TooMany
 from api.ledgers import defused, told_reason
 from api.premises_files import ListUnusable
 from api.tables import Table, UnusableTable, read_table
-from surveys import calendars, categories, reckonings
-from surveys.calendars import PublishedAlready
-from surveys.categories import UnusableCategories
+from surveys.clock import calendars, reckonings
+from surveys.clock.calendars import PublishedAlready
 from surveys.history import Actor
-from surveys.ledger_rows import Rejected
-from surveys.member_imports import Counts, Import
+from surveys.issues import categories
+from surveys.issues.categories import UnusableCategories
+from surveys.ledgers.ledger_rows import Rejected
+from surveys.people.member_imports import Counts, Import
+from surveys.privacy.sealing import KeyRing
 from surveys.refusals import Conflict, Invalid, Refusal
-from surveys.sealing import KeyRing
 from surveys.volunteering import volunteer_imports
 from surveys.volunteering.volunteer_imports import Doing, Entry
 

@@ -26,9 +26,9 @@ from api.settings import Settings
 from api.sign_in import NOT_KEPT
 from surveys import made_files
 from surveys.made_files import MadeFile
-from surveys.people import READING, District, Reader
+from surveys.people.people import READING, District, Reader
+from surveys.privacy.sealing import KeyRing
 from surveys.refusals import Invalid
-from surveys.sealing import KeyRing
 
 AT_ONCE = 100_000  # rows up to which a file is fetched while it is made
 

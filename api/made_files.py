@@ -36,11 +36,12 @@ from api.json_bodies import JsonBody, TooMany
 from api.limits import TAKES_ITS_TIME
 from api.settings import Settings
 from maps.locator import Atlas
-from surveys import made_files, people
+from surveys import made_files
 from surveys.made_files import Draft, Fault, MadeFile
-from surveys.people import Reader
+from surveys.people import people
+from surveys.people.people import Reader
+from surveys.privacy.sealing import KeyRing
 from surveys.refusals import Invalid, NotAllowed, NotFound, Refusal
-from surveys.sealing import KeyRing
 
 log = structlog.get_logger()
 

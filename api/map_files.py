@@ -13,10 +13,12 @@ from msgspec import Struct, structs
 from api import pages, texts
 from maps import coordinates, issue_map, tiles
 from maps.drawings import Present
-from surveys import campaigns, history, issue_counts, issue_lists, map_layers, trust
+from surveys import history
+from surveys.campaigns import campaigns
+from surveys.counting import issue_counts, issue_lists, map_layers, trust
+from surveys.counting.issue_query import Filters, moment
 from surveys.history import Actor
-from surveys.issue_query import Filters, moment
-from surveys.people import District, Reader
+from surveys.people.people import District, Reader
 from surveys.volunteering import service_marks
 
 LayerName = Literal["open", "overdue", "solved", "satisfaction", "coverage", "visits", "density"]

@@ -19,13 +19,15 @@ from api.pages import asset, content_policy
 from api.settings import Settings
 from maps import base_maps, issue_map, tiles
 from maps.drawings import Drawings, Present
-from surveys import campaigns, choices, issue_counts, issue_query, map_layers, trust
-from surveys.choices import Choice
-from surveys.issue_counts import Cluster, Count
-from surveys.issue_query import Filters
-from surveys.map_layers import Layer
-from surveys.people import District, Reader
-from surveys.trust import Trust
+from surveys.campaigns import campaigns
+from surveys.counting import issue_counts, issue_query, map_layers, trust
+from surveys.counting.issue_counts import Cluster, Count
+from surveys.counting.issue_query import Filters
+from surveys.counting.map_layers import Layer
+from surveys.counting.trust import Trust
+from surveys.desk import choices
+from surveys.desk.choices import Choice
+from surveys.people.people import District, Reader
 from surveys.volunteering import service_marks
 from surveys.volunteering.service_marks import ServiceMarks
 

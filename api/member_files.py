@@ -8,12 +8,12 @@ from typing import get_args
 from msgspec import Struct
 
 from api.tables import Row, Table, UnusableTable
-from surveys import organisations
-from surveys.contacts import check_phone
-from surveys.ledger_rows import Reason, Rejected
-from surveys.member_changes import LONGEST
-from surveys.member_imports import Columns, Entry
-from surveys.people import Role
+from surveys.ledgers.ledger_rows import Reason, Rejected
+from surveys.people import organisations
+from surveys.people.member_changes import LONGEST
+from surveys.people.member_imports import Columns, Entry
+from surveys.people.people import Role
+from surveys.privacy.contacts import check_phone
 from surveys.refusals import PhoneUnusable, TextUnusable
 
 # What the columns are called; the first that a file has counts.

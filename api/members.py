@@ -11,12 +11,12 @@ from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
 from api.auth import Clock
 from api.issues import refuse_unfit
 from api.json_bodies import JsonBody
-from surveys import absences, member_changes, member_lists
-from surveys.absences import AbsenceDraft
-from surveys.member_changes import Changed, MemberChange, MemberDraft
-from surveys.member_lists import MemberDetail, MemberPage, State
-from surveys.people import Reader
-from surveys.sealing import KeyRing
+from surveys.people import absences, member_changes, member_lists
+from surveys.people.absences import AbsenceDraft
+from surveys.people.member_changes import Changed, MemberChange, MemberDraft
+from surveys.people.member_lists import MemberDetail, MemberPage, State
+from surveys.people.people import Reader
+from surveys.privacy.sealing import KeyRing
 
 
 @get("/api/members", summary="List members")

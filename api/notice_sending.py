@@ -18,9 +18,9 @@ from apprise.manager_plugins import NotificationManager
 from api import notice_words, outgoing
 from api.errands import Errand, NotDone, Office
 from api.settings import Settings
-from surveys import notice_channels
-from surveys.notice_channels import PLACE_OF_ADDRESS, ChannelUnusable
-from surveys.webhooks import UrlUnusable
+from surveys.notices import notice_channels
+from surveys.notices.notice_channels import PLACE_OF_ADDRESS, ChannelUnusable
+from surveys.notices.webhooks import UrlUnusable
 
 logging.getLogger("apprise").disabled = True
 

@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
-from surveys.notice_channels import Line, Message
-from surveys.notices import Language, NoticeKind, Way
+from surveys.notices.notice_channels import Line, Message
+from surveys.notices.notices import Language, NoticeKind, Way
 
 Words = tuple[str, str]  # Chinese, English
 

@@ -16,13 +16,14 @@ from api import notice_sending
 from api.auth import Clock
 from api.json_bodies import JsonBody, Nothing
 from api.settings import Settings
-from surveys import calendars, deadline_rules, notice_channels, notices
-from surveys.deadline_rules import Rules
+from surveys.clock import calendars
 from surveys.history import Actor
-from surveys.notice_channels import Channel, ChannelDraft, Delivery, OwnChannel
-from surveys.notices import KINDS, Inbox, Language, NoticeKind, NoticeSettings, Seen, Way
-from surveys.people import Reader
-from surveys.sealing import KeyRing
+from surveys.notices import deadline_rules, notice_channels, notices
+from surveys.notices.deadline_rules import Rules
+from surveys.notices.notice_channels import Channel, ChannelDraft, Delivery, OwnChannel
+from surveys.notices.notices import KINDS, Inbox, Language, NoticeKind, NoticeSettings, Seen, Way
+from surveys.people.people import Reader
+from surveys.privacy.sealing import KeyRing
 
 SHOWN = 200  # deliveries, the newest
 

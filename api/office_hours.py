@@ -7,9 +7,9 @@ from litestar.params import JSONBody
 
 from api.auth import Clock
 from api.json_bodies import JsonBody
-from surveys import office_hours
-from surveys.office_hours import OfficeHoursDraft, OfficeHoursTold
-from surveys.people import District, Reader
+from surveys.clock import office_hours
+from surveys.clock.office_hours import OfficeHoursDraft, OfficeHoursTold
+from surveys.people.people import District, Reader
 
 
 @get("/api/office-hours", summary="Office hours")

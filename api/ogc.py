@@ -18,9 +18,10 @@ from api.ogc_documents import COLLECTIONS, GEOJSON, JSON, OPENAPI, PREFIX, Addre
 from api.ogc_questions import Asked, form, refuse_unknown, wanted
 from api.pages import TEMPLATES, content_policy
 from maps.locator import Atlas, Locator
-from surveys import choices, issue_lists
-from surveys.issue_query import Filters
-from surveys.people import District, Reader
+from surveys.counting import issue_lists
+from surveys.counting.issue_query import Filters
+from surveys.desk import choices
+from surveys.people.people import District, Reader
 from surveys.refusals import NotFound
 
 USUAL = frozenset({"f", "lang"})

@@ -6,11 +6,11 @@ from typing import Any, get_args
 from api import ogc_questions
 from api.ogc_documents import COLLECTIONS, GEOJSON, HTML, JSON, OPENAPI, PREFIX, Address, Document
 from api.ogc_features import COMMUNITY_FILTERS
-from surveys.categories import Channel, Urgency
-from surveys.issues import Asked, Origin
-from surveys.placing import Certainty
-from surveys.rate_terms import Rate
-from surveys.workflow import Group, State
+from surveys.counting.rate_terms import Rate
+from surveys.issues.categories import Channel, Urgency
+from surveys.issues.issues import Asked, Origin
+from surveys.issues.placing import Certainty
+from surveys.issues.workflow import Group, State
 
 PROBLEM = "application/problem+json"
 

@@ -11,8 +11,8 @@ from msgspec import Struct
 from api import texts
 from api.ogc_questions import CRS84, SYSTEMS
 from api.settings import Settings
-from surveys.issue_query import Box
-from surveys.people import District
+from surveys.counting.issue_query import Box
+from surveys.people.people import District
 
 PREFIX = "/ogc"
 JSON, GEOJSON, HTML = "application/json", "application/geo+json", "text/html"

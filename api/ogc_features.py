@@ -15,10 +15,11 @@ from api.ogc_documents import Document, Extent, Features
 from api.ogc_questions import Crs, Wanted, page_number
 from maps.boundaries import Area
 from maps.locator import Locator
-from surveys import cursors, issue_lists
-from surveys.issue_lists import Item, Narrowed
-from surveys.issue_query import Filters
-from surveys.people import Reader
+from surveys import cursors
+from surveys.counting import issue_lists
+from surveys.counting.issue_lists import Item, Narrowed
+from surveys.counting.issue_query import Filters
+from surveys.people.people import Reader
 
 COMMUNITY_FILTERS = ("code", "name", "street", "street_name")
 DECIMALS = 7  # of a degree: a centimetre

@@ -14,8 +14,8 @@ from msgspec import Struct
 from shapely.geometry.base import BaseGeometry
 
 from maps import coordinates
-from surveys.issue_query import YEARS, Box
-from surveys.people import Reader
+from surveys.counting.issue_query import YEARS, Box
+from surveys.people.people import Reader
 from surveys.refusals import Invalid, InvalidCursor, InvalidFilter, Refusal
 
 Asked = Request[Reader, Any, Any]

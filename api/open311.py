@@ -19,11 +19,14 @@ from api.open311_answers import PREFIX, answer
 from api.problem_details import language
 from api.settings import Settings
 from maps.locator import Atlas
-from surveys import app_reports, app_requests, categories, integrations, outside_reports, people, sessions
-from surveys.app_requests import Asked
-from surveys.integrations import App
-from surveys.outside_reports import Reported
-from surveys.people import District
+from surveys.access import sessions
+from surveys.intake import app_reports, app_requests, integrations, outside_reports
+from surveys.intake.app_requests import Asked
+from surveys.intake.integrations import App
+from surveys.intake.outside_reports import Reported
+from surveys.issues import categories
+from surveys.people import people
+from surveys.people.people import District
 from surveys.refusals import Invalid, Missing, NotFound, NotSignedIn, UnknownCategory
 
 OPEN = {PUBLIC: True}  # who it is, an app's key tells, where one is needed

@@ -9,11 +9,11 @@ from urllib.parse import parse_qsl
 from litestar import Request
 
 from api.json_bodies import MissingField, UnknownField, WrongValue
-from surveys.app_reports import AppReport
-from surveys.app_requests import MOST, Asked
-from surveys.contacts import Contact
-from surveys.issue_query import YEARS
-from surveys.placing import Position
+from surveys.counting.issue_query import YEARS
+from surveys.intake.app_reports import AppReport
+from surveys.intake.app_requests import MOST, Asked
+from surveys.issues.placing import Position
+from surveys.privacy.contacts import Contact
 from surveys.refusals import Invalid, InvalidFilter, TextTooLong, TextUnusable
 
 FORM = "application/x-www-form-urlencoded"

@@ -17,10 +17,12 @@ from api.openrosa_filing import Outcome
 from api.problem_details import language
 from api.settings import Settings
 from api.visits import CLOCK_YEARS
-from surveys import collect_forms, days, people, visit_form
-from surveys.collect_forms import CATEGORIES, DOORS, Form
-from surveys.days import Day
-from surveys.people import Reader
+from surveys.campaigns import days
+from surveys.campaigns.days import Day
+from surveys.collect import collect_forms, visit_form
+from surveys.collect.collect_forms import CATEGORIES, DOORS, Form
+from surveys.people import people
+from surveys.people.people import Reader
 from surveys.refusals import NotFound
 
 PREFIX = "/openrosa"

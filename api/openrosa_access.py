@@ -6,7 +6,7 @@ from litestar import Request
 
 from api import basic_access
 from api.auth import refuse_unproven
-from surveys.people import Reader
+from surveys.people.people import Reader
 
 
 async def admit(request: Request[Any, Any, Any]) -> Reader:

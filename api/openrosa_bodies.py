@@ -15,8 +15,8 @@ from multipart import MultipartError, MultipartSegment, PushMultipartParser
 from api import upload_parts
 from api.settings import Settings
 from api.upload_parts import PhotoTooLarge
+from surveys.collect.submissions import LARGEST_XML, XmlTooLarge
 from surveys.refusals import Invalid
-from surveys.submissions import LARGEST_XML, XmlTooLarge
 
 FORM, INCOMPLETE = "xml_submission_file", "*isIncomplete*"
 MOST_PARTS = 200

@@ -16,15 +16,16 @@ from api.attachments import HOPELESS, Attachments
 from api.filing import FilingQueue
 from api.openrosa_bodies import Body, File
 from api.upload_parts import PhotoTooLarge
-from surveys import submissions, submitted_media, submitted_visits, visit_drafts
-from surveys.attachments import NotPromised
+from surveys.attachments.attachments import NotPromised
+from surveys.collect import submissions, submitted_media, submitted_visits
+from surveys.collect.submissions import Media, Opened, Told
+from surveys.collect.submitted_media import Awaited
 from surveys.history import Actor
-from surveys.people import Reader
-from surveys.questionnaire_fields import Field
+from surveys.people.people import Reader
+from surveys.questionnaires.questionnaire_fields import Field
 from surveys.refusals import Refusal
-from surveys.submissions import Media, Opened, Told
-from surveys.submitted_media import Awaited
-from surveys.visit_drafts import Filing, VisitDraft
+from surveys.visits import visit_drafts
+from surveys.visits.visit_drafts import Filing, VisitDraft
 
 MOST_KNOWN = 1_000  # questionnaires' versions whose questions are kept in memory
 LONGEST_CARD = 40

@@ -3,7 +3,7 @@
 import asyncio
 from functools import cache
 
-from surveys import visit_form
+from surveys.collect import visit_form
 
 
 async def plain() -> str:

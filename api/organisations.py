@@ -13,10 +13,11 @@ from msgspec import Struct
 from api.auth import Clock
 from api.issues import refuse_unfit
 from api.json_bodies import JsonBody
-from surveys import issue_query, organisations
-from surveys.issue_query import Filters
-from surveys.organisations import Changed, Organisation, OrganisationChange, OrganisationDraft
-from surveys.people import District, Reader
+from surveys.counting import issue_query
+from surveys.counting.issue_query import Filters
+from surveys.people import organisations
+from surveys.people.organisations import Changed, Organisation, OrganisationChange, OrganisationDraft
+from surveys.people.people import District, Reader
 
 
 class Tree(Struct, frozen=True):

@@ -7,7 +7,7 @@ import socket
 from urllib.parse import urlsplit
 
 from api.settings import Settings
-from surveys.webhooks import UrlUnusable
+from surveys.notices.webhooks import UrlUnusable
 
 LONGEST_LOOK_UP_S = 5
 

@@ -15,12 +15,12 @@ from api import history_words, shell
 from api.auth import Clock
 from api.issues import refuse_unfit
 from api.sign_in import NOT_KEPT
-from surveys import member_lists, organisations
-from surveys.member_lists import State
-from surveys.people import District, Reader, Role
+from surveys.people import member_lists, organisations
+from surveys.people.member_lists import State
+from surveys.people.people import District, Reader, Role
+from surveys.people.roles import SCOPES
+from surveys.privacy.sealing import KeyRing
 from surveys.refusals import InvalidFilter
-from surveys.roles import SCOPES
-from surveys.sealing import KeyRing
 
 AT_ONCE = 50  # members of one page
 

@@ -20,11 +20,11 @@ from api.attachments import Attachments
 from api.auth import Clock
 from api.documented_problems import REFUSES
 from api.issues import refuse_unfit
-from surveys import photos
 from surveys.assessments import commitment_photos
-from surveys.attachments import Item, Of, Promise, Stored
+from surveys.attachments import photos
+from surveys.attachments.attachments import Item, Of, Promise, Stored
 from surveys.history import Actor
-from surveys.people import District, Reader
+from surveys.people.people import District, Reader
 from surveys.refusals import NotFound
 from surveys.volunteering import service_photos
 

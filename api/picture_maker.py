@@ -14,8 +14,8 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
-from surveys import pictures
-from surveys.pictures import Hint, NotAPicture, PictureBroken, PictureTooLarge
+from surveys.attachments import pictures
+from surveys.attachments.pictures import Hint, NotAPicture, PictureBroken, PictureTooLarge
 from surveys.refusals import Invalid
 
 POLITE = 10  # of 19: whatever else the machine has to do goes first

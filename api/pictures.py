@@ -11,8 +11,8 @@ import structlog
 
 from api.filing import Busy
 from api.picture_maker import REFUSALS, Answer, Wanted
-from surveys.attachments import OtherContent
-from surveys.pictures import PictureBroken
+from surveys.attachments.attachments import OtherContent
+from surveys.attachments.pictures import PictureBroken
 
 log = structlog.get_logger()
 

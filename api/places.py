@@ -15,10 +15,10 @@ from api.issues import refuse_unfit
 from api.json_bodies import JsonBody
 from api.problem_details import Problem
 from maps.locator import Atlas
-from surveys import uncertain_places
-from surveys.people import Reader
-from surveys.sealing import KeyRing
-from surveys.uncertain_places import Kind, PlaceFilters, PlacePage, Settlement, Uncertain
+from surveys.desk import uncertain_places
+from surveys.desk.uncertain_places import Kind, PlaceFilters, PlacePage, Settlement, Uncertain
+from surveys.people.people import Reader
+from surveys.privacy.sealing import KeyRing
 
 FILTERS = frozenset({*PlaceFilters.__struct_fields__, "lang"})
 

@@ -23,15 +23,16 @@ from api.premises_reports import Report, ReportLine
 from api.tables import UnusableTable
 from maps.coordinates import System
 from maps.locator import Atlas
-from surveys import issue_query, premises_changes, premises_lists
+from surveys.counting import issue_query
 from surveys.history import Actor
-from surveys.ledger_mapping import Table, UnusableMapping
-from surveys.people import Reader
-from surveys.premises import PremisesKind, PremisesState
-from surveys.premises_changes import DoorChange, DoorNow, NewDoor
-from surveys.premises_imports import Counts
-from surveys.premises_lists import DoorDetail, DoorFilters, DoorPage
-from surveys.premises_mapping import Defaults, PremisesMapping
+from surveys.ledgers.ledger_mapping import Table, UnusableMapping
+from surveys.people.people import Reader
+from surveys.premises import premises_changes, premises_lists
+from surveys.premises.premises import PremisesKind, PremisesState
+from surveys.premises.premises_changes import DoorChange, DoorNow, NewDoor
+from surveys.premises.premises_imports import Counts
+from surveys.premises.premises_lists import DoorDetail, DoorFilters, DoorPage
+from surveys.premises.premises_mapping import Defaults, PremisesMapping
 from surveys.refusals import InvalidFilter
 
 BESIDE_FILTERS = frozenset({"limit", "cursor", "total", "lang"})

@@ -17,13 +17,13 @@ from api.ledgers import rarely_collecting
 from api.point_files import is_geojson, read_points
 from api.tables import Row, Table, UnusableTable, read_table
 from maps.locator import Atlas
-from surveys import premises_imports, premises_mapping
 from surveys.history import Actor
-from surveys.ledger_mapping import UnusableMapping
-from surveys.ledger_rows import Rejected
-from surveys.premises_imports import Counts, Import, Note
-from surveys.premises_mapping import Columns, PremisesMapping
-from surveys.premises_rows import Entry, Interpreter
+from surveys.ledgers.ledger_mapping import UnusableMapping
+from surveys.ledgers.ledger_rows import Rejected
+from surveys.premises import premises_imports, premises_mapping
+from surveys.premises.premises_imports import Counts, Import, Note
+from surveys.premises.premises_mapping import Columns, PremisesMapping
+from surveys.premises.premises_rows import Entry, Interpreter
 from surveys.refusals import Invalid
 
 TOGETHER = 5_000  # rows that are put on the register at once

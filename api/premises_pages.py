@@ -17,13 +17,14 @@ from api.issues import refuse_unfit
 from api.premises import MOST_ROWS
 from api.sign_in import NOT_KEPT
 from maps.coordinates import SYSTEMS
-from surveys import premises_doubles, premises_lists, scopes
-from surveys.issue_query import NONE
-from surveys.people import District, Reader
-from surveys.premises import PremisesKind, PremisesState
-from surveys.premises_changes import CHANGING
-from surveys.premises_doubles import Double
-from surveys.premises_lists import DoorFilters, DoorItem
+from surveys.counting.issue_query import NONE
+from surveys.people import scopes
+from surveys.people.people import District, Reader
+from surveys.premises import premises_doubles, premises_lists
+from surveys.premises.premises import PremisesKind, PremisesState
+from surveys.premises.premises_changes import CHANGING
+from surveys.premises.premises_doubles import Double
+from surveys.premises.premises_lists import DoorFilters, DoorItem
 from surveys.refusals import InvalidFilter
 
 AT_ONCE = 50  # doors of one page

@@ -10,8 +10,8 @@ from api.ledgers import told_reason
 from api.premises_files import REASONS
 from maps import exports
 from maps.exports import Cell, Column
-from surveys.ledger_rows import Rejected
-from surveys.premises_imports import Finding, Note
+from surveys.ledgers.ledger_rows import Rejected
+from surveys.premises.premises_imports import Finding, Note
 
 # In Chinese and English.
 FINDINGS: Mapping[Finding, tuple[str, str]] = {

@@ -22,7 +22,7 @@ from api.database import UNAVAILABLE
 from api.json_bodies import in_words, named_values
 from api.problem_texts import TEXTS
 from surveys import refusals
-from surveys.issue_query import Filters
+from surveys.counting.issue_query import Filters
 from surveys.refusals import Refusal
 
 log = structlog.get_logger()

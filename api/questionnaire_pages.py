@@ -15,9 +15,9 @@ from api.issues import refuse_unfit
 from api.shipped_questionnaires import NAMES
 from api.sign_in import NOT_KEPT
 from api.xlsform_files import MOST_MEGABYTES
-from surveys import questionnaires
-from surveys.people import District, Reader
-from surveys.questionnaire_fields import FieldType, said
+from surveys.people.people import District, Reader
+from surveys.questionnaires import questionnaires
+from surveys.questionnaires.questionnaire_fields import FieldType, said
 
 # What a question takes, in Chinese and English.
 TYPES: Mapping[FieldType, tuple[str, str]] = {

@@ -19,11 +19,11 @@ from api.limits import TAKES_ITS_TIME
 from api.xlsform_faults import FormUnusable
 from api.xlsform_files import MOST_BYTES
 from api.xlsform_maker import Wanted
-from surveys import questionnaires
 from surveys.history import Actor
-from surveys.people import District, Reader
-from surveys.premises import PremisesKind
-from surveys.questionnaires import Published, Questionnaire, QuestionnaireChange, Stored
+from surveys.people.people import District, Reader
+from surveys.premises.premises import PremisesKind
+from surveys.questionnaires import questionnaires
+from surveys.questionnaires.questionnaires import Published, Questionnaire, QuestionnaireChange, Stored
 from surveys.refusals import NotFound
 
 XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"

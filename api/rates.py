@@ -12,12 +12,12 @@ from msgspec import Struct
 from api import export_columns, issues, problem_details
 from api.auth import Clock
 from api.json_bodies import JsonBody
-from surveys import rate_weights, rates
-from surveys.issue_query import NONE, Filters
-from surveys.people import READING, District, Reader
-from surveys.rate_terms import Rate
-from surveys.rate_weights import Weights
-from surveys.rates import By, Rates, Row, Share
+from surveys.counting import rate_weights, rates
+from surveys.counting.issue_query import NONE, Filters
+from surveys.counting.rate_terms import Rate
+from surveys.counting.rate_weights import Weights
+from surveys.counting.rates import By, Rates, Row, Share
+from surveys.people.people import READING, District, Reader
 
 
 class Figure(Struct, frozen=True, kw_only=True):

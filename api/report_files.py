@@ -10,11 +10,11 @@ import shapely
 from api import report_sheets
 from api.report_maker import Format, Maker, Shape, Wanted
 from maps import boundaries
-from surveys import report_templates
-from surveys.people import District
-from surveys.report_archive import Report
-from surveys.report_templates import Language
-from surveys.reports import MapFigures
+from surveys.people.people import District
+from surveys.reports import report_templates
+from surveys.reports.report_archive import Report
+from surveys.reports.report_templates import Language
+from surveys.reports.reports import MapFigures
 
 MEDIA_TYPES: dict[Format, str] = {
     "pdf": "application/pdf",

@@ -15,13 +15,14 @@ from api.auth import Clock
 from api.errands import Errand, NotDone, Office
 from api.job_queue import Ticket
 from api.printed_pages import PrintError
-from surveys import people, report_makings, report_sources
 from surveys.history import Actor
-from surveys.people import District
+from surveys.people import people
+from surveys.people.people import District
 from surveys.refusals import NotFound
-from surveys.report_makings import JOB, Making
-from surveys.report_periods import named
-from surveys.reports import Scope
+from surveys.reports import report_makings, report_sources
+from surveys.reports.report_makings import JOB, Making
+from surveys.reports.report_periods import named
+from surveys.reports.reports import Scope
 
 log = structlog.get_logger()
 

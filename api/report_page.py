@@ -19,13 +19,13 @@ from api.auth import Clock
 from api.issues import refuse_unfit
 from api.reports import scope_code
 from api.sign_in import NOT_KEPT
-from surveys import report_archive, report_periods, report_sources, report_templates
-from surveys.people import District, Reader
-from surveys.report_archive import Within
-from surveys.report_makings import Making
-from surveys.report_periods import Kind, Period, named
-from surveys.reports import Figures, Scope
-from surveys.workflow import Group
+from surveys.issues.workflow import Group
+from surveys.people.people import District, Reader
+from surveys.reports import report_archive, report_periods, report_sources, report_templates
+from surveys.reports.report_archive import Within
+from surveys.reports.report_makings import Making
+from surveys.reports.report_periods import Kind, Period, named
+from surveys.reports.reports import Figures, Scope
 
 AT_ONCE = 30  # briefs of one page
 OFFERED: Mapping[Kind, int] = {"week": 12, "month": 13}  # past periods that can be chosen at once

@@ -11,10 +11,10 @@ from msgspec import Struct
 
 from api import texts
 from maps import printed_maps
-from surveys.rate_terms import Rate
-from surveys.report_archive import Report
-from surveys.report_periods import Period
-from surveys.reports import FEWEST, Case, Change, Count, OverdueLine, PlaceLine, RateLine, Share
+from surveys.counting.rate_terms import Rate
+from surveys.reports.report_archive import Report
+from surveys.reports.report_periods import Period
+from surveys.reports.reports import FEWEST, Case, Change, Count, OverdueLine, PlaceLine, RateLine, Share
 
 RATE_NAMES: Mapping[Rate, str] = {
     "response": texts.marked("Response rate"),

@@ -25,15 +25,15 @@ from api.report_files import MEDIA_TYPES
 from api.report_maker import Format, Maker
 from api.report_template_rules import MOST_BYTES
 from api.settings import Settings
-from surveys import report_archive, report_makings, report_templates
 from surveys.history import Actor
-from surveys.people import District, Reader
+from surveys.people.people import District, Reader
 from surveys.refusals import InvalidFilter, NotFound
-from surveys.report_archive import KeptPage
-from surveys.report_makings import Making
-from surveys.report_periods import named
-from surveys.report_templates import Language, Template
-from surveys.reports import MOST_CASES, Figures, Scope, ScopeKind
+from surveys.reports import report_archive, report_makings, report_templates
+from surveys.reports.report_archive import KeptPage
+from surveys.reports.report_makings import Making
+from surveys.reports.report_periods import named
+from surveys.reports.report_templates import Language, Template
+from surveys.reports.reports import MOST_CASES, Figures, Scope, ScopeKind
 
 ALL = "all"
 SCOPES = "district | street:410103001 | community:410103001001"

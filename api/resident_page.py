@@ -26,18 +26,21 @@ from api.photos import DIGEST, Received
 from api.public_pages import page
 from api.sign_in import NOT_KEPT
 from maps.locator import Atlas
-from surveys import attachments as promises
-from surveys import card_doors, card_reports, card_terms, contact_cards, outside_reports, people, return_visit_answers
 from surveys.assessments import commitment_ratings, commitments
 from surveys.assessments.commitment_ratings import Rated, Rating
-from surveys.card_doors import CardDoor, DoorIssue
-from surveys.card_reports import Report
-from surveys.card_terms import Terms
+from surveys.attachments import attachments as promises
+from surveys.contact_cards import card_doors, card_terms, contact_cards
+from surveys.contact_cards.card_doors import CardDoor, DoorIssue
+from surveys.contact_cards.card_terms import Terms
 from surveys.history import Actor
-from surveys.outside_reports import Reported
+from surveys.intake import card_reports, outside_reports
+from surveys.intake.card_reports import Report
+from surveys.intake.outside_reports import Reported
+from surveys.people import people
+from surveys.privacy.sealing import KeyRing
 from surveys.refusals import Invalid, NotFound
-from surveys.return_visit_answers import Answer, Answered
-from surveys.sealing import KeyRing
+from surveys.return_visits import return_visit_answers
+from surveys.return_visits.return_visit_answers import Answer, Answered
 from surveys.volunteering import booking_lists
 
 Anybody = Request[Any, Any, Any]

@@ -5,7 +5,7 @@ from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from surveys.assessments.commitment_records import RatingRecord
-from surveys.residents import IssueRecord, PhotoRecord, Record, VisitRecord
+from surveys.privacy.residents import IssueRecord, PhotoRecord, Record, VisitRecord
 from surveys.volunteering.card_records import BookingRecord
 
 EVENTS = {

@@ -17,12 +17,12 @@ from api.contacts import NO_STORE, Phone, Purpose
 from api.documented_problems import REFUSES
 from api.json_bodies import JsonBody
 from api.settings import Settings
-from surveys import residents, retention
 from surveys.history import Actor
-from surveys.people import District, Reader
-from surveys.residents import Receipt, Resident
-from surveys.retention import Rule
-from surveys.sealing import KeyRing
+from surveys.people.people import District, Reader
+from surveys.privacy import residents, retention
+from surveys.privacy.residents import Receipt, Resident
+from surveys.privacy.retention import Rule
+from surveys.privacy.sealing import KeyRing
 
 
 class Wanted(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -12,10 +12,10 @@ from msgspec import Meta, Struct
 from api.auth import Clock
 from api.issues import refuse_unfit
 from api.json_bodies import JsonBody
-from surveys import return_visit_answers, return_visits, return_visits_due
-from surveys.people import District, Reader
-from surveys.return_visit_answers import Answered, AnswerHeard
-from surveys.return_visits_due import Asked, Invitations
+from surveys.people.people import District, Reader
+from surveys.return_visits import return_visit_answers, return_visits, return_visits_due
+from surveys.return_visits.return_visit_answers import Answered, AnswerHeard
+from surveys.return_visits.return_visits_due import Asked, Invitations
 
 FILTERS = frozenset({"community", "street", "organisation", "premises", "limit", "cursor", "total", "lang"})
 

@@ -10,7 +10,7 @@ from api.export_columns import Header
 from api.export_tables import About, Few, Figures, Told, Words
 from surveys.assessments import round_results, rounds
 from surveys.assessments.round_results import ResultItem
-from surveys.sealing import KeyRing
+from surveys.privacy.sealing import KeyRing
 
 AT_ONCE = 1_000
 SKIPPED: dict[str, Words] = {

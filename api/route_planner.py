@@ -8,8 +8,8 @@ import sys
 
 import msgspec
 
-from surveys import route_solver
-from surveys.route_tasks import Answer, Progress, Task
+from surveys.campaigns import route_solver
+from surveys.campaigns.route_tasks import Answer, Progress, Task
 
 POLITE = 10  # of 19: whatever else the machine has to do goes first
 

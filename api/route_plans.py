@@ -14,9 +14,9 @@ import structlog
 from api import database
 from api.auth import Clock
 from api.pictures import INHERITED
-from surveys import proposals
-from surveys.proposals import Division, Party
-from surveys.route_tasks import Answer, Group, Progress, Share, Task
+from surveys.campaigns import proposals
+from surveys.campaigns.proposals import Division, Party
+from surveys.campaigns.route_tasks import Answer, Group, Progress, Share, Task
 
 log = structlog.get_logger()
 

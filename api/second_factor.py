@@ -16,14 +16,10 @@ from api.entrance import Entrance, Own, Password, SixDigits, require_page
 from api.json_bodies import JsonBody, Nothing
 from api.settings import Settings
 from api.sign_in import HOME, NOT_KEPT, local
-from surveys import (
-    second_factors,
-    sessions,
-    sign_ins,
-)
+from surveys.access import second_factors, sessions, sign_ins
 from surveys.history import Actor
-from surveys.people import District, Reader
-from surveys.sealing import KeyRing
+from surveys.people.people import District, Reader
+from surveys.privacy.sealing import KeyRing
 
 
 @get("/second-factor", opt={UNPROVEN: True}, include_in_schema=False)

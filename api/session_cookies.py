@@ -11,8 +11,8 @@ from litestar.datastructures import Cookie
 
 from api.auth import CSRF_COOKIE, SESSION_COOKIE
 from api.settings import Settings
-from surveys import sessions, sign_ins
-from surveys.sessions import Session
+from surveys.access import sessions, sign_ins
+from surveys.access.sessions import Session
 
 BROWSER_COOKIE = "zoufang_browser"
 

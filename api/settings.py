@@ -10,7 +10,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from maps import base_maps
-from surveys.people import Role
+from surveys.people.people import Role
 
 BaseMap = Literal["none", "osm", "tianditu", "amap"]
 LISTS = frozenset({"trusted_proxies", "second_factor_roles"})  # written with commas

@@ -8,8 +8,8 @@ from litestar import Request
 from msgspec import Struct
 
 from api import problem_details, texts
-from surveys.people import READING, District, Reader, Role
-from surveys.premises_changes import CHANGING
+from surveys.people.people import READING, District, Reader, Role
+from surveys.premises.premises_changes import CHANGING
 
 
 class Entry(Struct, frozen=True):

@@ -10,9 +10,9 @@ import asyncpg
 
 from api import xlsforms
 from api.xlsform_files import Sheets, read_source, write_workbook
-from surveys import questionnaires
 from surveys.history import Actor
-from surveys.questionnaires import Form, Published
+from surveys.questionnaires import questionnaires
+from surveys.questionnaires.questionnaires import Form, Published
 
 SOURCES = Path(__file__).parent / "shipped_forms"
 NAMES = ("shop", "enterprise", "household")

@@ -17,10 +17,11 @@ from api.auth import MAP, PUBLIC, SESSION_COOKIE, UNPROVEN, Clock
 from api.entrance import Entrance, refuse_cross_site
 from api.limits import few_pages
 from api.problem_details import Problem
-from surveys import account_notices, people, sessions, sign_ins
-from surveys.people import READING, Reader
+from surveys.access import account_notices, sessions, sign_ins
+from surveys.access.sessions import Session
+from surveys.people import people
+from surveys.people.people import READING, Reader
 from surveys.refusals import NotSignedIn, Refusal
-from surveys.sessions import Session
 
 HOME = MAP
 NOT_KEPT = {"Cache-Control": "no-store"}

@@ -20,10 +20,10 @@ from api.communities import has
 from maps import tiles, vector_tiles
 from maps.locator import Atlas, Locator
 from maps.vector_tiles import DEEPEST, MEDIA_TYPE, Areas, Tile
-from surveys import issue_counts
-from surveys.issue_counts import Cluster
-from surveys.issue_query import Filters
-from surveys.people import District, Reader
+from surveys.counting import issue_counts
+from surveys.counting.issue_counts import Cluster
+from surveys.counting.issue_query import Filters
+from surveys.people.people import District, Reader
 from surveys.refusals import InvalidFilter
 
 JSON = "application/json"

@@ -9,9 +9,9 @@ import asyncpg
 
 from api.export_columns import Header
 from api.export_tables import About, Few, Figures, Told, Words
-from surveys.people import District
+from surveys.people.people import District
+from surveys.privacy.sealing import KeyRing
 from surveys.refusals import InvalidFilter
-from surveys.sealing import KeyRing
 from surveys.volunteering import time_accounts, time_statements, volunteers
 
 KINDS: Mapping[str, Words] = {

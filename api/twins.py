@@ -10,10 +10,10 @@ from litestar.params import FromPath, JSONBody
 from api.auth import Clock
 from api.json_bodies import JsonBody, Nothing
 from maps.locator import Atlas
-from surveys import twin_proposals, twins
-from surveys.people import District, Reader
-from surveys.twin_proposals import Dismissed
-from surveys.twins import TwinDraft, Twins
+from surveys.issues import twin_proposals, twins
+from surveys.issues.twin_proposals import Dismissed
+from surveys.issues.twins import TwinDraft, Twins
+from surveys.people.people import District, Reader
 
 
 @get("/api/issues/{issue:uuid}/twins", summary="Likely twins of an issue")

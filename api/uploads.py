@@ -26,12 +26,12 @@ from api.json_bodies import MissingField, WrongValue
 from api.photos import RIGHTS
 from api.settings import Settings
 from api.upload_parts import BadHeader, OffsetConflict, PhotoTooLarge, UploadBusy
-from surveys import uploads
-from surveys.attachments import OFS, Of
+from surveys.attachments import uploads
+from surveys.attachments.attachments import OFS, Of
+from surveys.attachments.uploads import Upload
 from surveys.history import Actor
-from surveys.people import Reader
+from surveys.people.people import Reader
 from surveys.refusals import Refusal
-from surveys.uploads import Upload
 
 PATH = "/api/uploads"
 VERSION = "1.0.0"

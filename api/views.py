@@ -10,9 +10,9 @@ from msgspec import Struct
 
 from api.auth import Clock
 from api.json_bodies import JsonBody, Nothing
-from surveys import saved_views
-from surveys.people import Reader
-from surveys.saved_views import View, ViewChange, ViewDraft
+from surveys.desk import saved_views
+from surveys.desk.saved_views import View, ViewChange, ViewDraft
+from surveys.people.people import Reader
 
 
 class Views(Struct, frozen=True):

@@ -23,17 +23,18 @@ from api.json_bodies import JsonBody, TooMany, decode, parse
 from api.limits import LARGEST_BODY, LARGEST_VISIT, Limits
 from api.problem_details import Problem
 from maps.locator import Atlas
-from surveys import issue_query, receipts, visit_corrections, visit_drafts, visit_flags, visit_query
-from surveys.people import District, Reader
-from surveys.placing import Certainty
-from surveys.premises import PremisesKind
-from surveys.receipts import Filed, Flag, Receipt
+from surveys.counting import issue_query
+from surveys.issues.placing import Certainty
+from surveys.people.people import District, Reader
+from surveys.premises.premises import PremisesKind
+from surveys.privacy.sealing import KeyRing
 from surveys.refusals import Invalid, Refusal
-from surveys.sealing import KeyRing
-from surveys.visit_corrections import Corrected, Correction
-from surveys.visit_drafts import Filing, Moment, Outcome, VisitDraft
-from surveys.visit_flags import FlagsSettled, FlagTold
-from surveys.visit_query import VisitDetail, VisitFilters, VisitPage
+from surveys.visits import receipts, visit_corrections, visit_drafts, visit_flags, visit_query
+from surveys.visits.receipts import Filed, Flag, Receipt
+from surveys.visits.visit_corrections import Corrected, Correction
+from surveys.visits.visit_drafts import Filing, Moment, Outcome, VisitDraft
+from surveys.visits.visit_flags import FlagsSettled, FlagTold
+from surveys.visits.visit_query import VisitDetail, VisitFilters, VisitPage
 
 MOST_IN_BATCH = 500
 CLOCK_YEARS = range(1970, 3000)  # what a phone's clock can say, set or not

@@ -8,8 +8,8 @@ from typing import get_args
 from msgspec import Struct
 
 from api.tables import Row, Table, UnusableTable
-from surveys.contacts import check_phone
-from surveys.ledger_rows import Reason, Rejected
+from surveys.ledgers.ledger_rows import Reason, Rejected
+from surveys.privacy.contacts import check_phone
 from surveys.refusals import PhoneUnusable, TextUnusable
 from surveys.volunteering import skills, teams, volunteers
 from surveys.volunteering.skills import Hours, HoursUnusable

@@ -11,8 +11,8 @@ import msgspec
 
 from api import outgoing
 from api.errands import Errand, NotDone, Office
-from surveys import webhooks
-from surveys.webhooks import Message, UrlUnusable
+from surveys.notices import webhooks
+from surveys.notices.webhooks import Message, UrlUnusable
 
 LONGEST_S = 15.0
 WAITS = [

@@ -13,10 +13,10 @@ from api.auth import Clock
 from api.job_queue import Ticket
 from api.json_bodies import JsonBody, Nothing
 from api.settings import Settings
-from surveys import webhooks
-from surveys.people import Reader
-from surveys.sealing import KeyRing
-from surveys.webhooks import Delivery, Webhook, WebhookDraft
+from surveys.notices import webhooks
+from surveys.notices.webhooks import Delivery, Webhook, WebhookDraft
+from surveys.people.people import Reader
+from surveys.privacy.sealing import KeyRing
 
 SHOWN = 100  # deliveries, the newest
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from api.xlsform_columns import EXPRESSIONS, Line, Workbook
 from api.xlsform_expressions import Broken, references, tokens
 from api.xlsform_faults import Fault
-from surveys import visit_form
+from surveys.collect import visit_form
 
 MOST_QUESTIONS = 2_000
 MOST_CHOICES = 20_000

@@ -7,7 +7,7 @@ from msgspec import Struct
 
 from api.xlsform_faults import Fault
 from api.xlsform_files import Sheet, Sheets
-from surveys.questionnaire_fields import Labels
+from surveys.questionnaires.questionnaire_fields import Labels
 
 ZH, EN = "中文 (zh)", "English (en)"
 CODES = {ZH: "zh", EN: "en"}

@@ -17,8 +17,8 @@ from msgspec import Struct
 from api.filing import Busy
 from api.pictures import INHERITED
 from api.xlsform_faults import Fault, FormUnusable
-from surveys.premises import PremisesKind
-from surveys.questionnaires import Form
+from surveys.premises.premises import PremisesKind
+from surveys.questionnaires.questionnaires import Form
 
 POLITE = 5  # of 19
 MOST_MEMORY = 1_500_000_000  # bytes

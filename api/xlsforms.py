@@ -14,10 +14,10 @@ from api import xlsform_checks, xlsform_columns
 from api.xlsform_columns import EN, ZH, Line, Workbook, by_code
 from api.xlsform_faults import Fault, FormUnusable
 from api.xlsform_files import Sheets, read_workbook
-from surveys import visit_form
-from surveys.premises import PremisesKind
-from surveys.questionnaire_fields import Choice, Field, FieldType, Labels
-from surveys.questionnaires import Form
+from surveys.collect import visit_form
+from surveys.premises.premises import PremisesKind
+from surveys.questionnaires.questionnaire_fields import Choice, Field, FieldType, Labels
+from surveys.questionnaires.questionnaires import Form
 
 Cells: TypeAlias = dict[str, str]  # as pyxform takes a row
 

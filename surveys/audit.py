@@ -15,9 +15,9 @@ from msgspec import Struct
 from surveys import cursors, history_seals, job_runs
 from surveys.history import ActorKind, Kind
 from surveys.history_seals import Head
-from surveys.people import Reader
+from surveys.people.people import Reader
+from surveys.people.scopes import Parameters
 from surveys.refusals import InvalidCursor, InvalidFilter, NotFound, UnknownMember
-from surveys.scopes import Parameters
 
 READ_AHEAD = 500  # rows that are fetched at a time
 YEARS = range(1900, 3000)

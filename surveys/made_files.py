@@ -13,8 +13,8 @@ import msgspec
 from asyncpg import Connection
 from msgspec import Struct
 
-from surveys import scopes
-from surveys.people import Reader
+from surveys.people import scopes
+from surveys.people.people import Reader
 from surveys.refusals import Conflict, NotAllowed, NotFound
 
 State = Literal["queued", "making", "ready", "failed", "cancelled"]

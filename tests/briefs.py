@@ -10,9 +10,9 @@ from zoneinfo import ZoneInfo
 import asyncpg
 from msgspec import Struct
 
-from surveys import issues
 from surveys.history import Actor
-from surveys.issues import IssueRow, NewIssue, Step
+from surveys.issues import issues
+from surveys.issues.issues import IssueRow, NewIssue, Step
 from tests.conftest import DISTRICT, FAR, MEMBER, NEAR, NEXT, WORKER
 
 ZONE = ZoneInfo("Asia/Shanghai")

@@ -2,8 +2,8 @@
 
 import asyncpg
 
-from surveys import contact_cards
-from surveys.contact_cards import Giver, NewCard
+from surveys.contact_cards import contact_cards
+from surveys.contact_cards.contact_cards import Giver, NewCard
 from surveys.history import Actor
 from tests.conftest import DISTRICT, NOW, ORGANISATION
 

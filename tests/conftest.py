@@ -22,8 +22,8 @@ from api.embedded_postgres import Cluster
 from api.settings import Settings
 from maps import boundaries
 from maps.boundaries import Area
-from surveys import sessions
-from surveys.sealing import KEY_BYTES, KeyRing
+from surveys.access import sessions
+from surveys.privacy.sealing import KEY_BYTES, KeyRing
 
 NOW = datetime(2026, 11, 23, 4, 0, tzinfo=UTC)  # noon in the district
 DISTRICT = 410103

@@ -8,7 +8,7 @@ from uuid import UUID, uuid4
 import asyncpg
 from msgspec import Struct
 
-from surveys import premises
+from surveys.premises import premises
 from tests.conftest import DISTRICT, MEMBER, NEAR, NOW, Person
 
 STARTS, ENDS = datetime(2026, 11, 1, tzinfo=UTC), datetime(2027, 3, 1, tzinfo=UTC)

@@ -11,7 +11,7 @@ import pyotp
 
 from api.app import create_app
 from api.settings import Settings
-from surveys import one_time_codes, passwords
+from surveys.access import one_time_codes, passwords
 from surveys.history import Actor
 from tests.conftest import DISTRICT, NOW, RING, Client, Person, TestClock
 

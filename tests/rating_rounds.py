@@ -18,7 +18,7 @@ from surveys.assessments.ratings import RatingDraft
 from surveys.assessments.round_changes import RoundDraft
 from surveys.assessments.windows import WindowDraft
 from surveys.history import Actor
-from surveys.people import Grant, Reader
+from surveys.people.people import Grant, Reader
 from tests.conftest import ADMINISTRATOR, DISTRICT, MEMBER, ORGANISATION, RING, Client, Person, TestClock
 from tests.doors import Answer, answered
 

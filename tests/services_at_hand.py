@@ -10,8 +10,9 @@ import asyncpg
 import msgspec
 
 from maps.locator import Atlas
-from surveys import history, people
+from surveys import history
 from surveys.history import text_row
+from surveys.people import people
 from surveys.volunteering import bookings, service_reports, services
 from surveys.volunteering.bookings import BookingForDoor
 from surveys.volunteering.service_reports import Confirmation, Report

@@ -10,7 +10,7 @@ import asyncpg
 
 from surveys import refusals
 from surveys.history import Actor
-from surveys.people import Grant, Reader
+from surveys.people.people import Grant, Reader
 from surveys.volunteering import relatives, time_bank, time_rules, time_sums
 from surveys.volunteering.relatives import RelativeDraft
 from surveys.volunteering.time_bank import Correction, PassOn, Served

@@ -19,7 +19,7 @@ from surveys.assessments import appeals, round_decisions, round_results, rounds
 from surveys.assessments.appeals import AppealDraft, Ruling
 from surveys.assessments.round_decisions import Decision
 from surveys.assessments.rounds import Changed
-from surveys.people import Reader
+from surveys.people.people import Reader
 
 RESULTS = PREFIX + "/{round:uuid}/results"
 Version = Annotated[int | None, QueryParameter(ge=1, le=10_000)]

@@ -15,10 +15,10 @@ from api.auth import Clock
 from api.issues import refuse_unfit
 from api.logs import NO_ADDRESS
 from api.sign_in import NOT_KEPT
-from surveys import organisations, scopes
 from surveys.assessments import ballot_votes, ballots
 from surveys.assessments.ballot_terms import LEAST_VOTES, USUAL, State
-from surveys.people import District, Reader
+from surveys.people import organisations, scopes
+from surveys.people.people import District, Reader
 from surveys.refusals import NotFound
 
 Words = tuple[str, str]  # Chinese, English

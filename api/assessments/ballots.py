@@ -29,9 +29,9 @@ from surveys.assessments.ballot_results import CombinedScore
 from surveys.assessments.ballot_terms import BallotDraft, BallotMove, Enrolment, Handing, Printing, Vote
 from surveys.assessments.ballot_votes import Form, Voted
 from surveys.assessments.ballots import BallotDetail, BallotPage, BallotResult, Voter
-from surveys.people import District, Reader
+from surveys.people.people import District, Reader
+from surveys.privacy.sealing import KeyRing
 from surveys.refusals import InvalidFilter
-from surveys.sealing import KeyRing
 
 PATH = "/api/assessments/ballots"
 ONE = PATH + "/{ballot:uuid}"

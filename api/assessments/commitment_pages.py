@@ -16,7 +16,6 @@ from api.assessments.commitment_words import AIMS, MARKS, OUTCOMES, due_on
 from api.auth import Clock
 from api.issues import refuse_unfit
 from api.sign_in import NOT_KEPT
-from surveys import attachments, campaigns, organisations
 from surveys.assessments import (
     commitment_audiences,
     commitment_figures,
@@ -28,7 +27,10 @@ from surveys.assessments import (
 from surveys.assessments.commitment_outcomes import Outcome
 from surveys.assessments.commitment_terms import MOST_PHOTOS
 from surveys.assessments.commitments import Filters
-from surveys.people import District, Reader
+from surveys.attachments import attachments
+from surveys.campaigns import campaigns
+from surveys.people import organisations
+from surveys.people.people import District, Reader
 from surveys.refusals import InvalidFilter
 
 FIGURES: tuple[Outcome, ...] = ("standing", "overdue", "waiting", "kept", "broken", "withdrawn")

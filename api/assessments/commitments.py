@@ -18,7 +18,7 @@ from surveys.assessments.commitment_outcomes import Outcome
 from surveys.assessments.commitment_ratings import MemberRating, Rated
 from surveys.assessments.commitment_terms import CommitmentDraft, CommitmentMove, Moved
 from surveys.assessments.commitments import CommitmentDetail, CommitmentPage, Filters
-from surveys.people import District, Reader
+from surveys.people.people import District, Reader
 
 PATH = "/api/assessments/commitments"
 COUNTED = ("organisation", "member", "late", "community", "as_of", "known_at")

@@ -21,8 +21,8 @@ from api.xlsform_files import MOST_MEGABYTES
 from surveys.assessments import instruments
 from surveys.assessments.instrument_sheets import plain
 from surveys.assessments.instruments import FactCode, Group, Instrument, Item, SubjectKind
-from surveys.people import District, Reader
-from surveys.questionnaire_fields import said
+from surveys.people.people import District, Reader
+from surveys.questionnaires.questionnaire_fields import said
 
 SUBJECTS: Mapping[SubjectKind, str] = {
     "organisation": texts.marked("Organisations"),

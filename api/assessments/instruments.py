@@ -21,7 +21,7 @@ from surveys.assessments import instruments
 from surveys.assessments.instrument_faults import InstrumentUnusable
 from surveys.assessments.instruments import Instrument, Published
 from surveys.history import Actor
-from surveys.people import Reader
+from surveys.people.people import Reader
 from surveys.refusals import Conflict
 
 

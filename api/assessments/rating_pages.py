@@ -21,13 +21,13 @@ from api.entrance import refuse_cross_site
 from api.issues import refuse_unfit
 from api.limits import few_pages
 from api.sign_in import NOT_KEPT
-from surveys import people
+from surveys.access.one_time_codes import read as read_code
 from surveys.assessments import rating_context, ratings, round_codes
 from surveys.assessments.instrument_sheets import plain
 from surveys.assessments.instruments import Group, Heading, Item
 from surveys.assessments.ratings import Sheet
-from surveys.one_time_codes import read as read_code
-from surveys.people import District, Reader
+from surveys.people import people
+from surveys.people.people import District, Reader
 from surveys.refusals import Refusal
 
 MOST_BUTTONS = 10  # points that are tapped; more are typed

@@ -21,7 +21,7 @@ from api.sign_in import NOT_KEPT
 from surveys.assessments import rating_context, ratings, round_codes, rounds
 from surveys.assessments.ratings import Sheet
 from surveys.assessments.round_codes import CodesWanted
-from surveys.people import District, Reader
+from surveys.people.people import District, Reader
 from surveys.refusals import Invalid
 
 PATH = "/assessments/rounds/{round:uuid}/people/{subject:uuid}"

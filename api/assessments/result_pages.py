@@ -24,7 +24,7 @@ from surveys.assessments.instrument_sheets import plain
 from surveys.assessments.instruments import PERCENT_FACTS, Heading, Item
 from surveys.assessments.round_results import SubjectResult
 from surveys.assessments.score_reasons import ItemReason
-from surveys.people import District, Reader
+from surveys.people.people import District, Reader
 
 MOST_STARS = 5
 SKIPPED: Mapping[str, str] = {

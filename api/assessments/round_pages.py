@@ -18,7 +18,6 @@ from api.assessments.instrument_pages import GROUPS, SUBJECTS
 from api.auth import Clock
 from api.issues import refuse_unfit
 from api.sign_in import NOT_KEPT
-from surveys import organisations
 from surveys.assessments import (
     appeals,
     instruments,
@@ -32,7 +31,8 @@ from surveys.assessments import (
 from surveys.assessments.instruments import Listed
 from surveys.assessments.round_steps import DATED, ENDS, Dated, Period, Step
 from surveys.assessments.rounds import Organised
-from surveys.people import District, Reader
+from surveys.people import organisations
+from surveys.people.people import District, Reader
 from surveys.refusals import NotAllowed, NotFound
 
 STEPS: Mapping[Step, str] = {

@@ -35,7 +35,7 @@ from surveys.assessments.round_progress import MissingPage, Progress, Reminded
 from surveys.assessments.round_tasks import Task
 from surveys.assessments.rounds import Changed
 from surveys.assessments.windows import WindowClosing, WindowDraft, WindowRenaming, Windows
-from surveys.people import Reader
+from surveys.people.people import Reader
 
 MOST = 200  # of one page
 PREFIX = "/api/assessments/rounds"

@@ -18,7 +18,7 @@ from api.sign_in import NOT_KEPT
 from api.time_statement_table import KINDS
 from surveys.assessments import ratings, rounds, served_hours
 from surveys.assessments.served_hours import ServedPage
-from surveys.people import District, Reader
+from surveys.people.people import District, Reader
 
 SHOWN = 50
 

@@ -13,9 +13,9 @@ from litestar.response import Template
 from api import shell
 from api.issues import refuse_unfit
 from api.sign_in import NOT_KEPT
-from surveys import organisations
 from surveys.assessments import windows
-from surveys.people import District, Reader
+from surveys.people import organisations
+from surveys.people.people import District, Reader
 
 SHOWN = 100  # others are found by a part of their name
 

@@ -17,7 +17,7 @@ from api.backup_files import BackupError, Manifest, Progress, Writer
 from api.cli.database import Addresses, NoDatabaseError, opened, refuse_unready
 from api.cli.progress import bars
 from api.settings import Settings
-from surveys import erasures
+from surveys.privacy import erasures
 from surveys.volunteering import endings
 
 

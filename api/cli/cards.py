@@ -19,11 +19,12 @@ from api.cli.invitations import file_names, keep, page_address
 from api.cli.progress import bars
 from api.printed_pages import PrintError, Progress
 from api.settings import Settings
-from surveys import card_terms, contact_cards, organisations, people
-from surveys.card_terms import HotlineChange, TermsChange
-from surveys.contact_cards import CardItem, Filters, Giver, Revocation, State
+from surveys.contact_cards import card_terms, contact_cards
+from surveys.contact_cards.card_terms import HotlineChange, TermsChange
+from surveys.contact_cards.contact_cards import CardItem, Filters, Giver, Revocation, State
 from surveys.history import Actor
-from surveys.people import District
+from surveys.people import organisations, people
+from surveys.people.people import District
 from surveys.refusals import Refusal, UnknownMember
 
 ACTOR = Actor("program", "cards")

@@ -12,8 +12,9 @@ from api.category_lists import REASONS, limit, read_drafts
 from api.cli.database import with_connection
 from api.settings import Settings
 from api.tables import UnusableTable
-from surveys import categories as rules
-from surveys.categories import (
+from surveys.clock.clock import Span
+from surveys.issues import categories as rules
+from surveys.issues.categories import (
     BadCategory,
     CategoryDraft,
     Channel,
@@ -22,7 +23,6 @@ from surveys.categories import (
     UnusableCategories,
     Urgency,
 )
-from surveys.clock import Span
 from surveys.refusals import NotFound
 
 

@@ -13,7 +13,7 @@ from api.settings import Settings
 from maps import boundaries
 from maps.boundaries import BadRow, Reading, UnusableBoundaries
 from maps.coordinates import SYSTEMS
-from surveys import people
+from surveys.people import people
 
 # What can be wrong with a file; the facts of the refusal fill the braces.
 FAULTS: Mapping[str, str] = {

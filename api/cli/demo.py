@@ -20,9 +20,10 @@ from api.cli.database import Addresses, connect, hand_to_processes, opened
 from api.cli.progress import bars
 from api.cli.serve import bound, configuration, ending_cleanly, run
 from api.settings import Settings, variable
-from surveys import passwords, people, sessions, sign_ins
+from surveys.access import passwords, sessions, sign_ins
+from surveys.people import people
+from surveys.privacy.sealing import KeyRing
 from surveys.refusals import NotSignedIn
-from surveys.sealing import KeyRing
 
 DISTRICT = 410103
 TIME_ZONE = ZoneInfo("Asia/Shanghai")

@@ -14,8 +14,8 @@ from api.cli.database import Addresses, connect, opened, refuse_unready
 from api.holiday_lists import ACTOR, REASONS, SOURCE, BadHoliday, UnusableHolidays
 from api.settings import Settings
 from api.tables import UnusableTable
-from surveys import calendars, reckonings
-from surveys.calendars import CHINA, Day, PublishedAlready, Year, YearChange
+from surveys.clock import calendars, reckonings
+from surveys.clock.calendars import CHINA, Day, PublishedAlready, Year, YearChange
 
 KINDS: Mapping[str, str] = {"holiday": "holiday 休", "working_day": "working day 班"}
 

@@ -13,8 +13,9 @@ from api import holiday_lists, key_ring, shipped_questionnaires
 from api.assessments import shipped_instruments
 from api.cli.database import with_connection
 from api.settings import Settings
-from surveys import one_time_codes, people, sessions
+from surveys.access import one_time_codes, sessions
 from surveys.history import Actor
+from surveys.people import people
 
 LARGEST_DISTRICT = 999_999_999
 

@@ -13,11 +13,11 @@ from api.cli.database import with_connection
 from api.cli.questionnaires import WORDS
 from api.settings import Settings
 from api.xlsform_files import MOST_BYTES
-from surveys import people
 from surveys.assessments import instruments
 from surveys.assessments.instrument_faults import Fault, InstrumentUnusable
 from surveys.assessments.instruments import Instrument, Published, VersionTaken
 from surveys.history import Actor
+from surveys.people import people
 
 
 @click.command()

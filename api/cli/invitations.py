@@ -20,8 +20,9 @@ from api.cli.progress import bars
 from api.invitation_slips import Sheet
 from api.printed_pages import PrintError, Progress
 from api.settings import Settings
-from surveys import invitations, one_time_codes, organisations, people
+from surveys.access import invitations, one_time_codes
 from surveys.history import Actor
+from surveys.people import organisations, people
 from surveys.refusals import TextUnusable
 
 ACTOR = Actor("program", "invite")

@@ -17,11 +17,11 @@ from api.ledgers import Import, RejectedRows, RejectedRowsUnwritable
 from api.ledgers import opened as opened_ledger
 from api.settings import Settings
 from api.tables import Table, UnusableTable, read_table
-from surveys import ledger_mapping, ledgers
-from surveys.ledger_mapping import LedgerMapping, UnusableMapping
-from surveys.ledgers import Counts
+from surveys.ledgers import ledger_mapping, ledgers
+from surveys.ledgers.ledger_mapping import LedgerMapping, UnusableMapping
+from surveys.ledgers.ledgers import Counts
+from surveys.privacy.sealing import KeyRing
 from surveys.refusals import NotFound
-from surveys.sealing import KeyRing
 
 # What can be wrong with a mapping file or a table; the facts of the refusal fill the braces.
 FAULTS: Mapping[str, str] = {

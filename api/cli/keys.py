@@ -10,9 +10,10 @@ from api import key_ring
 from api.cli.database import with_connection
 from api.key_ring import KeyRingError
 from api.settings import Settings
-from surveys import history, resealing
+from surveys import history
 from surveys.history import Actor, occurrence
-from surveys.sealing import manifest
+from surveys.privacy import resealing
+from surveys.privacy.sealing import manifest
 
 # A serving process takes up a changed ring within a second or two; until then it seals with the key before.
 TAKEN_UP = timedelta(minutes=1)

@@ -17,11 +17,12 @@ from api.cli.progress import bars
 from api.map_files import LAYERS, Made, Order, Report, TooMany
 from api.settings import Settings
 from maps.drawings import Drawings
-from surveys import campaigns, people
-from surveys.issue_query import Filters
-from surveys.people import District, Reader
+from surveys.campaigns import campaigns
+from surveys.counting.issue_query import Filters
+from surveys.issues.workflow import Group
+from surveys.people import people
+from surveys.people.people import District, Reader
 from surveys.refusals import InvalidFilter, NotAllowed, NotFound
-from surveys.workflow import Group
 
 GROUPS: tuple[Group, ...] = get_args(Group)
 DAY = click.DateTime(["%Y-%m-%d"])

@@ -16,10 +16,10 @@ from api.ledgers import RejectedRows, RejectedRowsUnwritable, rarely_collecting
 from api.member_files import REASONS, Read
 from api.settings import Settings
 from api.tables import Table, UnusableTable, read_table
-from surveys import member_imports
-from surveys.member_imports import Counts, Import, MoreMissing
+from surveys.people import member_imports
+from surveys.people.member_imports import Counts, Import, MoreMissing
+from surveys.privacy.sealing import KeyRing
 from surveys.refusals import AdministratorNeeded, DispatcherNeeded, NotFound
-from surveys.sealing import KeyRing
 
 MOST_MISSING = 10  # one in so many members; more are closed with --yes alone
 

@@ -21,11 +21,11 @@ from api.settings import Settings
 from api.tables import UnusableTable
 from maps.coordinates import SYSTEMS
 from maps.locator import Atlas
-from surveys import premises_mapping
 from surveys.history import Actor
-from surveys.ledger_mapping import Table, UnusableMapping
-from surveys.premises_imports import Counts
-from surveys.premises_mapping import FIELDS, KINDS, Defaults, PremisesMapping
+from surveys.ledgers.ledger_mapping import Table, UnusableMapping
+from surveys.premises import premises_mapping
+from surveys.premises.premises_imports import Counts
+from surveys.premises.premises_mapping import FIELDS, KINDS, Defaults, PremisesMapping
 from surveys.refusals import NotFound
 
 READING, COMPARING = "导入 take over", "查重 compare"

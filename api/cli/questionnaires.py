@@ -16,10 +16,11 @@ from api.settings import Settings
 from api.xlsform_faults import Fault, FormUnusable
 from api.xlsform_files import MOST_BYTES
 from api.xlsform_maker import Wanted
-from surveys import people, questionnaires
 from surveys.history import Actor
-from surveys.premises import PremisesKind
-from surveys.questionnaires import Form, Published, VersionTaken
+from surveys.people import people
+from surveys.premises.premises import PremisesKind
+from surveys.questionnaires import questionnaires
+from surveys.questionnaires.questionnaires import Form, Published, VersionTaken
 
 WORDS = {"published": "published 已发布", "unchanged": "published before, nothing changed 已发布过，未作改动"}
 

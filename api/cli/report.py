@@ -15,14 +15,15 @@ from api.errands import NotDone
 from api.report_maker import Format, NotMade, Wanted
 from api.reports import scope_code
 from api.settings import Settings
-from surveys import people, report_archive, report_makings, report_periods, report_sources
 from surveys.history import Actor
-from surveys.people import District
+from surveys.people import people
+from surveys.people.people import District
 from surveys.refusals import InvalidFilter, NotFound, Refusal
-from surveys.report_archive import Report
-from surveys.report_makings import PeriodNotOver
-from surveys.report_periods import Period
-from surveys.reports import Scope
+from surveys.reports import report_archive, report_makings, report_periods, report_sources
+from surveys.reports.report_archive import Report
+from surveys.reports.report_makings import PeriodNotOver
+from surveys.reports.report_periods import Period
+from surveys.reports.reports import Scope
 
 PROGRAM = Actor("program", "report")
 DISTRICTS = "select district from district order by district limit 2"

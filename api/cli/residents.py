@@ -13,9 +13,10 @@ import msgspec
 from api import erasure_journal, key_ring, problem_details, resident_texts
 from api.cli.database import with_connection
 from api.settings import Settings
-from surveys import people, residents
 from surveys.history import Actor
-from surveys.people import District
+from surveys.people import people
+from surveys.people.people import District
+from surveys.privacy import residents
 from surveys.refusals import Refusal
 
 ACTOR = Actor("program", "residents")

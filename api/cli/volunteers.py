@@ -16,8 +16,8 @@ from api.ledgers import RejectedRows, RejectedRowsUnwritable, rarely_collecting
 from api.settings import Settings
 from api.tables import Table, UnusableTable
 from api.volunteer_files import REASONS, Read
+from surveys.privacy.sealing import KeyRing
 from surveys.refusals import NotFound
-from surveys.sealing import KeyRing
 from surveys.volunteering.volunteer_imports import Counts, Import
 
 

@@ -8,8 +8,8 @@ from typing import Any
 import msgspec
 
 from api.demo.doors import Filed
-from surveys.premises import PremisesKind
-from surveys.visit_drafts import Answers
+from surveys.premises.premises import PremisesKind
+from surveys.visits.visit_drafts import Answers
 
 VERSION = "2026-11"  # of the questionnaires that the product brings along
 _SHARE = 0.6  # of the visits that met somebody, those with a questionnaire

@@ -21,8 +21,8 @@ from surveys.assessments.ballot_terms import (
     Printing,
     SlipVote,
 )
-from surveys.people import Reader
-from surveys.sealing import KeyRing
+from surveys.people.people import Reader
+from surveys.privacy.sealing import KeyRing
 
 GROUPS = (
     GroupDraft(code="A", name="领导班子", weight=30, way="slips"),

@@ -8,11 +8,11 @@ from asyncpg import Connection
 
 from api.demo.words import chances, new_id
 from api.demo.workdays import ZONE, midnight
-from surveys import people
 from surveys.assessments import commitment_moves, commitment_ratings
 from surveys.assessments.commitment_ratings import MemberRating
 from surveys.assessments.commitment_terms import CommitmentDraft, CommitmentMove, Move
-from surveys.people import Reader
+from surveys.people import people
+from surveys.people.people import Reader
 
 # What is promised, days ago that it was, days that it has, days after which it was done, what a leader says, and of how
 # many stars; the next to last one is withdrawn, and the last one still waits for the branch.

@@ -17,11 +17,11 @@ from api.demo.words import enterprise_name, new_id, problems, shop_name, weighte
 from api.demo.workdays import DAYS, LENGTH, Workdays
 from maps import coordinates
 from maps.coordinates import System
-from surveys import card_numbers
-from surveys.categories import Urgency
-from surveys.placing import Position
-from surveys.premises import PremisesKind
-from surveys.visit_drafts import IssueDraft, Outcome, PremisesDraft, SolvedOnSpot, VisitDraft
+from surveys.contact_cards import card_numbers
+from surveys.issues.categories import Urgency
+from surveys.issues.placing import Position
+from surveys.premises.premises import PremisesKind
+from surveys.visits.visit_drafts import IssueDraft, Outcome, PremisesDraft, SolvedOnSpot, VisitDraft
 
 CAMPAIGN = "wanming-zoufang"
 SERIES = "EQ"  # 二七, in front of the number of each contact card

@@ -12,15 +12,17 @@ from api.demo import plans
 from api.demo.doors import Visit
 from api.demo.plans import Planned, Work
 from api.demo.workdays import DAYS, Workdays, working
-from surveys import deadlines, issues, return_visits, workflow
-from surveys.categories import Category
-from surveys.clock import Calendar
+from surveys.clock import deadlines
+from surveys.clock.clock import Calendar
 from surveys.history import Actor, Row
-from surveys.issues import IssueRow, NewIssue, Step, event_id
-from surveys.placing import Placed
-from surveys.return_visit_answers import HANDLING
-from surveys.return_visits import ReturnVisit, Via
-from surveys.visit_drafts import IssueDraft, VisitDraft
+from surveys.issues import issues, workflow
+from surveys.issues.categories import Category
+from surveys.issues.issues import IssueRow, NewIssue, Step, event_id
+from surveys.issues.placing import Placed
+from surveys.return_visits import return_visits
+from surveys.return_visits.return_visit_answers import HANDLING
+from surveys.return_visits.return_visits import ReturnVisit, Via
+from surveys.visits.visit_drafts import IssueDraft, VisitDraft
 
 _SOON = 0.11  # working days: nobody acts before the phones have sent what they have
 _ASKED_AFTER = timedelta(minutes=1)  # by the job

@@ -43,29 +43,24 @@ from api.demo.workdays import ZONE, Workdays, midnight
 from maps import boundaries
 from maps.boundaries import Area
 from maps.locator import Atlas
-from surveys import (
-    calendars,
-    categories,
-    contact_cards,
-    contacts,
-    issues,
-    organisations,
-    placing,
-    return_visits,
-    sessions,
-    visits,
-    workflow,
-)
-from surveys.categories import CategoryDraft, Defaults
-from surveys.contact_cards import Giver, NewCard
-from surveys.contacts import Contact
+from surveys.access import sessions
+from surveys.clock import calendars
+from surveys.contact_cards import contact_cards
+from surveys.contact_cards.contact_cards import Giver, NewCard
 from surveys.history import Actor, request_digest
-from surveys.issues import NewIssue
-from surveys.people import first_handlers
-from surveys.placing import ToPlace
+from surveys.issues import categories, issues, placing, workflow
+from surveys.issues.categories import CategoryDraft, Defaults
+from surveys.issues.issues import NewIssue
+from surveys.issues.placing import ToPlace
+from surveys.people import organisations
+from surveys.people.people import first_handlers
+from surveys.privacy import contacts
+from surveys.privacy.contacts import Contact
+from surveys.privacy.sealing import KeyRing
 from surveys.refusals import Refusal
-from surveys.sealing import KeyRing
-from surveys.visit_drafts import Filing
+from surveys.return_visits import return_visits
+from surveys.visits import visits
+from surveys.visits.visit_drafts import Filing
 
 DISTRICT = 410103
 HOTLINE = "0371-00000000"  # no number in China begins with a nought after its area

@@ -11,8 +11,8 @@ from asyncpg import Connection
 
 from api.demo.places import Place
 from api.demo.words import enterprise_name, new_id, person_name
-from surveys.organisations import Area
-from surveys.people import Grant, Reader
+from surveys.people.organisations import Area
+from surveys.people.people import Grant, Reader
 
 ORGANISATIONS = 586
 MEMBERS = 17_727

@@ -6,7 +6,7 @@ from itertools import accumulate
 from random import Random
 
 from api.demo.words import weighted, words
-from surveys.workflow import Event, Move
+from surveys.issues.workflow import Event, Move
 
 REJECTED = 0.05
 STUCK = 0.1  # left lying at some point, for weeks

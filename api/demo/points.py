@@ -10,8 +10,8 @@ from asyncpg import Connection
 from api.demo.people import Population
 from api.demo.words import chances, new_id
 from api.demo.workdays import ZONE, midnight
-from surveys import report_periods
-from surveys.people import Reader
+from surveys.people.people import Reader
+from surveys.reports import report_periods
 from surveys.volunteering import models, points_boards, points_rules
 from surveys.volunteering.models import ModelDecision, ModelDraft
 from surveys.volunteering.points_boards import BoardDraft, NobodyHasPoints

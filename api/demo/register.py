@@ -16,12 +16,14 @@ from api.demo.people import Member, Population
 from api.demo.places import Place, door
 from api.demo.words import chances, new_id, weighted
 from maps.locator import Atlas
-from surveys import campaigns, history, placing
-from surveys import premises as premises_
+from surveys import history
+from surveys.campaigns import campaigns
 from surveys.history import Actor, Row, bytea, occurrence, text_row
-from surveys.placing import Placed, Position, ToPlace
-from surveys.premises import PremisesKind, PremisesRow
-from surveys.visit_drafts import PremisesDraft
+from surveys.issues import placing
+from surveys.issues.placing import Placed, Position, ToPlace
+from surveys.premises import premises as premises_
+from surveys.premises.premises import PremisesKind, PremisesRow
+from surveys.visits.visit_drafts import PremisesDraft
 
 _AGAIN = 0.5  # of the visits that met nobody, those that were tried again
 _FOUND = 0.03  # of the doors visited, those that the register did not have

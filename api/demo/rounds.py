@@ -14,7 +14,6 @@ from api.demo.people import Population
 from api.demo.points import ADMINISTRATOR
 from api.demo.words import chances, new_id
 from api.demo.workdays import ZONE, midnight
-from surveys import report_periods
 from surveys.assessments import appeals, raters, ratings, results, round_changes, rounds, windows
 from surveys.assessments.appeals import AppealDraft, Ruling
 from surveys.assessments.instruments import Group, Instrument
@@ -23,7 +22,8 @@ from surveys.assessments.round_changes import Ending, RoundDraft
 from surveys.assessments.rounds import Round
 from surveys.assessments.windows import WindowDraft
 from surveys.history import Actor
-from surveys.people import Reader
+from surveys.people.people import Reader
+from surveys.reports import report_periods
 
 INSTRUMENT = "member"
 DAYS = {  # after the opening

@@ -14,11 +14,13 @@ from api.demo.words import chances, new_id
 from api.demo.workdays import ZONE, Workdays
 from maps.boundaries import Area
 from maps.locator import Atlas
-from surveys import card_doors, people, report_periods
-from surveys.card_doors import CardDoor
-from surveys.people import Reader
-from surveys.placing import Position
-from surveys.return_visit_answers import Answer
+from surveys.contact_cards import card_doors
+from surveys.contact_cards.card_doors import CardDoor
+from surveys.issues.placing import Position
+from surveys.people import people
+from surveys.people.people import Reader
+from surveys.reports import report_periods
+from surveys.return_visits.return_visit_answers import Answer
 from surveys.volunteering import bookings, service_reports, service_return_visits, services
 from surveys.volunteering.bookings import BookingByCard
 from surveys.volunteering.service_reports import Confirmation, Report, VolunteerServed

@@ -9,7 +9,7 @@ from asyncpg import Connection
 
 from api.demo.words import chances, new_id
 from surveys.history import Actor
-from surveys.people import Grant, Reader
+from surveys.people.people import Grant, Reader
 from surveys.volunteering import (
     help_done,
     help_requests,

@@ -19,11 +19,11 @@ from api.demo.people import Member, Population
 from api.demo.words import chances, words
 from api.demo.workdays import DAYS, LENGTH, OPENS, ZONE, Workdays, midnight
 from maps.locator import Atlas
-from surveys import issue_moves, workflow
-from surveys.issues import IssueRow, Photo, event_id
-from surveys.moves import MoveDraft
-from surveys.people import Reader
-from surveys.sealing import KeyRing
+from surveys.issues import issue_moves, workflow
+from surveys.issues.issues import IssueRow, Photo, event_id
+from surveys.issues.moves import MoveDraft
+from surveys.people.people import Reader
+from surveys.privacy.sealing import KeyRing
 
 MERGED = 60  # pairs at most
 GIVEN_BACK, PAUSED, EXTENDED, OFFERED = 40, 70, 50, 25  # issues each

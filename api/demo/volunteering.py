@@ -12,7 +12,7 @@ from api.demo.people import Member, Population
 from api.demo.places import Place
 from api.demo.words import chances, new_id, person_name
 from surveys.history import Actor
-from surveys.sealing import KeyRing
+from surveys.privacy.sealing import KeyRing
 from surveys.volunteering import skills, team_members, teams, volunteers
 from surveys.volunteering.team_members import Membership
 from surveys.volunteering.teams import NewTeam, TeamArea

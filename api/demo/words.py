@@ -11,7 +11,7 @@ from uuid import UUID
 import msgspec
 from msgspec import Struct
 
-from surveys.categories import Urgency
+from surveys.issues.categories import Urgency
 
 SOURCES = Path(__file__).parent / "sources"
 SEED = "410103 demo 1"

@@ -16,14 +16,16 @@ from msgspec import Struct
 from api.auth import Clock
 from api.desk import narrowing, views, ways, words
 from api.sign_in import NOT_KEPT
-from surveys import boards, candidates, choices, issue_counts, issue_lists, issue_query
-from surveys.boards import Queue, QueueName
-from surveys.categories import Urgency
-from surveys.issue_lists import Order, Page
-from surveys.issue_query import Filters
-from surveys.people import District, Reader
+from surveys.counting import issue_counts, issue_lists, issue_query
+from surveys.counting.issue_lists import Order, Page
+from surveys.counting.issue_query import Filters
+from surveys.desk import boards, choices
+from surveys.desk.boards import Queue, QueueName
+from surveys.issues import candidates
+from surveys.issues.categories import Urgency
+from surveys.issues.workflow import State
+from surveys.people.people import District, Reader
 from surveys.refusals import NotFound
-from surveys.workflow import State
 
 AT_ONCE = 50
 MOST_AT_ONCE = 500  # that are moved together

@@ -22,14 +22,16 @@ from api.json_bodies import MissingField, TooMany, WrongValue, decode
 from api.problem_texts import TEXTS
 from api.sign_in import NOT_KEPT
 from maps.locator import Atlas
-from surveys import issue_lists, issue_moves, people, scopes
-from surveys.issue_lists import Item
-from surveys.issue_query import Filters
-from surveys.moves import MoveDraft
-from surveys.people import District, Reader
+from surveys.counting import issue_lists
+from surveys.counting.issue_lists import Item
+from surveys.counting.issue_query import Filters
+from surveys.issues import issue_moves
+from surveys.issues.moves import MoveDraft
+from surveys.issues.workflow import Move
+from surveys.people import people, scopes
+from surveys.people.people import District, Reader
+from surveys.privacy.sealing import KeyRing
 from surveys.refusals import NotFound, Refusal
-from surveys.sealing import KeyRing
-from surveys.workflow import Move
 
 PART = 20  # moves that are made before progress is told
 

@@ -17,9 +17,10 @@ from api.desk.visits import narrowed, query
 from api.issues import refuse_unfit
 from api.settings import Settings
 from api.sign_in import NOT_KEPT
-from surveys import card_terms, contact_cards, organisations
-from surveys.contact_cards import Filters, State
-from surveys.people import District, Reader
+from surveys.contact_cards import card_terms, contact_cards
+from surveys.contact_cards.contact_cards import Filters, State
+from surveys.people import organisations
+from surveys.people.people import District, Reader
 from surveys.refusals import InvalidFilter
 
 AT_ONCE = 50

@@ -14,9 +14,10 @@ from api.desk.visits import narrowed, query
 from api.export_columns import WORDS
 from api.issues import refuse_unfit
 from api.sign_in import NOT_KEPT
-from surveys import category_lists, choices
-from surveys.category_lists import CategoryShown
-from surveys.people import District, Reader
+from surveys.desk import choices
+from surveys.issues import category_lists
+from surveys.issues.category_lists import CategoryShown
+from surveys.people.people import District, Reader
 
 UNITS = {
     "working_days": texts.marked("working days"),

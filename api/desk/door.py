@@ -16,10 +16,12 @@ from api.export_columns import WORDS
 from api.issues import refuse_unfit
 from api.premises_pages import NO_DOOR, SAME_DOOR
 from api.sign_in import NOT_KEPT
-from surveys import choices, issue_lists, premises_lists
-from surveys.issue_query import NONE
-from surveys.people import District, Reader
-from surveys.premises_changes import CHANGING, POSSIBLE
+from surveys.counting import issue_lists
+from surveys.counting.issue_query import NONE
+from surveys.desk import choices
+from surveys.people.people import District, Reader
+from surveys.premises import premises_lists
+from surveys.premises.premises_changes import CHANGING, POSSIBLE
 
 
 @get("/premises/{door:uuid}", include_in_schema=False)

@@ -9,9 +9,9 @@ from msgspec import Struct
 from api import history_words, texts
 from api.desk import words
 from api.texts import marked
+from surveys.counting.issue_lists import Detail
 from surveys.history import Entry
-from surveys.issue_lists import Detail
-from surveys.workflow import Group, State, group
+from surveys.issues.workflow import Group, State, group
 
 JUST_NOW = timedelta(minutes=1)
 

@@ -13,7 +13,7 @@ from api.desk import ways
 from api.issues import refuse_unfit
 from api.list_imports import FIELDS, KINDS, MOST_ROWS, NEEDED, Kind
 from api.sign_in import NOT_KEPT
-from surveys.people import District, Reader
+from surveys.people.people import District, Reader
 from surveys.refusals import InvalidFilter
 
 NAMES: dict[Kind, str] = {

@@ -23,13 +23,16 @@ from api.settings import Settings
 from api.sign_in import NOT_KEPT
 from maps import base_maps
 from maps.locator import Atlas
-from surveys import boards, candidates, choices, issue_lists, issue_query, photos, twins
-from surveys.attachments import Item as Photo
-from surveys.issue_lists import Detail
-from surveys.issue_query import Filters
-from surveys.people import District, Reader
-from surveys.sealing import KeyRing
-from surveys.workflow import MOVES, Move
+from surveys.attachments import photos
+from surveys.attachments.attachments import Item as Photo
+from surveys.counting import issue_lists, issue_query
+from surveys.counting.issue_lists import Detail
+from surveys.counting.issue_query import Filters
+from surveys.desk import boards, choices
+from surveys.issues import candidates, twins
+from surveys.issues.workflow import MOVES, Move
+from surveys.people.people import District, Reader
+from surveys.privacy.sealing import KeyRing
 
 LINE_WITHIN = 1e-5  # degrees, a metre: how exactly a community's line is drawn
 

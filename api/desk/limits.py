@@ -15,10 +15,14 @@ from api.desk.categories import UNITS
 from api.desk.visits import names_in, told
 from api.issues import refuse_unfit
 from api.sign_in import NOT_KEPT
-from surveys import calendars, deadline_rules, history, judgements, office_hours, rate_weights
+from surveys import history
+from surveys.clock import calendars, office_hours
+from surveys.clock.office_hours import Week
+from surveys.counting import rate_weights
 from surveys.history import Entry
-from surveys.office_hours import Week
-from surveys.people import READING, District, Reader
+from surveys.issues import judgements
+from surveys.notices import deadline_rules
+from surveys.people.people import READING, District, Reader
 
 MOST_CHANGES = 20
 DAYS = Week.__struct_fields__

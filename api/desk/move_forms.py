@@ -11,8 +11,8 @@ from litestar.datastructures import FormMultiDict, UploadFile
 from msgspec import Struct
 
 from api.json_bodies import WrongValue, decode
-from surveys.issues import Photo
-from surveys.moves import MoveDraft
+from surveys.issues.issues import Photo
+from surveys.issues.moves import MoveDraft
 
 CHUNK = 64 * 1024
 MOST_FILES = 10

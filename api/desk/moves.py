@@ -24,13 +24,17 @@ from api.json_bodies import MissingField
 from api.settings import Settings
 from api.sign_in import NOT_KEPT
 from maps.locator import Atlas
-from surveys import issue_lists, issue_moves, people, photos, reveals, scopes, twin_proposals
+from surveys.attachments import photos
+from surveys.counting import issue_lists
+from surveys.counting.issue_query import Filters
 from surveys.history import Actor
-from surveys.issue_query import Filters
-from surveys.people import District, Reader
+from surveys.issues import issue_moves, twin_proposals
+from surveys.issues.workflow import Move
+from surveys.people import people, scopes
+from surveys.people.people import District, Reader
+from surveys.privacy import reveals
+from surveys.privacy.sealing import KeyRing
 from surveys.refusals import MoveNotPossible, NotFound, Refusal, StaleVersion
-from surveys.sealing import KeyRing
-from surveys.workflow import Move
 
 LARGEST_FORM = 80 * 1024 * 1024  # ten photos of a phone
 

@@ -14,12 +14,13 @@ from msgspec import Struct
 from api import issues, texts
 from api.desk.words import ASKED, word
 from api.texts import marked
-from surveys import boards, choices, people
-from surveys.boards import UNFINISHED
-from surveys.choices import Choice, Narrowings
-from surveys.issue_lists import Order
-from surveys.issue_query import NONE, Filters
-from surveys.people import Reader
+from surveys.counting.issue_lists import Order
+from surveys.counting.issue_query import NONE, Filters
+from surveys.desk import boards, choices
+from surveys.desk.boards import UNFINISHED
+from surveys.desk.choices import Choice, Narrowings
+from surveys.people import people
+from surveys.people.people import Reader
 
 PERSONS = ("owner", "offered_to", "leader", "agent")
 CHOSEN = frozenset({"community", "street", "category", "department", "owner", "text"})

@@ -20,10 +20,10 @@ from api.settings import Settings
 from api.sign_in import NOT_KEPT
 from maps import base_maps
 from maps.locator import Atlas
-from surveys import choices, uncertain_places
-from surveys.issue_query import NONE
-from surveys.people import District, Reader
-from surveys.uncertain_places import Kind, Place, PlaceFilters, Uncertain
+from surveys.counting.issue_query import NONE
+from surveys.desk import choices, uncertain_places
+from surveys.desk.uncertain_places import Kind, Place, PlaceFilters, Uncertain
+from surveys.people.people import District, Reader
 
 AT_ONCE = 50
 

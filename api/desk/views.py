@@ -15,10 +15,11 @@ from api.auth import DESK
 from api.desk import ways
 from api.issues import refuse_unfit
 from api.sign_in import NOT_KEPT
-from surveys import organisations, saved_views
-from surveys.people import READING, District, Reader, Role
+from surveys.desk import saved_views
+from surveys.desk.saved_views import SHARING
+from surveys.people import organisations
+from surveys.people.people import READING, District, Reader, Role
 from surveys.refusals import Refusal
-from surveys.saved_views import SHARING
 
 ROLES: Mapping[Role, str] = {
     "member": texts.marked("Member"),

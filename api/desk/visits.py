@@ -20,12 +20,16 @@ from api.export_columns import WORDS
 from api.issues import refuse_unfit
 from api.sign_in import NOT_KEPT
 from api.visits import BESIDE_FILTERS
-from surveys import choices, issue_lists, people, photos, visit_flags, visit_query
+from surveys.attachments import photos
+from surveys.counting import issue_lists
+from surveys.counting.issue_query import NONE
+from surveys.desk import choices
 from surveys.history import Entry
-from surveys.issue_query import NONE
-from surveys.people import District, Reader
-from surveys.visit_corrections import answers_for
-from surveys.visit_query import VisitFilters
+from surveys.people import people
+from surveys.people.people import District, Reader
+from surveys.visits import visit_flags, visit_query
+from surveys.visits.visit_corrections import answers_for
+from surveys.visits.visit_query import VisitFilters
 
 AT_ONCE = 50
 VIA = {

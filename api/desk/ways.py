@@ -7,8 +7,8 @@ from litestar import Request
 
 from api import shell, texts
 from api.shell import Entry, Way
-from surveys.people import READING, District, Reader
-from surveys.premises_changes import CHANGING
+from surveys.people.people import READING, District, Reader
+from surveys.premises.premises_changes import CHANGING
 
 ENTRIES = (
     Entry("issues", "/desk/", texts.marked("Issues"), READING),

@@ -6,11 +6,11 @@ from datetime import timedelta
 from api import texts
 from api.export_columns import WORDS
 from api.texts import marked
-from surveys.boards import Left, QueueName
-from surveys.clock import Unit
-from surveys.issues import Asked
-from surveys.moves import Opinion
-from surveys.workflow import Move
+from surveys.clock.clock import Unit
+from surveys.desk.boards import Left, QueueName
+from surveys.issues.issues import Asked
+from surveys.issues.moves import Opinion
+from surveys.issues.workflow import Move
 
 QUEUES: Mapping[QueueName, str] = {
     "mine": marked("Mine"),

@@ -23,9 +23,9 @@ from api.volunteering import board_content, kept_answers, months
 from api.volunteering.board_content import Asked, PublicBoard
 from api.volunteering.kept_answers import KeptAnswers
 from api.volunteering.kinds import KINDS
-from surveys import people
 from surveys.assessments.public_stars import Kind
-from surveys.people import District
+from surveys.people import people
+from surveys.people.people import District
 from surveys.refusals import InvalidFilter, Missing, NotFound
 from surveys.volunteering import points_rules
 

@@ -9,7 +9,7 @@ from msgspec import Struct
 from api.volunteering.points import Row, rows
 from surveys.assessments import commitments, public_stars
 from surveys.assessments.public_stars import Kind
-from surveys.people import District
+from surveys.people.people import District
 from surveys.refusals import NotFound
 from surveys.volunteering import models, points_boards, services
 from surveys.volunteering.models import Subject

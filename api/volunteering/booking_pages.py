@@ -16,7 +16,7 @@ from api.auth import Clock
 from api.issues import refuse_unfit
 from api.sign_in import NOT_KEPT
 from api.volunteering.service_pages import VIA_WORDS
-from surveys.people import District, Reader
+from surveys.people.people import District, Reader
 from surveys.refusals import InvalidFilter
 from surveys.volunteering import booking_outcomes, services_to_ask
 

@@ -11,8 +11,8 @@ from msgspec import Struct
 
 from api.auth import Clock
 from api.json_bodies import JsonBody, Nothing
-from surveys.people import Reader
-from surveys.return_visit_answers import AnswerHeard
+from surveys.people.people import Reader
+from surveys.return_visits.return_visit_answers import AnswerHeard
 from surveys.volunteering import booking_lists, bookings, service_return_visits, services_to_ask
 from surveys.volunteering.booking_lists import MyBooking
 from surveys.volunteering.bookings import Booked, BookingForDoor

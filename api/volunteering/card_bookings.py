@@ -12,7 +12,7 @@ from api.auth import PUBLIC, Clock
 from api.documented_problems import REFUSES
 from api.json_bodies import JsonBody, Nothing
 from api.resident_page import door_of, opened
-from surveys.return_visit_answers import Answer
+from surveys.return_visits.return_visit_answers import Answer
 from surveys.volunteering import bookings, service_return_visits
 from surveys.volunteering.bookings import Booked, BookingByCard
 from surveys.volunteering.service_return_visits import ServiceAnswered

@@ -17,7 +17,7 @@ from api.auth import Clock
 from api.issues import refuse_unfit
 from api.sign_in import NOT_KEPT
 from api.volunteering.time_pages import named, words
-from surveys.people import District, Reader
+from surveys.people.people import District, Reader
 from surveys.volunteering import help_lists, time_accounts
 
 AT_ONCE = 20  # accounts to choose from

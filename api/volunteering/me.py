@@ -24,8 +24,8 @@ from api.pages import TEMPLATES
 from api.sign_in import NOT_KEPT
 from api.volunteering import my_data, my_points, my_services, passes, time_section
 from api.volunteering.passes import Me, NotAVolunteer, PassOver
-from surveys import people
-from surveys.people import District
+from surveys.people import people
+from surveys.people.people import District
 from surveys.refusals import NotFound, NotSignedIn
 from surveys.volunteering import volunteers
 

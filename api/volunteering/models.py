@@ -13,7 +13,7 @@ from api.auth import Clock
 from api.documented_problems import REFUSES
 from api.issues import refuse_unfit
 from api.json_bodies import JsonBody
-from surveys.people import District, Reader
+from surveys.people.people import District, Reader
 from surveys.volunteering import models
 from surveys.volunteering.models import Model, ModelDecision, ModelDraft
 

@@ -14,7 +14,7 @@ from api.issues import refuse_unfit
 from api.sign_in import NOT_KEPT
 from api.volunteering import months
 from api.volunteering.board import SUBJECTS
-from surveys.people import District, Reader
+from surveys.people.people import District, Reader
 from surveys.refusals import InvalidFilter, NotFound
 from surveys.volunteering import model_candidates, models
 from surveys.volunteering.model_candidates import Candidate

@@ -24,10 +24,10 @@ from api.volunteering import passes
 from api.volunteering.kinds import KINDS
 from api.volunteering.volunteers import ended
 from api.volunteering.week_words import grid
-from surveys import people
 from surveys.history import Actor
+from surveys.people import people
+from surveys.privacy.sealing import KeyRing
 from surveys.refusals import NotFound
-from surveys.sealing import KeyRing
 from surveys.volunteering import own_records, skills, team_members, volunteer_changes, volunteers
 from surveys.volunteering.endings import Ended, Ending
 from surveys.volunteering.own_records import OwnRecord

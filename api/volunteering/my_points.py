@@ -11,7 +11,7 @@ from api.volunteering import months
 from api.volunteering.kinds import KINDS
 from api.volunteering.passes import Me
 from api.volunteering.points import counted, lines
-from surveys import people
+from surveys.people import people
 from surveys.refusals import NotFound
 from surveys.volunteering import points, points_boards, points_rules, volunteers
 from surveys.volunteering.points_boards import NoRules

@@ -28,9 +28,9 @@ from api.limits import few_pages
 from api.settings import Settings
 from api.sign_in import NOT_KEPT
 from surveys.history import Actor
-from surveys.people import Reader
+from surveys.people.people import Reader
+from surveys.privacy.sealing import KeyRing
 from surveys.refusals import Invalid, NotFound, NotSignedIn, Refusal
-from surveys.sealing import KeyRing
 from surveys.volunteering import standing, volunteer_passes
 
 COOKIE = "zoufang_volunteer"

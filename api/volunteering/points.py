@@ -15,9 +15,9 @@ from api.auth import Clock
 from api.documented_problems import REFUSES
 from api.issues import refuse_unfit
 from api.json_bodies import JsonBody
-from surveys.people import READING, District, Reader, Role
+from surveys.people.people import READING, District, Reader, Role
 from surveys.refusals import NotFound
-from surveys.report_periods import Period
+from surveys.reports.report_periods import Period
 from surveys.volunteering import points, points_boards, points_rules, volunteers
 from surveys.volunteering.points import Person, Question, Reason
 from surveys.volunteering.points_boards import AT_ONCE, Board, BoardDraft, NoRules

@@ -19,7 +19,7 @@ from api.sign_in import NOT_KEPT
 from api.volunteering import months, rules_form
 from api.volunteering.kinds import KINDS
 from api.volunteering.points import COUNTING, Row, counted, lines, question, rows
-from surveys.people import District, Reader
+from surveys.people.people import District, Reader
 from surveys.refusals import NotFound, Refusal
 from surveys.volunteering import points, points_boards, points_rules, volunteers
 from surveys.volunteering.points_boards import NoRules

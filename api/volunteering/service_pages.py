@@ -21,9 +21,9 @@ from api.issues import refuse_unfit
 from api.sign_in import NOT_KEPT
 from api.volunteering.kinds import KINDS
 from api.volunteering.services import day
-from surveys.people import District, Reader
+from surveys.people.people import District, Reader
+from surveys.people.scopes import Parameters
 from surveys.refusals import InvalidFilter
-from surveys.scopes import Parameters
 from surveys.volunteering import service_lists, standing, volunteers
 from surveys.volunteering.bookings import BookingState
 from surveys.volunteering.service_lists import STANDS, ServiceDetail, ServiceFilters, Stands

@@ -16,7 +16,7 @@ from api.documented_problems import REFUSES
 from api.issues import refuse_unfit
 from api.json_bodies import JsonBody
 from maps.locator import Atlas
-from surveys.people import District, Reader
+from surveys.people.people import District, Reader
 from surveys.refusals import InvalidFilter
 from surveys.volunteering import service_lists, service_reports, service_volunteers, services
 from surveys.volunteering.service_lists import ServiceDetail, ServiceFilters, ServicePage, Stands

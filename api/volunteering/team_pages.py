@@ -26,10 +26,11 @@ from api.sign_in import NOT_KEPT
 from api.volunteering import team_services
 from api.volunteering.kinds import KINDS
 from api.volunteering.week_words import WEEKDAYS, grid, spoken
-from surveys import history, organisations
-from surveys.people import District, Reader
+from surveys import history
+from surveys.people import organisations
+from surveys.people.people import District, Reader
+from surveys.privacy.sealing import KeyRing
 from surveys.refusals import InvalidFilter
-from surveys.sealing import KeyRing
 from surveys.volunteering import skills, standing, team_lists, volunteer_lists
 from surveys.volunteering.team_lists import TeamFilters, TeamItem
 from surveys.volunteering.teams import Kind

@@ -7,7 +7,7 @@ from typing import Any
 
 import asyncpg
 
-from surveys.people import Reader
+from surveys.people.people import Reader
 from surveys.volunteering import booking_outcomes, service_lists
 from surveys.volunteering.service_lists import STANDS, ServiceFilters
 from surveys.volunteering.team_lists import TeamItem

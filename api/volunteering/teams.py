@@ -15,9 +15,9 @@ from api.documented_problems import REFUSES
 from api.issues import refuse_unfit
 from api.json_bodies import JsonBody
 from surveys.history import Actor
-from surveys.people import District, Reader
+from surveys.people.people import District, Reader
+from surveys.privacy.sealing import KeyRing
 from surveys.refusals import Missing
-from surveys.sealing import KeyRing
 from surveys.volunteering import standing, team_changes, team_lists, team_members, teams, volunteer_lists, volunteers
 from surveys.volunteering.team_changes import TeamChange, TeamClosing
 from surveys.volunteering.team_lists import TeamFilters, TeamItem, TeamPage

@@ -16,7 +16,7 @@ from api.documented_problems import REFUSES
 from api.issues import refuse_unfit
 from api.json_bodies import JsonBody
 from api.time_statement_table import moments
-from surveys.people import District, Reader
+from surveys.people.people import District, Reader
 from surveys.volunteering import (
     help_done,
     help_lists,

@@ -12,8 +12,8 @@ from api.export_tables import About
 from api.exports import CSV, XLSX, Format, file_route
 from api.time_statement_table import TimeStatement, moments
 from api.volunteering.time_bank import BANK, STATEMENT, AsOf, KnownAt
-from surveys import people
-from surveys.people import District
+from surveys.people import people
+from surveys.people.people import District
 
 
 async def csv(conn: asyncpg.Connection, district: District, account: UUID, language: str, now: datetime) -> bytes:

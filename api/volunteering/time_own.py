@@ -20,7 +20,7 @@ from api.limits import few_pages
 from api.settings import Settings
 from api.sign_in import NOT_KEPT
 from api.volunteering import passes, time_files
-from surveys import people
+from surveys.people import people
 from surveys.refusals import NotFound
 from surveys.volunteering import help_done, help_requests, help_taking, relatives, time_accounts, time_bank
 from surveys.volunteering.help_done import Saying

@@ -16,7 +16,7 @@ from api.issues import refuse_unfit
 from api.sign_in import NOT_KEPT
 from api.time_statement_table import KINDS, RELATIONS, moments, other_side
 from api.volunteering.time_bank import STATEMENT, AsOf, KnownAt
-from surveys.people import District, Reader
+from surveys.people.people import District, Reader
 from surveys.volunteering import (
     help_lists,
     time_accounts,

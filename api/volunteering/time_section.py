@@ -9,7 +9,7 @@ from asyncpg import Connection
 from api.time_statement_table import moments
 from api.volunteering.passes import Me
 from api.volunteering.time_pages import STATES, named, words
-from surveys import people
+from surveys.people import people
 from surveys.refusals import NotFound
 from surveys.volunteering import help_lists, time_accounts, time_statements
 

@@ -20,9 +20,9 @@ from api.settings import Settings
 from api.volunteering import passes
 from api.volunteering.teams import Limit, Weekday
 from surveys.history import Actor
-from surveys.people import District, Reader
+from surveys.people.people import District, Reader
+from surveys.privacy.sealing import KeyRing
 from surveys.refusals import Invalid, NotAllowed
-from surveys.sealing import KeyRing
 from surveys.volunteering import (
     endings,
     skills,

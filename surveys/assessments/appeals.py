@@ -18,7 +18,7 @@ from surveys.assessments.round_steps import StepClosed, StepNotOpen
 from surveys.assessments.rounds import Changed, Round, tell
 from surveys.assessments.scoring import FINE
 from surveys.history import text_row
-from surveys.people import Reader
+from surveys.people.people import Reader
 from surveys.refusals import Conflict, Missing, NotAllowed, NotFound, StaleVersion, TextUnusable
 
 Reason = Annotated[str, Meta(min_length=1, max_length=5_000)]

@@ -14,7 +14,7 @@ from asyncpg import Connection
 from msgspec import Struct
 
 from surveys.assessments.ballot_terms import LEAST_VOTES, AlreadyVoted, ChoicesDoNotFit, SlipUsed, UnknownOption
-from surveys.sealing import KeyRing, Place
+from surveys.privacy.sealing import KeyRing, Place
 
 WIDTH = 7  # figures of each count, so that all boxes of a ballot are as long at every time
 

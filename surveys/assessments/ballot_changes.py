@@ -8,7 +8,7 @@ from uuid import UUID, uuid4
 from asyncpg import Connection
 from msgspec import Struct
 
-from surveys import history, organisations
+from surveys import history
 from surveys.assessments import ballot_boxes, ballot_slips, ballots
 from surveys.assessments.ballot_terms import (
     AlreadyOnRoll,
@@ -29,7 +29,9 @@ from surveys.assessments.ballot_terms import (
 )
 from surveys.assessments.ballots import BallotRow
 from surveys.history import Actor, Row, event_row, occurrence, request_digest, text_row
-from surveys.people import Reader
+from surveys.people import organisations
+from surveys.people.people import Reader
+from surveys.privacy.sealing import KeyRing
 from surveys.refusals import (
     DuplicateId,
     IdTaken,
@@ -42,7 +44,6 @@ from surveys.refusals import (
     UnknownMember,
     UnknownOrganisation,
 )
-from surveys.sealing import KeyRing
 
 
 class Changed(Struct, frozen=True, kw_only=True):

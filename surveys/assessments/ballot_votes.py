@@ -7,7 +7,6 @@ from uuid import UUID
 from asyncpg import Connection
 from msgspec import Struct
 
-from surveys import scopes
 from surveys.assessments import ballot_boxes, ballot_slips, ballots
 from surveys.assessments.ballot_slips import Slip
 from surveys.assessments.ballot_terms import (
@@ -23,9 +22,10 @@ from surveys.assessments.ballot_terms import (
     WrongWayOfVoting,
 )
 from surveys.assessments.ballots import BallotRow
-from surveys.people import Reader
+from surveys.people import scopes
+from surveys.people.people import Reader
+from surveys.privacy.sealing import KeyRing
 from surveys.refusals import NotFound
-from surveys.sealing import KeyRing
 
 
 class Form(Struct, frozen=True, kw_only=True):

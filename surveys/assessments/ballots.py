@@ -10,14 +10,15 @@ import msgspec
 from asyncpg import Connection, Record
 from msgspec import Struct
 
-from surveys import cursors, history, organisations, people, scopes
+from surveys import cursors, history
 from surveys.assessments import ballot_boxes, ballot_results
 from surveys.assessments.ballot_results import CombinedScore, Result
 from surveys.assessments.ballot_terms import NotCounted, State, Way
 from surveys.history import Entry
-from surveys.people import Reader
+from surveys.people import organisations, people, scopes
+from surveys.people.people import Reader
+from surveys.people.scopes import Parameters
 from surveys.refusals import NotAllowed, NotFound
-from surveys.scopes import Parameters
 
 
 class BallotRow(Struct, frozen=True, kw_only=True):

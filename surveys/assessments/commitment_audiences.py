@@ -7,10 +7,10 @@ from uuid import UUID
 from asyncpg import Connection
 from msgspec import Meta, Struct
 
-from surveys import scopes
-from surveys.people import Reader
+from surveys.people import scopes
+from surveys.people.people import Reader
+from surveys.people.scopes import Parameters
 from surveys.refusals import Missing, UnknownArea, UnknownCommunity
-from surveys.scopes import Parameters
 
 Aim = Literal["doors", "communities", "area"]
 Kind = Literal["premises", "community", "street", "district"]

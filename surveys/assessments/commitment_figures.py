@@ -8,13 +8,13 @@ from zoneinfo import ZoneInfo
 from asyncpg import Connection
 from msgspec import Struct
 
-from surveys import organisations
 from surveys.assessments import commitments
 from surveys.assessments.commitment_outcomes import OUTCOMES, Outcome
 from surveys.assessments.commitments import Filters
-from surveys.issue_query import Moment
-from surveys.people import Reader
-from surveys.scopes import Parameters
+from surveys.counting.issue_query import Moment
+from surveys.people import organisations
+from surveys.people.people import Reader
+from surveys.people.scopes import Parameters
 
 
 class Counts(Struct, frozen=True, kw_only=True):

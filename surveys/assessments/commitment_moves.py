@@ -10,7 +10,7 @@ import msgspec
 from asyncpg import Connection
 from msgspec import Struct
 
-from surveys import history, organisations, scopes
+from surveys import history
 from surveys.assessments import commitment_audiences, commitment_photos
 from surveys.assessments.commitment_audiences import Aim, ForWhom, Part
 from surveys.assessments.commitment_terms import (
@@ -28,7 +28,8 @@ from surveys.assessments.commitment_terms import (
     State,
 )
 from surveys.history import Actor, Row, event_row, request_digest, text_row
-from surveys.people import Reader
+from surveys.people import organisations, scopes
+from surveys.people.people import Reader
 from surveys.refusals import (
     IdTaken,
     Missing,

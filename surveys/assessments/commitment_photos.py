@@ -9,11 +9,13 @@ from zoneinfo import ZoneInfo
 from asyncpg import Connection
 from msgspec import Meta, Struct
 
-from surveys import attachments, issue_query, scopes
 from surveys.assessments import commitments
-from surveys.attachments import Item, Of, Promise, Stored
-from surveys.issue_query import Filters
-from surveys.people import Reader
+from surveys.attachments import attachments
+from surveys.attachments.attachments import Item, Of, Promise, Stored
+from surveys.counting import issue_query
+from surveys.counting.issue_query import Filters
+from surveys.people import scopes
+from surveys.people.people import Reader
 from surveys.refusals import NotAllowed, NotFound
 
 LARGEST = 20 * 1024 * 1024  # bytes of one

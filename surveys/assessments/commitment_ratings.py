@@ -8,13 +8,14 @@ from uuid import UUID
 from asyncpg import Connection
 from msgspec import Meta, Struct
 
-from surveys import history, organisations
+from surveys import history
 from surveys.assessments import commitments
-from surveys.card_doors import CardDoor
+from surveys.contact_cards.card_doors import CardDoor
 from surveys.history import Actor, Row, event_row, request_digest, text_row
-from surveys.people import Reader
+from surveys.people import organisations
+from surveys.people.people import Reader
+from surveys.people.scopes import Parameters
 from surveys.refusals import Conflict, IdTaken, Missing, NotAllowed, NotFound
-from surveys.scopes import Parameters
 
 RatedBy = Literal["self", "leader", "people"]
 EXPLAINED = 3  # of five; what is less needs a reason

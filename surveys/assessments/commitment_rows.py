@@ -7,8 +7,8 @@ from asyncpg import Connection
 
 from surveys.assessments import commitments
 from surveys.assessments.commitments import COLUMNS, NAMED, Filters
-from surveys.people import Reader
-from surveys.scopes import Parameters
+from surveys.people.people import Reader
+from surveys.people.scopes import Parameters
 from surveys.selections import Selection
 
 # A day is over at the next one's beginning, which is not of that day any more; what is not known by the moment that is

@@ -10,16 +10,18 @@ from zoneinfo import ZoneInfo
 from asyncpg import Connection, Record
 from msgspec import Struct
 
-from surveys import cursors, history, issue_query, organisations, people, scopes
+from surveys import cursors, history
 from surveys.assessments import commitment_outcomes
 from surveys.assessments.commitment_audiences import Aim
 from surveys.assessments.commitment_outcomes import LEAST_TOLD, Outcome
-from surveys.card_doors import CardDoor
+from surveys.contact_cards.card_doors import CardDoor
+from surveys.counting import issue_query
+from surveys.counting.issue_query import Moment
 from surveys.history import Entry
-from surveys.issue_query import Moment
-from surveys.people import Reader
+from surveys.people import organisations, people, scopes
+from surveys.people.people import Reader
+from surveys.people.scopes import Parameters
 from surveys.refusals import NotFound, UnknownOrganisation
-from surveys.scopes import Parameters
 
 SHOWN_AFTERWARDS = timedelta(days=90)  # that what is done or withdrawn stays on the board and on cards' pages
 MOST_OF_DOOR = 10

@@ -11,13 +11,16 @@ import msgspec
 from asyncpg import Connection
 from msgspec import Struct
 
-from surveys import coverage, coverage_query, issue_query, rate_terms, scopes, visit_query
 from surveys.assessments.instruments import FACTS, FactCode, SubjectKind
 from surveys.assessments.round_steps import Period
-from surveys.issue_query import Moment
-from surveys.people import Reader, of_whole_district
-from surveys.rate_terms import TERMS, Rate
-from surveys.visit_query import VisitFilters
+from surveys.counting import issue_query, rate_terms
+from surveys.counting.issue_query import Moment
+from surveys.counting.rate_terms import TERMS, Rate
+from surveys.coverage import coverage, coverage_query
+from surveys.people import scopes
+from surveys.people.people import Reader, of_whole_district
+from surveys.visits import visit_query
+from surveys.visits.visit_query import VisitFilters
 from surveys.volunteering import time_sums
 
 RATES: Mapping[FactCode, Rate] = {"on_time_rate": "on_time", "satisfaction": "satisfaction"}

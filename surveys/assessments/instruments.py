@@ -13,7 +13,7 @@ from msgspec import Struct
 
 from surveys import history
 from surveys.history import Actor, event_row
-from surveys.people import READING, Reader
+from surveys.people.people import READING, Reader
 from surveys.refusals import Conflict, NotAllowed, NotFound
 
 _NAMESPACE = UUID("0b6c1f4e-92a7-5b0e-8f53-6a1d4c7e2b90")

@@ -15,11 +15,12 @@ from uuid import UUID, uuid5
 from asyncpg import Connection
 from msgspec import Struct
 
-from surveys import history, organisations
+from surveys import history
 from surveys.assessments import instruments, rounds
 from surveys.assessments.instruments import Group, SubjectKind
 from surveys.assessments.rounds import Round, zone_of
 from surveys.history import Actor, event_row
+from surveys.people import organisations
 
 JOB = Actor("job", "turn_rounds")
 LEADERS = 2  # that rate each

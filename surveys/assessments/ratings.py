@@ -16,7 +16,7 @@ from surveys.assessments import instruments, rating_points, round_standing, roun
 from surveys.assessments.instruments import Group, Instrument, SubjectKind
 from surveys.assessments.rounds import Round
 from surveys.history import Actor, Row, event_row, request_digest, text_row
-from surveys.people import Reader
+from surveys.people.people import Reader
 from surveys.refusals import IdTaken, Missing, NotAllowed, NotFound
 
 LONGEST = 2_000  # characters of what a rating rests on

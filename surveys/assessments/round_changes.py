@@ -8,13 +8,13 @@ from uuid import UUID
 from asyncpg import Connection
 from msgspec import Meta, Struct
 
-from surveys import organisations
 from surveys.assessments import instruments, round_standing, round_steps, rounds
 from surveys.assessments.round_standing import Standing
 from surveys.assessments.round_steps import DATED, Dated, StepClosed
 from surveys.assessments.rounds import Changed, ScopeKind, asked_before, tell
 from surveys.history import text_row
-from surveys.people import Reader
+from surveys.people import organisations
+from surveys.people.people import Reader
 from surveys.refusals import (
     Conflict,
     Invalid,

@@ -9,12 +9,13 @@ from uuid import UUID
 from asyncpg import Connection
 from msgspec import Meta, Struct
 
-from surveys import history, one_time_codes
+from surveys import history
+from surveys.access import one_time_codes
+from surveys.access.one_time_codes import CodeUnusable
 from surveys.assessments import instruments, rating_points, ratings, round_standing, round_steps, rounds
 from surveys.assessments.ratings import Points, RatingDraft, Saved, Sheet
 from surveys.history import Actor, occurrence
-from surveys.one_time_codes import CodeUnusable
-from surveys.people import Reader
+from surveys.people.people import Reader
 from surveys.refusals import NotAllowed, NotFound
 
 MOST = 200  # made at a time

@@ -10,7 +10,7 @@ from msgspec import Meta, Struct
 from surveys.assessments import appeals, instruments, round_standing, rounds
 from surveys.assessments.round_steps import StepNotOpen
 from surveys.assessments.rounds import Changed, tell
-from surveys.people import Reader
+from surveys.people.people import Reader
 from surveys.refusals import Conflict, Invalid, NotFound
 
 Reason = Annotated[str, Meta(min_length=1, max_length=5_000)]

@@ -7,15 +7,16 @@ from uuid import UUID, uuid4
 from asyncpg import Connection
 from msgspec import Struct
 
-from surveys import cursors, history, notices
+from surveys import cursors, history
 from surveys.assessments import round_steps, rounds
 from surveys.assessments.instruments import GROUPS, Group
 from surveys.assessments.ratings import NAMED
 from surveys.assessments.round_steps import CLOSES
 from surveys.assessments.rounds import Organised
 from surveys.history import Actor, occurrence
-from surveys.notices import Telling
-from surveys.people import Reader
+from surveys.notices import notices
+from surveys.notices.notices import Telling
+from surveys.people.people import Reader
 from surveys.refusals import NotAllowed
 
 NAMED_GROUPS: tuple[Group, ...] = ("self", "peers", "leaders")

@@ -35,7 +35,7 @@ from surveys.assessments.round_steps import StepClosed
 from surveys.assessments.rounds import Round
 from surveys.assessments.score_reasons import ItemReason
 from surveys.assessments.scoring import Decided
-from surveys.people import Reader
+from surveys.people.people import Reader
 from surveys.refusals import NotFound
 
 

@@ -5,8 +5,8 @@ from uuid import UUID
 from asyncpg import Connection
 from msgspec import Struct
 
-from surveys import organisations
-from surveys.people import READING, Reader
+from surveys.people import organisations
+from surveys.people.people import READING, Reader
 from surveys.refusals import NotAllowed
 
 

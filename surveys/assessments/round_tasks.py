@@ -11,7 +11,7 @@ from surveys.assessments import instruments, rating_points, round_steps, rounds
 from surveys.assessments.instruments import Group, Instrument
 from surveys.assessments.ratings import NAMED
 from surveys.assessments.rounds import Round
-from surveys.people import Reader
+from surveys.people.people import Reader
 
 MOST = 500  # that are shown to one person
 

@@ -15,7 +15,7 @@ from surveys.assessments.instruments import SubjectKind
 from surveys.assessments.round_standing import Standing
 from surveys.assessments.round_steps import Period, PeriodKind, Step
 from surveys.history import Actor, event_row, request_digest, text_row
-from surveys.people import Reader
+from surveys.people.people import Reader
 from surveys.refusals import (
     Conflict,
     IdTaken,

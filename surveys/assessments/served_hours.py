@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from surveys import cursors
 from surveys.assessments import round_results, rounds
-from surveys.people import Reader
+from surveys.people.people import Reader
 from surveys.refusals import NotFound
 from surveys.volunteering.time_ledger import Kind
 

@@ -8,11 +8,11 @@ from uuid import UUID
 from asyncpg import Connection, Record
 from msgspec import Meta, Struct
 
-from surveys import organisations, people
 from surveys.assessments import round_standing, rounds
 from surveys.assessments.rounds import Changed
 from surveys.history import text_row
-from surveys.people import Reader
+from surveys.people import organisations, people
+from surveys.people.people import Reader
 from surveys.refusals import NotAllowed, NotFound, NothingChanges, StaleVersion, TextUnusable, UnknownMember
 
 Name = Annotated[str, Meta(min_length=1, max_length=100)]

@@ -8,10 +8,11 @@ import msgspec
 from asyncpg import Connection, Record
 from msgspec import Struct
 
-from surveys import placing, scopes
-from surveys.card_doors import CardDoor
-from surveys.people import Reader
-from surveys.return_visits import LATER, VisitState
+from surveys.contact_cards.card_doors import CardDoor
+from surveys.issues import placing
+from surveys.people import scopes
+from surveys.people.people import Reader
+from surveys.return_visits.return_visits import LATER, VisitState
 from surveys.volunteering.bookings import BookingState
 from surveys.volunteering.service_rows import ServiceKind, ServiceState
 

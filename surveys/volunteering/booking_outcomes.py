@@ -8,10 +8,11 @@ from uuid import UUID
 from asyncpg import Connection
 from msgspec import Struct
 
-from surveys import cursors, scopes
-from surveys.people import Reader
+from surveys import cursors
+from surveys.people import scopes
+from surveys.people.people import Reader
+from surveys.people.scopes import Parameters
 from surveys.refusals import InvalidCursor
-from surveys.scopes import Parameters
 from surveys.volunteering import standing
 from surveys.volunteering.bookings import Via
 

@@ -13,13 +13,15 @@ import msgspec
 from asyncpg import Connection
 from msgspec import Meta, Struct
 
-from surveys import card_doors, history, scopes
-from surveys.card_doors import CardDoor
+from surveys import history
+from surveys.contact_cards import card_doors
+from surveys.contact_cards.card_doors import CardDoor
 from surveys.history import Actor, event_row, request_digest
-from surveys.issues import event_id
-from surveys.people import Reader
+from surveys.issues.issues import event_id
+from surveys.people import scopes
+from surveys.people.people import Reader
+from surveys.people.scopes import Parameters
 from surveys.refusals import AlreadyBooked, Conflict, Invalid, Missing, NotAllowed, NotFound
-from surveys.scopes import Parameters
 from surveys.volunteering import service_rows, standing
 from surveys.volunteering.service_rows import ServiceRow
 

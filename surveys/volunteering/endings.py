@@ -9,9 +9,10 @@ from uuid import UUID
 from asyncpg import Connection
 from msgspec import Struct
 
-from surveys import erasures, history
-from surveys.erasures import Erasure
+from surveys import history
 from surveys.history import Actor, request_digest
+from surveys.privacy import erasures
+from surveys.privacy.erasures import Erasure
 from surveys.volunteering import relatives, repeats, team_members, volunteer_changes, volunteers
 
 # What is done for a volunteer who ends it, in the transaction in which they do: district, volunteer, who, when.

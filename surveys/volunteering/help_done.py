@@ -9,9 +9,9 @@ from asyncpg import Connection
 from msgspec import Struct
 
 from surveys.history import Actor, request_digest
-from surveys.people import Reader
+from surveys.people.people import Reader
+from surveys.people.scopes import refuse_who_reads_nothing
 from surveys.refusals import NotFound, TimeInFuture, TimesReversed
-from surveys.scopes import refuse_who_reads_nothing
 from surveys.volunteering import help_reserves, repeats, time_claims, time_ledger
 from surveys.volunteering.help_requests import HelpState, Moment, as_it_is
 from surveys.volunteering.help_reserves import Request

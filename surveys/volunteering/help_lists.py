@@ -8,8 +8,8 @@ from uuid import UUID
 from asyncpg import Connection
 from msgspec import Struct
 
-from surveys.people import Reader
-from surveys.scopes import Parameters
+from surveys.people.people import Reader
+from surveys.people.scopes import Parameters
 from surveys.volunteering import standing, time_accounts
 from surveys.volunteering.help_reserves import State
 from surveys.volunteering.time_accounts import Relation

@@ -9,7 +9,7 @@ from msgspec import Meta, Struct
 
 from surveys import history
 from surveys.history import Actor, Row, request_digest, text_row
-from surveys.people import Reader
+from surveys.people.people import Reader
 from surveys.refusals import Invalid, NotFound, TextUnusable, UnknownCommunity
 from surveys.volunteering import help_reserves, repeats, time_accounts, time_claims
 from surveys.volunteering.help_reserves import event

@@ -10,9 +10,9 @@ from asyncpg import Connection
 from msgspec import Meta, Struct
 
 from surveys.history import Actor, request_digest, text_row
-from surveys.people import Reader
+from surveys.people.people import Reader
+from surveys.people.scopes import refuse_who_reads_nothing
 from surveys.refusals import Conflict, Invalid, NotAllowed, NotFound
-from surveys.scopes import refuse_who_reads_nothing
 from surveys.volunteering import help_requests, help_reserves, repeats, standing, time_accounts, time_ledger, time_rules
 from surveys.volunteering.help_requests import HelpState, as_it_is
 from surveys.volunteering.help_reserves import Request

@@ -5,7 +5,7 @@ from uuid import UUID
 from asyncpg import Connection
 from msgspec import Struct
 
-from surveys.people import Reader
+from surveys.people.people import Reader
 from surveys.volunteering import models
 from surveys.volunteering.models import Subject
 

@@ -13,7 +13,7 @@ from msgspec import Meta, Struct
 
 from surveys import history
 from surveys.history import Actor, Row, event_row, request_digest, text_row
-from surveys.people import Reader
+from surveys.people.people import Reader
 from surveys.refusals import (
     Conflict,
     Invalid,

@@ -7,10 +7,10 @@ from uuid import UUID
 from asyncpg import Connection
 from msgspec import Struct
 
-from surveys import people
-from surveys.contacts import UNREADABLE_PHONE
+from surveys.people import people
+from surveys.privacy.contacts import UNREADABLE_PHONE
+from surveys.privacy.sealing import KeyRing, NotGenuine, UnknownKey
 from surveys.refusals import NotFound
-from surveys.sealing import KeyRing, NotGenuine, UnknownKey
 from surveys.volunteering import volunteer_phones
 from surveys.volunteering.skills import clock
 

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 from asyncpg import Connection
 from msgspec import Struct
 
-from surveys.report_periods import Period
+from surveys.reports.report_periods import Period
 from surveys.volunteering import points_rules
 from surveys.volunteering.deeds import DEEDS
 from surveys.volunteering.points_rules import Numbers, Rules

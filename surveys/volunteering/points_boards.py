@@ -12,9 +12,9 @@ from msgspec import Meta, Struct
 
 from surveys import history
 from surveys.history import Actor, Row, occurrence, request_digest, text_row
-from surveys.people import Reader
+from surveys.people.people import Reader
 from surveys.refusals import Conflict, Missing, NotFound, TextUnusable, TimeInFuture
-from surveys.report_periods import Period
+from surveys.reports.report_periods import Period
 from surveys.volunteering import deeds, points, points_rules, repeats
 from surveys.volunteering.deeds import Sums
 from surveys.volunteering.points import Person, Question

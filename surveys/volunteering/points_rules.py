@@ -14,10 +14,11 @@ import msgspec
 from asyncpg import Connection, Record
 from msgspec import Meta, Struct
 
-from surveys import history, report_periods
+from surveys import history
 from surveys.history import Actor, occurrence, request_digest
-from surveys.people import Reader
+from surveys.people.people import Reader
 from surveys.refusals import Invalid, InvalidFilter, NotFound
+from surveys.reports import report_periods
 from surveys.volunteering import repeats
 from surveys.volunteering.service_rows import ServiceKind
 

@@ -11,9 +11,10 @@ from uuid import UUID, uuid4
 from asyncpg import Connection
 from msgspec import Meta, Struct
 
-from surveys import erasures, history
-from surveys.erasures import Erasure
+from surveys import history
 from surveys.history import Actor, Row, event_row, request_digest, text_row
+from surveys.privacy import erasures
+from surveys.privacy.erasures import Erasure
 from surveys.refusals import Conflict, Invalid, NotFound, TextUnusable
 from surveys.volunteering import help_reserves, repeats, time_claims, time_ledger
 from surveys.volunteering.help_taking import HelpNotPossible

@@ -11,12 +11,14 @@ from uuid import UUID
 from asyncpg import Connection, Record
 from msgspec import Struct
 
-from surveys import attachments, cursors, scopes
-from surveys.attachments import Item as PhotoItem
-from surveys.people import Handler, Reader
-from surveys.placing import CommunityName, Point
+from surveys import cursors
+from surveys.attachments import attachments
+from surveys.attachments.attachments import Item as PhotoItem
+from surveys.issues.placing import CommunityName, Point
+from surveys.people import scopes
+from surveys.people.people import Handler, Reader
+from surveys.people.scopes import Parameters
 from surveys.refusals import InvalidCursor, NotAllowed, NotFound
-from surveys.scopes import Parameters
 from surveys.volunteering import bookings, service_return_visits, service_rows, standing, volunteers
 from surveys.volunteering.bookings import BookingState, Via
 from surveys.volunteering.service_return_visits import Satisfaction

@@ -9,11 +9,12 @@ from zoneinfo import ZoneInfo
 from asyncpg import Connection, Record
 from msgspec import Struct
 
-from surveys import issue_query, map_layers, scopes
-from surveys.issue_query import Filters
-from surveys.people import Reader
+from surveys.counting import issue_query, map_layers
+from surveys.counting.issue_query import Filters
+from surveys.people import scopes
+from surveys.people.people import Reader
+from surveys.people.scopes import Parameters
 from surveys.refusals import InvalidFilter
-from surveys.scopes import Parameters
 from surveys.volunteering import service_lists
 from surveys.volunteering.service_lists import ServiceItem
 

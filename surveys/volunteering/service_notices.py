@@ -8,11 +8,12 @@ from uuid import UUID
 
 from asyncpg import Connection, Record
 
-from surveys import history, notices
+from surveys import history
 from surveys.history import Actor, occurrence
-from surveys.issues import event_id
-from surveys.notices import NoticeKind, Telling
-from surveys.return_visits import AT_ONCE
+from surveys.issues.issues import event_id
+from surveys.notices import notices
+from surveys.notices.notices import NoticeKind, Telling
+from surveys.return_visits.return_visits import AT_ONCE
 from surveys.volunteering.service_rows import ServiceRow
 
 BEFORE = timedelta(hours=24)  # a service begins

@@ -7,10 +7,11 @@ from zoneinfo import ZoneInfo
 
 from asyncpg import Connection
 
-from surveys import attachments, issue_query
-from surveys.attachments import Item, Of, Promise, Stored
-from surveys.issue_query import Filters
-from surveys.people import Reader
+from surveys.attachments import attachments
+from surveys.attachments.attachments import Item, Of, Promise, Stored
+from surveys.counting import issue_query
+from surveys.counting.issue_query import Filters
+from surveys.people.people import Reader
 from surveys.refusals import NotAllowed, NotFound
 from surveys.volunteering import service_lists
 

@@ -13,10 +13,10 @@ import msgspec
 from asyncpg import Connection
 from msgspec import Meta, Struct
 
-from surveys import scopes
 from surveys.history import Actor, request_digest
-from surveys.issues import Photo
-from surveys.people import Reader
+from surveys.issues.issues import Photo
+from surveys.people import scopes
+from surveys.people.people import Reader
 from surveys.refusals import Conflict, Invalid, StaleVersion, TextUnusable, TimesReversed
 from surveys.volunteering import bookings, service_return_visits, service_rows, service_volunteers, standing, time_bank
 from surveys.volunteering.service_rows import ServiceChange, ServiceRow

@@ -13,11 +13,11 @@ import msgspec
 from asyncpg import Connection
 from msgspec import Struct
 
-from surveys import history, return_visits
-from surveys.card_doors import CardDoor
+from surveys import history
+from surveys.contact_cards.card_doors import CardDoor
 from surveys.history import Actor, Row, event_row, request_digest, text_row
-from surveys.issues import event_id
-from surveys.people import Reader
+from surveys.issues.issues import event_id
+from surveys.people.people import Reader
 from surveys.refusals import (
     AlreadyAnswered,
     AnswerTooLate,
@@ -29,8 +29,9 @@ from surveys.refusals import (
     UnknownVisit,
     VisitUnfit,
 )
-from surveys.return_visit_answers import ASKING, EXPLAINED, Answer, AnswerHeard
-from surveys.return_visits import LAPSING, LATER, Via, VisitState
+from surveys.return_visits import return_visits
+from surveys.return_visits.return_visit_answers import ASKING, EXPLAINED, Answer, AnswerHeard
+from surveys.return_visits.return_visits import LAPSING, LATER, Via, VisitState
 from surveys.volunteering import service_rows
 from surveys.volunteering.service_rows import ServiceRow
 

@@ -12,7 +12,7 @@ from msgspec import Struct
 from maps.coordinates import System
 from surveys import history
 from surveys.history import Actor, Row, event_row, text_row
-from surveys.placing import Certainty, Source
+from surveys.issues.placing import Certainty, Source
 from surveys.refusals import IdTaken, NotFound
 
 ServiceKind = Literal[

@@ -7,9 +7,10 @@ from uuid import UUID, uuid5
 
 from asyncpg import Connection
 
-from surveys import history, scopes
+from surveys import history
 from surveys.history import Actor, occurrence
-from surveys.people import Reader
+from surveys.people import scopes
+from surveys.people.people import Reader
 from surveys.refusals import Conflict, NotAllowed
 from surveys.volunteering import service_rows, standing
 from surveys.volunteering.service_rows import ServiceRow

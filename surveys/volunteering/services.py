@@ -12,10 +12,11 @@ import msgspec
 from asyncpg import Connection
 from msgspec import Meta, Struct
 
-from surveys import placing, scopes
 from surveys.history import Actor, request_digest
-from surveys.people import Reader
-from surveys.placing import Atlas, Position, ToPlace
+from surveys.issues import placing
+from surveys.issues.placing import Atlas, Position, ToPlace
+from surveys.people import scopes
+from surveys.people.people import Reader
 from surveys.refusals import (
     Conflict,
     Invalid,

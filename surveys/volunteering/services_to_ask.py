@@ -7,10 +7,11 @@ from uuid import UUID
 from asyncpg import Connection
 from msgspec import Struct
 
-from surveys import cursors, scopes
-from surveys.people import Reader
-from surveys.return_visit_answers import ASKING
-from surveys.scopes import Parameters
+from surveys import cursors
+from surveys.people import scopes
+from surveys.people.people import Reader
+from surveys.people.scopes import Parameters
+from surveys.return_visits.return_visit_answers import ASKING
 
 
 class ToAsk(Struct, frozen=True, kw_only=True):

@@ -7,10 +7,10 @@ from uuid import UUID
 from asyncpg import Connection
 from msgspec import Struct
 
-from surveys import organisations
-from surveys.people import READING, Reader
+from surveys.people import organisations
+from surveys.people.people import READING, Reader
+from surveys.people.scopes import Parameters
 from surveys.refusals import NotAllowed, NotFound
-from surveys.scopes import Parameters
 
 
 class Standing(Struct, frozen=True, kw_only=True):

@@ -10,7 +10,7 @@ from msgspec import Meta, Struct
 
 from surveys import history
 from surveys.history import Actor, Row, request_digest, text_row
-from surveys.people import Reader
+from surveys.people.people import Reader
 from surveys.refusals import NotAllowed, NotFound, NothingChanges, StaleVersion, TextUnusable, UnknownOrganisation
 from surveys.volunteering import repeats, standing, team_members, teams
 from surveys.volunteering.team_members import Membership, TeamClosed

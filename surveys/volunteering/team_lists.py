@@ -8,11 +8,12 @@ from uuid import UUID
 from asyncpg import Connection, Record
 from msgspec import Struct
 
-from surveys import cursors, organisations
-from surveys.member_lists import OrganisationName
-from surveys.people import Reader
+from surveys import cursors
+from surveys.people import organisations
+from surveys.people.member_lists import OrganisationName
+from surveys.people.people import Reader
+from surveys.people.scopes import Parameters
 from surveys.refusals import InvalidCursor, InvalidFilter, NotFound
-from surveys.scopes import Parameters
 from surveys.volunteering import standing, volunteers
 from surveys.volunteering.teams import Kind
 

@@ -12,7 +12,7 @@ from msgspec import Struct
 from surveys import history
 from surveys.history import Actor, Row, event_row, request_digest
 from surveys.refusals import Conflict, NotFound, TimeBeforeAll, TimeInFuture
-from surveys.visit_rules import FIRST_DAY
+from surveys.visits.visit_rules import FIRST_DAY
 from surveys.volunteering import repeats, volunteer_changes
 
 

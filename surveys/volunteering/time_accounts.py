@@ -9,9 +9,9 @@ from asyncpg import Connection
 from msgspec import Struct
 
 from surveys import cursors
-from surveys.people import Reader
+from surveys.people.people import Reader
+from surveys.people.scopes import Parameters, refuse_who_reads_nothing
 from surveys.refusals import NotFound
-from surveys.scopes import Parameters, refuse_who_reads_nothing
 from surveys.volunteering import standing, time_rules
 from surveys.volunteering.standing import Standing
 from surveys.volunteering.team_lists import pattern

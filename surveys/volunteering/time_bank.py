@@ -9,9 +9,9 @@ from asyncpg import Connection, Record
 from msgspec import Meta, Struct
 
 from surveys.history import Actor, request_digest
-from surveys.people import Reader
+from surveys.people.people import Reader
+from surveys.people.scopes import refuse_who_reads_nothing
 from surveys.refusals import AlreadyCorrected, Conflict, IdTaken, Invalid, NotAllowed, NotFound, TextUnusable
-from surveys.scopes import refuse_who_reads_nothing
 from surveys.volunteering import time_accounts, time_claims, time_ledger, time_rules
 from surveys.volunteering.time_claims import Claim, State
 from surveys.volunteering.time_ledger import Line, Locked, Transaction

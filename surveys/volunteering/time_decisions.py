@@ -10,9 +10,9 @@ from msgspec import Meta, Struct
 
 from surveys import cursors, history
 from surveys.history import Actor, event_row, request_digest, text_row
-from surveys.people import Reader
+from surveys.people.people import Reader
+from surveys.people.scopes import Parameters, refuse_who_reads_nothing
 from surveys.refusals import Conflict, NotAllowed, NotFound, TextUnusable
-from surveys.scopes import Parameters, refuse_who_reads_nothing
 from surveys.volunteering import (
     help_done,
     help_reserves,

@@ -10,7 +10,7 @@ from msgspec import Meta, Struct
 
 from surveys import history
 from surveys.history import Actor, event_row, request_digest, text_row
-from surveys.people import Reader
+from surveys.people.people import Reader
 from surveys.refusals import IdTaken, Invalid, StaleVersion, TextUnusable
 
 Rounding = Literal["down", "nearest", "up"]

@@ -6,10 +6,11 @@ from uuid import UUID
 from asyncpg import Connection, Record
 from msgspec import Struct
 
-from surveys import contacts, history
+from surveys import history
 from surveys.history import Actor, Row, request_digest, text_row
+from surveys.privacy import contacts
+from surveys.privacy.sealing import KeyRing
 from surveys.refusals import NotFound, NothingChanges, StaleVersion, TextUnusable
-from surveys.sealing import KeyRing
 from surveys.volunteering import repeats, skills, volunteer_phones, volunteers
 from surveys.volunteering.volunteers import Code, Name, PhoneText, Registered, Skills, VolunteerEnded, Week
 

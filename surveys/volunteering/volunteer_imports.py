@@ -12,11 +12,12 @@ import msgspec
 from asyncpg import Connection
 from msgspec import Struct
 
-from surveys import history, organisations
+from surveys import history
 from surveys.history import Actor
-from surveys.ledger_rows import Reason, Rejected
+from surveys.ledgers.ledger_rows import Reason, Rejected
+from surveys.people import organisations
+from surveys.privacy.sealing import KeyRing
 from surveys.refusals import NotFound
-from surveys.sealing import KeyRing
 from surveys.volunteering import skills, team_members, teams, volunteer_phones, volunteers
 from surveys.volunteering.skills import Hours
 from surveys.volunteering.team_members import Membership

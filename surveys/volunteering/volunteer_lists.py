@@ -10,10 +10,10 @@ from asyncpg import Connection, Record
 from msgspec import Struct
 
 from surveys import cursors
-from surveys.people import Reader
+from surveys.people.people import Reader
+from surveys.people.scopes import Parameters
+from surveys.privacy.sealing import KeyRing
 from surveys.refusals import InvalidCursor, NotAllowed, NotFound
-from surveys.scopes import Parameters
-from surveys.sealing import KeyRing
 from surveys.volunteering import standing, volunteer_phones
 from surveys.volunteering.skills import clock
 from surveys.volunteering.standing import Standing

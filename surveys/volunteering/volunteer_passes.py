@@ -11,9 +11,9 @@ from asyncpg import Connection
 from msgspec import Struct
 
 from surveys import history
-from surveys.contact_cards import TOKEN_BYTES, token_digest
+from surveys.contact_cards.contact_cards import TOKEN_BYTES, token_digest
 from surveys.history import Actor, Row, event_row, request_digest
-from surveys.people import Reader
+from surveys.people.people import Reader
 from surveys.refusals import Conflict, NotFound
 from surveys.volunteering import repeats, volunteer_changes
 

@@ -8,11 +8,11 @@ from uuid import UUID
 from asyncpg import Connection
 from msgspec import Struct
 
-from surveys import contacts, reveals
 from surveys.history import Actor, Row, bytea
-from surveys.people import Reader
+from surveys.people.people import Reader
+from surveys.privacy import contacts, reveals
+from surveys.privacy.sealing import KeyRing, NotGenuine, Place, UnknownKey, masked_phone
 from surveys.refusals import NoContact
-from surveys.sealing import KeyRing, NotGenuine, Place, UnknownKey, masked_phone
 
 FIELD: Literal["volunteer_phone"] = "volunteer_phone"
 

@@ -12,8 +12,10 @@ import msgspec
 from asyncpg import Connection
 from msgspec import Meta, Struct
 
-from surveys import contacts, history
+from surveys import history
 from surveys.history import Actor, Row, event_row, request_digest, text_row
+from surveys.privacy import contacts
+from surveys.privacy.sealing import KeyRing
 from surveys.refusals import (
     Conflict,
     Invalid,
@@ -22,7 +24,6 @@ from surveys.refusals import (
     UnknownCommunity,
     UnknownMember,
 )
-from surveys.sealing import KeyRing
 from surveys.volunteering import repeats, skills, volunteer_phones
 from surveys.volunteering.skills import MOST_HOURS, MOST_SKILLS, Hours, SkillName, Span
 

@@ -9,7 +9,7 @@ from uuid import UUID, uuid4
 import asyncpg
 import pytest
 
-from surveys import proposals, walking_routes
+from surveys.campaigns import proposals, walking_routes
 from tests import doors, doorsteps
 from tests.conftest import (
     ADMINISTRATOR,

@@ -18,9 +18,9 @@ import pytest
 from api import database
 from api.postgres_programs import Account, find_programs
 from api.settings import Settings
-from surveys import people
 from surveys.assessments import ballot_boxes, ballot_changes, ballot_slips
 from surveys.assessments.ballot_terms import Code, Printing
+from surveys.people import people
 from tests import drafts
 from tests.api.test_logs import Lines, lines
 from tests.conftest import (

@@ -7,7 +7,7 @@ from uuid import uuid4
 import asyncpg
 import pytest
 
-from surveys.contact_cards import NewCard
+from surveys.contact_cards.contact_cards import NewCard
 from tests.api.test_services import announce, ask, at_doors, book, by_card, version
 from tests.conftest import ADMINISTRATOR, NOW, OTHER_WORKER, STRANGER, WORKER, Client, Person, TestClock
 from tests.doors import read

@@ -9,7 +9,7 @@ import pypdfium2
 import pytest
 import zxingcpp
 
-from surveys import card_numbers, contact_cards
+from surveys.contact_cards import card_numbers, contact_cards
 from tests.api.processes import Program
 from tests.conftest import BELOW, DISTRICT, MEMBER, MEMBER_BELOW, MEMBER_BESIDE, ORGANISATION
 

@@ -7,7 +7,7 @@ from uuid import uuid4
 import asyncpg
 import pytest
 
-from surveys import card_numbers, card_terms
+from surveys.contact_cards import card_numbers, card_terms
 from tests import cards, doors, drafts
 from tests.conftest import (
     ADMINISTRATOR,

@@ -11,11 +11,11 @@ import pytest
 
 from api.app import create_app
 from api.settings import Settings
-from surveys import visit_drafts
 from surveys.history import request_digest
-from surveys.people import Grant, Reader
-from surveys.sealing import KEY_BYTES, KeyRing
-from surveys.visit_drafts import VisitDraft
+from surveys.people.people import Grant, Reader
+from surveys.privacy.sealing import KEY_BYTES, KeyRing
+from surveys.visits import visit_drafts
+from surveys.visits.visit_drafts import VisitDraft
 from tests import doors, drafts
 from tests.conftest import (
     ADMINISTRATOR,

@@ -9,10 +9,10 @@ from zoneinfo import ZoneInfo
 import asyncpg
 import pytest
 
-from surveys import coverage, coverage_query, coverage_reach, coverage_sums
-from surveys.coverage import By
-from surveys.coverage_query import Filters
-from surveys.people import Grant, Reader
+from surveys.coverage import coverage, coverage_query, coverage_reach, coverage_sums
+from surveys.coverage.coverage import By
+from surveys.coverage.coverage_query import Filters
+from surveys.people.people import Grant, Reader
 from tests import doors
 from tests.conftest import (
     AUDITOR,

@@ -8,8 +8,8 @@ import asyncpg
 import pytest
 
 from api import database
-from surveys import days
-from surveys.people import District, Grant, Reader
+from surveys.campaigns import days
+from surveys.people.people import District, Grant, Reader
 from tests import cards, doors, doorsteps, drafts
 from tests.conftest import (
     AUDITOR,

@@ -17,25 +17,19 @@ from api import database, demo, migrations
 from api.demo import loading, people, rounds, words
 from api.demo.workdays import DAYS, ZONE, Workdays, midnight
 from maps.locator import Atlas
-from surveys import (
-    calendars,
-    clock,
-    contacts,
-    deadlines,
-    history_seals,
-    issues,
-    sessions,
-    visit_drafts,
-    visits,
-    workflow,
-)
+from surveys import history_seals
+from surveys.access import sessions
 from surveys.assessments import public_stars
-from surveys.clock import Due, Span
-from surveys.issues import IssueRow
-from surveys.questionnaire_fields import Field, hold
+from surveys.clock import calendars, clock, deadlines
+from surveys.clock.clock import Due, Span
+from surveys.issues import issues, workflow
+from surveys.issues.issues import IssueRow
+from surveys.issues.workflow import Standing
+from surveys.privacy import contacts
+from surveys.questionnaires.questionnaire_fields import Field, hold
 from surveys.refusals import NotSignedIn, Refusal
-from surveys.return_visit_answers import HANDLING
-from surveys.workflow import Standing
+from surveys.return_visits.return_visit_answers import HANDLING
+from surveys.visits import visit_drafts, visits
 from tests.conftest import RING, Server
 
 pytestmark = pytest.mark.anyio

@@ -14,10 +14,11 @@ from api import installation_checks, key_ring
 from api.cli.doctor import SENTENCES, line
 from api.installation_checks import Level
 from api.settings import Settings
-from surveys import calendars, history_seals
-from surveys.calendars import Year
+from surveys import history_seals
+from surveys.clock import calendars
+from surveys.clock.calendars import Year
 from surveys.history import Actor
-from surveys.sealing import KeyRing
+from surveys.privacy.sealing import KeyRing
 from tests import doors, drafts
 from tests.api.processes import Program
 from tests.conftest import ADMINISTRATOR, DISTRICT, MEMBER, NOW, Client, Server

@@ -62,9 +62,19 @@ def test_every_environment_variable_of_the_compose_file_is_a_setting() -> None:
     assert set(set_for_the_program) - {"ZOUFANG_SITE"} <= set(settings.descriptions())
 
 
-@pytest.mark.parametrize("room", ["api", "surveys", "surveys/volunteering", "surveys/assessments"])
+def rooms(of: str) -> list[str]:
+    """The folders of modules within one, as `surveys/issues`."""
+    return sorted(f"{of}/{file.parent.name}" for file in (ROOT / of).glob("*/__init__.py"))
+
+
+@pytest.mark.parametrize("room", ["api", "surveys", *rooms("surveys")])
 def test_a_room_s_list_has_every_file_in_it(room: str) -> None:
     listed = re.findall(
         r"`([a-z0-9_]+)`", ast.get_docstring(ast.parse((ROOT / room / "__init__.py").read_text())) or ""
     )
     assert sorted(listed) == sorted(file.stem for file in (ROOT / room).glob("*.py") if file.stem != "__init__")
+
+
+def test_the_list_of_rooms_has_every_room_in_it() -> None:
+    listed = re.findall(r"`([a-z_]+)/`", ast.get_docstring(ast.parse((ROOT / "surveys/__init__.py").read_text())) or "")
+    assert sorted(f"surveys/{room}" for room in listed) == rooms("surveys")

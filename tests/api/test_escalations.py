@@ -12,9 +12,9 @@ import pytest
 from api import database, jobs
 from api.jobs import Runner
 from api.settings import Settings
-from surveys import deadline_rules, escalations
-from surveys.clock import Calendar, Span
-from surveys.deadline_rules import Escalation, Reminder
+from surveys.clock.clock import Calendar, Span
+from surveys.notices import deadline_rules, escalations
+from surveys.notices.deadline_rules import Escalation, Reminder
 from tests import doors, drafts
 from tests.conftest import (
     ADMINISTRATOR,

@@ -19,16 +19,16 @@ from api.export_columns import WORDS
 from api.exports import Exports
 from api.filing import Busy
 from api.settings import Settings
-from surveys import issues
 from surveys.assessments.commitment_audiences import Aim
 from surveys.assessments.commitment_outcomes import Outcome as CommitmentOutcome
-from surveys.categories import Channel, Urgency
-from surveys.issues import IssueRow
-from surveys.placing import Certainty
-from surveys.premises import PremisesKind
-from surveys.receipts import Flag
-from surveys.visit_drafts import Outcome
-from surveys.workflow import Group, State
+from surveys.issues import issues
+from surveys.issues.categories import Channel, Urgency
+from surveys.issues.issues import IssueRow
+from surveys.issues.placing import Certainty
+from surveys.issues.workflow import Group, State
+from surveys.premises.premises import PremisesKind
+from surveys.visits.receipts import Flag
+from surveys.visits.visit_drafts import Outcome
 from tests import doors, drafts
 from tests.conftest import (
     AUDITOR,

@@ -13,10 +13,10 @@ from api import database
 from api.filing import Busy, FilingQueue, Numbers
 from api.settings import Settings
 from maps.locator import Atlas
-from surveys import visit_drafts
-from surveys.people import Grant, Reader
-from surveys.receipts import Receipt
-from surveys.visit_drafts import Filing, VisitDraft
+from surveys.people.people import Grant, Reader
+from surveys.visits import visit_drafts
+from surveys.visits.receipts import Receipt
+from surveys.visits.visit_drafts import Filing, VisitDraft
 from tests import doors, drafts
 from tests.conftest import (
     DISPATCHER,

@@ -7,9 +7,9 @@ from uuid import UUID, uuid4
 import asyncpg
 import pytest
 
-from surveys import premises
 from surveys.history import bytea
-from surveys.premises import PremisesRow
+from surveys.premises import premises
+from surveys.premises.premises import PremisesRow
 from tests import doors, drafts
 from tests.conftest import (
     DISTRICT,

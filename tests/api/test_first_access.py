@@ -7,9 +7,9 @@ from typing import Any
 import asyncpg
 import pytest
 
-from surveys import one_time_codes
+from surveys.access import one_time_codes
+from surveys.access.one_time_codes import CodeUnusable
 from surveys.history import Actor
-from surveys.one_time_codes import CodeUnusable
 from tests import doors
 from tests.api.test_passwords import history
 from tests.conftest import (

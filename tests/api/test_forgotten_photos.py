@@ -12,7 +12,8 @@ from api import erasure_journal, jobs
 from api.attachment_store import Store
 from api.jobs import Work
 from api.settings import Settings
-from surveys import erasures, history_seals
+from surveys import history_seals
+from surveys.privacy import erasures
 from tests import doors, drafts, photographs
 from tests.conftest import ADMINISTRATOR, DISTRICT, MEMBER, RING, WORKER, Client, TestClock, serving
 from tests.photographs import photo, promised, sha256

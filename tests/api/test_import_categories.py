@@ -13,8 +13,8 @@ from api.category_lists import REASONS, read_drafts
 from api.cli.categories import categories
 from api.settings import Settings
 from api.tables import UnusableTable
-from surveys.categories import LimitDraft, UnusableCategories, in_hours
-from surveys.clock import Span
+from surveys.clock.clock import Span
+from surveys.issues.categories import LimitDraft, UnusableCategories, in_hours
 from tests.conftest import DISTRICT
 
 pytestmark = pytest.mark.anyio

@@ -13,8 +13,8 @@ from click.testing import CliRunner, Result
 from api import key_ring
 from api.cli.issues import issues
 from api.settings import Settings
-from surveys import contacts
-from surveys.contacts import Masked
+from surveys.privacy import contacts
+from surveys.privacy.contacts import Masked
 from tests.conftest import DISTRICT
 from tests.surveys.ledgers_at_hand import MAPPING, ROW
 

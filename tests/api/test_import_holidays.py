@@ -16,8 +16,8 @@ from api import holiday_lists
 from api.cli.holidays import holidays
 from api.holiday_lists import ACTOR, REASONS
 from api.settings import Settings
-from surveys import calendars, reckonings
-from surveys.calendars import Day, Year
+from surveys.clock import calendars, reckonings
+from surveys.clock.calendars import Day, Year
 from tests import doors, drafts
 from tests.conftest import DISPATCHER, DISTRICT, MEMBER, NOW, WORKER, Client, TestClock
 from tests.stories import records

@@ -18,9 +18,9 @@ from api.cli.issues import FAULTS, issues
 from api.ledgers import REASONS, RejectedRows, defused
 from api.settings import Settings
 from api.tables import Cell
-from surveys import ledger_mapping
-from surveys.ledger_mapping import FIELDS, REACHABLE
-from surveys.ledger_rows import Reason, Rejected
+from surveys.ledgers import ledger_mapping
+from surveys.ledgers.ledger_mapping import FIELDS, REACHABLE
+from surveys.ledgers.ledger_rows import Reason, Rejected
 from tests.api.processes import COMMAND, ROOT
 from tests.conftest import DISTRICT, NEAR
 from tests.surveys.ledgers_at_hand import MAPPING, ROW, china
@@ -360,13 +360,13 @@ async def test_a_stopped_import_keeps_what_it_filed_and_goes_on_when_started_aga
 
 def test_every_reason_and_every_fault_has_its_text() -> None:
     """The codes are read out of the code that gives them."""
-    sources = [ROOT / "surveys" / name for name in ("ledger_rows.py", "ledgers.py")]
+    sources = [ROOT / "surveys/ledgers" / name for name in ("ledger_rows.py", "ledgers.py")]
     text = "".join(path.read_text(encoding="utf-8") for path in sources)
     given = set(re.findall(r'(?:refuse|Reason)\(\s*"(\w+)"', text))
     assert given | {"too_many_cells"} <= REASONS.keys()
     positions = (ROOT / "maps" / "coordinates.py").read_text(encoding="utf-8")
     assert set(re.findall(r'InvalidPosition\("(\w+)"', positions)) <= REASONS.keys()
-    mappings = (ROOT / "surveys" / "ledger_mapping.py").read_text(encoding="utf-8") + text
+    mappings = (ROOT / "surveys/ledgers/ledger_mapping.py").read_text(encoding="utf-8") + text
     assert set(re.findall(r'UnusableMapping\("(\w+)"', mappings)) <= FAULTS.keys()
     tables = (ROOT / "api" / "tables.py").read_text(encoding="utf-8")
     assert set(re.findall(r'UnusableTable\("(\w+)"', tables)) <= FAULTS.keys()

@@ -21,7 +21,7 @@ from click.testing import CliRunner, Result
 from api.cli.premises import premises
 from api.settings import Settings
 from maps import coordinates
-from surveys.premises import alike
+from surveys.premises.premises import alike
 from tests.conftest import DISTRICT, FAR, NEAR, NEXT
 
 pytestmark = pytest.mark.anyio

@@ -15,7 +15,8 @@ import zxingcpp
 from api import invitation_slips, printed_pages
 from api.cli.invitations import last_day
 from api.printed_pages import PrintError
-from surveys import invitations, members
+from surveys.access import invitations
+from surveys.people import members
 from tests.api.processes import Program
 from tests.conftest import DISTRICT, EVERYBODY, MEMBER, MEMBER_BELOW, MEMBER_BESIDE, NOW, Client
 from tests.entrances import PASSWORD, give_password

@@ -19,8 +19,9 @@ from api.cli.keys import keys
 from api.jobs import Work
 from api.key_ring import KeyRingError
 from api.settings import Settings
-from surveys import resealing, second_factors
-from surveys.sealing import KeyRing, Place, key_of
+from surveys.access import second_factors
+from surveys.privacy import resealing
+from surveys.privacy.sealing import KeyRing, Place, key_of
 from tests import doors, drafts
 from tests.api.processes import Program
 from tests.conftest import DISTRICT, MEMBER, NOW, STRANGER, WORKER, TestClock

@@ -10,8 +10,8 @@ import pytest
 from api import jobs
 from api.jobs import Work
 from api.settings import Settings
-from surveys import people
-from surveys.sealing import Place
+from surveys.people import people
+from surveys.privacy.sealing import Place
 from tests import doors, drafts
 from tests.conftest import (
     ADMINISTRATOR,

@@ -9,8 +9,8 @@ import pytest
 
 from api import database
 from api.settings import Settings
-from surveys import workflow
-from surveys.workflow import Move, Standing
+from surveys.issues import workflow
+from surveys.issues.workflow import Move, Standing
 from tests import doors, drafts
 from tests.conftest import (
     ADMINISTRATOR,

@@ -6,7 +6,7 @@ import asyncpg
 import pytest
 
 from surveys.history import Actor
-from surveys.people import Grant, Reader
+from surveys.people.people import Grant, Reader
 from surveys.volunteering import volunteer_passes, volunteers
 from surveys.volunteering.volunteer_passes import PassDraft
 from surveys.volunteering.volunteers import Draft, Registered

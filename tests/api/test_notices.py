@@ -14,10 +14,11 @@ import pytest
 from api import database, jobs, notice_sending
 from api.jobs import Runner
 from api.settings import Settings
-from surveys import following, notices, resealing, retention
 from surveys.history import Actor
-from surveys.notices import NoticeSettings, Telling
-from surveys.sealing import KEY_BYTES, KeyRing
+from surveys.notices import following, notices
+from surveys.notices.notices import NoticeSettings, Telling
+from surveys.privacy import resealing, retention
+from surveys.privacy.sealing import KEY_BYTES, KeyRing
 from tests import doors, drafts
 from tests.conftest import (
     ADMINISTRATOR,

@@ -16,7 +16,7 @@ import uvicorn
 from api.app import create_app
 from api.ogc_questions import CRS84, EPSG
 from api.settings import Settings
-from surveys.issue_query import Filters
+from surveys.counting.issue_query import Filters
 from tests import doors, drafts
 from tests.conftest import (
     DISTRICT,

@@ -16,7 +16,7 @@ import uvicorn
 
 from api.app import create_app
 from api.settings import Settings
-from surveys import visit_form
+from surveys.collect import visit_form
 from tests import collect, doors
 from tests.collect import basic, filled, instance, message, problem
 from tests.conftest import ADMINISTRATOR, MEMBER, RING, Client, TestClock, serving

@@ -16,8 +16,8 @@ from pwdlib.hashers.argon2 import Argon2Hasher
 
 from api import jobs
 from api.settings import Settings
-from surveys import passwords
-from surveys.passwords import Holder
+from surveys.access import passwords
+from surveys.access.passwords import Holder
 from surveys.refusals import Invalid
 from tests import doors
 from tests.conftest import (

@@ -23,8 +23,9 @@ from msgspec import Struct
 from api import database
 from api.app import create_app
 from api.settings import Settings
-from surveys import card_numbers, visit_form
-from surveys.people import Role, ScopeKind
+from surveys.collect import visit_form
+from surveys.contact_cards import card_numbers
+from surveys.people.people import Role, ScopeKind
 from tests import cards, collect, doors, drafts, photographs, services_at_hand
 from tests.conftest import (
     ADMINISTRATOR,

@@ -9,10 +9,10 @@ import pytest
 
 from api import database
 from api.auth import Readers
-from surveys import sessions
-from surveys.people import Reader
+from surveys.access import sessions
+from surveys.access.sessions import Credential
+from surveys.people.people import Reader
 from surveys.refusals import NotSignedIn
-from surveys.sessions import Credential
 from tests.conftest import DISTRICT, LEADER, MEMBER, NOW, PEOPLE, Person, TestClock
 
 pytestmark = pytest.mark.anyio

@@ -169,7 +169,7 @@ def test_what_is_written_in_headers_and_properties_is_held_to_the_rules_too() ->
 
 @pytest.mark.parametrize("page", ["reports.md", "reports.zh-CN.md"])
 def test_every_placeholder_is_explained_and_no_other(page: str) -> None:
-    rows = re.findall(r"^\| (`.*?) \|(.*)\|$", (ROOT / "surveys" / page).read_text(), flags=re.MULTILINE)
+    rows = re.findall(r"^\| (`.*?) \|(.*)\|$", (ROOT / "surveys/reports" / page).read_text(), flags=re.MULTILINE)
     explained: dict[str, tuple[str, ...] | None] = {}
     for names, about in rows:
         for name in re.findall(r"`(\w+)`", names):

@@ -20,8 +20,9 @@ from api import jobs, report_making, report_sheets
 from api.jobs import Runner
 from api.report_sheets import Sheet
 from api.settings import Settings
-from surveys import people, report_makings, report_periods, report_sources, reports
-from surveys.report_archive import Report
+from surveys.people import people
+from surveys.reports import report_makings, report_periods, report_sources, reports
+from surveys.reports.report_archive import Report
 from tests import briefs
 from tests.briefs import WEEK, ZONE, Fate
 from tests.conftest import (

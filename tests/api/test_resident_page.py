@@ -13,8 +13,8 @@ import httpx
 import pytest
 
 from api.settings import Settings
-from surveys import return_visits
-from surveys.contact_cards import NewCard
+from surveys.contact_cards.contact_cards import NewCard
+from surveys.return_visits import return_visits
 from tests import cards, doors, drafts, photographs
 from tests.conftest import (
     ADMINISTRATOR,

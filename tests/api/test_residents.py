@@ -13,8 +13,9 @@ import pytest
 from api import erasure_journal, jobs
 from api.jobs import Work
 from api.settings import Settings
-from surveys import erasures, history_seals
-from surveys.erasures import Erasure
+from surveys import history_seals
+from surveys.privacy import erasures
+from surveys.privacy.erasures import Erasure
 from tests import cards, doors, drafts, services_at_hand
 from tests.api.test_commitments import move as move_commitment
 from tests.api.test_commitments import rate_at_door, standing

@@ -14,10 +14,11 @@ from click.testing import CliRunner, Result
 from api import erasure_journal, key_ring
 from api.cli.residents import residents_group
 from api.settings import Settings
-from surveys import contacts, issues
-from surveys.contacts import Contact
 from surveys.history import Actor
-from surveys.issues import IssueRow, Step
+from surveys.issues import issues
+from surveys.issues.issues import IssueRow, Step
+from surveys.privacy import contacts
+from surveys.privacy.contacts import Contact
 from tests.conftest import DISTRICT, NEAR, NOW, WORKER
 
 pytestmark = pytest.mark.anyio

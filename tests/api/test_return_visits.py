@@ -10,9 +10,10 @@ import msgspec
 import pytest
 
 from api import database
-from surveys import residents, return_visit_answers, return_visits
 from surveys.history import Actor
-from surveys.return_visit_answers import Answer
+from surveys.privacy import residents
+from surveys.return_visits import return_visit_answers, return_visits
+from surveys.return_visits.return_visit_answers import Answer
 from tests import doors, drafts
 from tests.conftest import (
     ADMINISTRATOR,

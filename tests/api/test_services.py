@@ -7,9 +7,10 @@ from uuid import UUID, uuid4
 import asyncpg
 import pytest
 
-from surveys import people, report_periods, report_sources
-from surveys.contact_cards import NewCard
-from surveys.reports import Count, Scope, ServiceCounts
+from surveys.contact_cards.contact_cards import NewCard
+from surveys.people import people
+from surveys.reports import report_periods, report_sources
+from surveys.reports.reports import Count, Scope, ServiceCounts
 from surveys.volunteering import service_return_visits
 from tests import cards, photographs, services_at_hand
 from tests.api.test_resident_page import scan, seen

@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from maps import tiles, vector_tiles
-from surveys import issue_counts
+from surveys.counting import issue_counts
 from tests.conftest import LEADER, NEAR, STRANGER, WORKER, Client, Person
 from tests.web import town
 

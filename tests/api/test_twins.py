@@ -8,7 +8,8 @@ from uuid import UUID, uuid4
 import asyncpg
 import pytest
 
-from surveys import history_seals, twin_proposals
+from surveys import history_seals
+from surveys.issues import twin_proposals
 from tests import doors, drafts
 from tests.conftest import (
     ADMINISTRATOR,

@@ -14,9 +14,10 @@ from standardwebhooks.webhooks import WebhookVerificationError
 from api import jobs, outgoing, webhook_sending
 from api.jobs import Runner
 from api.settings import Settings
-from surveys import resealing, webhooks
-from surveys.sealing import KEY_BYTES, KeyRing
-from surveys.webhooks import UrlUnusable
+from surveys.notices import webhooks
+from surveys.notices.webhooks import UrlUnusable
+from surveys.privacy import resealing
+from surveys.privacy.sealing import KEY_BYTES, KeyRing
 from tests import doors, drafts
 from tests.conftest import (
     ADMINISTRATOR,

@@ -14,8 +14,8 @@ from api.shipped_questionnaires import NAMES
 from api.xlsform_expressions import Broken, tokens
 from api.xlsform_faults import REASONS, Fault, FormUnusable
 from api.xlsform_maker import Wanted
-from surveys.questionnaire_fields import every, said
-from surveys.questionnaires import Form
+from surveys.questionnaires.questionnaire_fields import every, said
+from surveys.questionnaires.questionnaires import Form
 from tests.forms import QUESTION, SETTINGS, changed, workbook
 
 TODAY = date(2026, 11, 25)

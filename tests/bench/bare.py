@@ -13,7 +13,8 @@ from uuid import UUID, uuid4
 
 import asyncpg
 
-from surveys import history, issues
+from surveys import history
+from surveys.issues import issues
 from tests.bench.district import DISTRICT
 
 # The tables of a visit in the order in which they may be written, and the columns that hold ids of its own.

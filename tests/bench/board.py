@@ -17,7 +17,7 @@ import asyncpg
 import httpx
 
 from api.embedded_postgres import Cluster
-from surveys.people import Grant, Reader
+from surveys.people.people import Grant, Reader
 from surveys.volunteering import points_boards, points_rules
 from surveys.volunteering.points_boards import BoardDraft
 from surveys.volunteering.points_rules import RulesDraft

@@ -13,8 +13,8 @@ import asyncpg
 
 from api import database, migrations
 from api.embedded_postgres import Cluster
-from surveys import card_doors
-from surveys.card_doors import CardDoor
+from surveys.contact_cards import card_doors
+from surveys.contact_cards.card_doors import CardDoor
 from surveys.volunteering import bookings
 from surveys.volunteering.bookings import BookingByCard
 from tests import services_at_hand

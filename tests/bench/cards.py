@@ -14,8 +14,8 @@ import httpx
 
 from api import resident_page
 from api.embedded_postgres import Cluster
-from surveys import card_doors, contact_cards
-from surveys.contact_cards import Giver, NewCard
+from surveys.contact_cards import card_doors, contact_cards
+from surveys.contact_cards.contact_cards import Giver, NewCard
 from surveys.history import Actor
 from tests.bench import coverage, district, load, many_issues, server
 from tests.bench.district import DISTRICT

@@ -20,11 +20,13 @@ from api import database
 from api.embedded_postgres import Cluster
 from maps import tiles
 from maps.vector_tiles import Tile
-from surveys import issue_query, issue_sums, kept_columns, scopes, sessions, shown_issues
-from surveys.issue_query import Filters
-from surveys.kept_columns import KeptColumns
-from surveys.people import Reader
-from surveys.shown_issues import Shown
+from surveys.access import sessions
+from surveys.counting import issue_query, issue_sums, kept_columns, shown_issues
+from surveys.counting.issue_query import Filters
+from surveys.counting.kept_columns import KeptColumns
+from surveys.counting.shown_issues import Shown
+from surveys.people import scopes
+from surveys.people.people import Reader
 from tests.bench import coverage, district, many_issues, server
 from tests.bench.figures import Figure
 from tests.bench.map_data import request_ms, wait_until_loaded

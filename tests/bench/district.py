@@ -6,8 +6,9 @@ from uuid import UUID
 import asyncpg
 
 from maps import boundaries
-from surveys import people, sessions
-from surveys.people import Founding
+from surveys.access import sessions
+from surveys.people import people
+from surveys.people.people import Founding
 from tests.bench import coverage
 
 DISTRICT = 410103

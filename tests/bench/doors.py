@@ -11,7 +11,8 @@ from msgspec import Struct
 
 from api import database
 from api.embedded_postgres import Cluster
-from surveys import coverage_sums, people
+from surveys.coverage import coverage_sums
+from surveys.people import people
 from tests.bench import district, many_doors, server
 from tests.bench.district import DISTRICT
 from tests.bench.figures import Figure

@@ -15,9 +15,10 @@ import psutil
 
 from api import database, export_sql
 from api.embedded_postgres import Cluster
-from surveys import issue_rows, people
-from surveys.issue_query import Filters
-from surveys.people import Grant, Reader
+from surveys.counting import issue_rows
+from surveys.counting.issue_query import Filters
+from surveys.people import people
+from surveys.people.people import Grant, Reader
 from tests.bench import coverage, district, many_issues, server
 from tests.bench.figures import Figure
 from tests.bench.map_data import request_ms

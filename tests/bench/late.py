@@ -12,7 +12,7 @@ from uuid import UUID
 import asyncpg
 
 from api.embedded_postgres import Cluster
-from surveys import escalations, following, reminders
+from surveys.notices import escalations, following, reminders
 from tests.bench import server
 from tests.bench.district import DISTRICT
 from tests.bench.figures import Figure

@@ -13,7 +13,7 @@ import numpy as np
 
 from api.embedded_postgres import Cluster
 from surveys import history
-from surveys.issues import IssueRow
+from surveys.issues.issues import IssueRow
 from tests.bench import coverage, district, server
 from tests.bench.district import DISTRICT
 from tests.bench.figures import Figure

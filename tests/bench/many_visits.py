@@ -5,7 +5,8 @@ import time
 
 import asyncpg
 
-from surveys import history, issues
+from surveys import history
+from surveys.issues import issues
 from tests.bench.district import DISTRICT
 
 SAMPLES = 5_000  # visits of the program's own that are written again

@@ -15,8 +15,9 @@ from msgspec import Struct
 from api import database
 from api.embedded_postgres import Cluster
 from maps import tiles
-from surveys import issue_counts, sessions
-from surveys.issue_query import Filters
+from surveys.access import sessions
+from surveys.counting import issue_counts
+from surveys.counting.issue_query import Filters
 from tests.bench import coverage, district, first_picture, many_issues, server
 from tests.bench.figures import Figure
 

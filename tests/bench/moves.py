@@ -17,13 +17,14 @@ import asyncpg
 
 from api.embedded_postgres import Cluster
 from maps.locator import Atlas
-from surveys import history, issue_moves, issues
+from surveys import history
 from surveys.history import Actor
-from surveys.issues import IssueRow, NewIssue, Step
-from surveys.moves import MoveDraft
-from surveys.people import Grant, Reader
-from surveys.sealing import KeyRing
-from surveys.workflow import Move
+from surveys.issues import issue_moves, issues
+from surveys.issues.issues import IssueRow, NewIssue, Step
+from surveys.issues.moves import MoveDraft
+from surveys.issues.workflow import Move
+from surveys.people.people import Grant, Reader
+from surveys.privacy.sealing import KeyRing
 from tests.bench import district, server
 from tests.bench.district import DISTRICT
 from tests.bench.figures import Figure

@@ -10,12 +10,13 @@ import asyncpg
 
 from api import database, report_files, report_maker
 from api.embedded_postgres import Cluster
-from surveys import people, report_periods, report_sources, reports
-from surveys.people import District
-from surveys.report_archive import Report
-from surveys.report_cases import titles
-from surveys.report_periods import Period
-from surveys.report_sources import Sources
+from surveys.people import people
+from surveys.people.people import District
+from surveys.reports import report_periods, report_sources, reports
+from surveys.reports.report_archive import Report
+from surveys.reports.report_cases import titles
+from surveys.reports.report_periods import Period
+from surveys.reports.report_sources import Sources
 from tests.bench import district, many_issues, server
 from tests.bench.figures import Figure
 

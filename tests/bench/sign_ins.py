@@ -13,7 +13,7 @@ import httpx
 from msgspec import Struct
 
 from api.embedded_postgres import Cluster
-from surveys import passwords
+from surveys.access import passwords
 from tests.bench import district, load, server
 from tests.bench.figures import Figure
 

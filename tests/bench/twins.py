@@ -17,7 +17,8 @@ import numpy as np
 from api import database
 from api.embedded_postgres import Cluster
 from maps import tiles
-from surveys import sessions, twins
+from surveys.access import sessions
+from surveys.issues import twins
 from tests.bench import district, many_issues, server
 from tests.bench.district import DISTRICT
 from tests.bench.figures import Figure

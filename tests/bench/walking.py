@@ -10,10 +10,10 @@ import numpy.typing as npt
 
 from api import route_plans
 from api.embedded_postgres import Cluster
-from surveys import proposals, walking_routes
-from surveys.assignments import Spot
-from surveys.proposals import Party
-from surveys.route_tasks import Answer
+from surveys.campaigns import proposals, walking_routes
+from surveys.campaigns.assignments import Spot
+from surveys.campaigns.proposals import Party
+from surveys.campaigns.route_tasks import Answer
 from tests.bench.figures import Figure
 
 SEED = 20261125

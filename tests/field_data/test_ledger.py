@@ -17,11 +17,13 @@ from api.tables import read_table
 from maps import boundaries
 from maps.boundaries import Area, BoundaryVersion
 from maps.locator import Locator
-from surveys import ledger_mapping, people, rates
-from surveys.issue_query import Filters
-from surveys.ledger_rows import Rejected
-from surveys.ledgers import Counts
-from surveys.people import Founding, Grant, Reader
+from surveys.counting import rates
+from surveys.counting.issue_query import Filters
+from surveys.ledgers import ledger_mapping
+from surveys.ledgers.ledger_rows import Rejected
+from surveys.ledgers.ledgers import Counts
+from surveys.people import people
+from surveys.people.people import Founding, Grant, Reader
 from tests.conftest import NOW
 
 pytestmark = [pytest.mark.field_data, pytest.mark.anyio]

@@ -9,7 +9,7 @@ import pytest
 from playwright.async_api import Browser, expect
 
 from maps.locator import Atlas
-from surveys import people
+from surveys.people import people
 from surveys.volunteering import services
 from surveys.volunteering.services import Announcement
 from tests import services_at_hand

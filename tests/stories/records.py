@@ -5,8 +5,8 @@ from uuid import UUID
 
 import asyncpg
 
-from surveys import issues
-from surveys.issues import IssueRow
+from surveys.issues import issues
+from surveys.issues.issues import IssueRow
 
 FOREVER = "infinity"
 

@@ -9,8 +9,8 @@ import pytest
 
 from api import jobs
 from api.settings import Settings
-from surveys import calendars
-from surveys.calendars import CHINA, Day, Year
+from surveys.clock import calendars
+from surveys.clock.calendars import CHINA, Day, Year
 from surveys.history import Actor
 from tests import doors, drafts
 from tests.conftest import (

@@ -9,7 +9,7 @@ import pytest
 
 from api import jobs
 from api.settings import Settings
-from surveys import following
+from surveys.notices import following
 from tests import doors, drafts
 from tests.conftest import (
     DISPATCHER,
@@ -174,7 +174,7 @@ async def test_the_jobs_ask_about_everything_however_many_there_are(
     client: Client, conn: asyncpg.Connection, clock: TestClock, run_jobs: Jobs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A turn takes one part after another, each in a transaction of its own, until nothing is left."""
-    monkeypatch.setattr("surveys.return_visits.AT_ONCE", 3)
+    monkeypatch.setattr("surveys.return_visits.return_visits.AT_ONCE", 3)
     issues = [drafts.solved() for _ in range(10)]
     await doors.file(client, MEMBER, drafts.visit(premises=SHOP, issues=issues))
     await run_jobs()

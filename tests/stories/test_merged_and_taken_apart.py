@@ -7,9 +7,11 @@ from uuid import UUID
 import asyncpg
 import pytest
 
-from surveys import calendars, deadlines, following, judgements, merging, twin_proposals
-from surveys.clock import Span, due
-from surveys.issues import ROW, IssueRow
+from surveys.clock import calendars, deadlines
+from surveys.clock.clock import Span, due
+from surveys.issues import judgements, merging, twin_proposals
+from surveys.issues.issues import ROW, IssueRow
+from surveys.notices import following
 from tests import doors, drafts
 from tests.conftest import (
     DISPATCHER,

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from api.settings import Settings
-from surveys.workflow import STATES
+from surveys.issues.workflow import STATES
 from tests import drafts
 from tests.conftest import (
     DISPATCHER,

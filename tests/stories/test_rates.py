@@ -10,9 +10,9 @@ import asyncpg
 import pytest
 
 from api.settings import Settings
-from surveys import workflow
-from surveys.rate_terms import RATES
-from surveys.workflow import Move
+from surveys.counting.rate_terms import RATES
+from surveys.issues import workflow
+from surveys.issues.workflow import Move
 from tests import drafts
 from tests.conftest import (
     ADMINISTRATOR,

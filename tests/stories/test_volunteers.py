@@ -12,7 +12,7 @@ import pytest
 
 from api import erasure_journal
 from api.settings import Settings
-from surveys import erasures
+from surveys.privacy import erasures
 from surveys.volunteering import endings
 from tests.conftest import (
     ADMINISTRATOR,

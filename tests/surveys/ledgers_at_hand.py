@@ -8,10 +8,10 @@ from zoneinfo import ZoneInfo
 from msgspec.structs import replace
 
 from api.tables import Cell, Row
-from surveys import ledger_mapping
-from surveys.categories import Category, Limit
-from surveys.ledger_mapping import LedgerMapping
-from surveys.ledger_rows import Interpreter, Rejected, Report, Words
+from surveys.issues.categories import Category, Limit
+from surveys.ledgers import ledger_mapping
+from surveys.ledgers.ledger_mapping import LedgerMapping
+from surveys.ledgers.ledger_rows import Interpreter, Rejected, Report, Words
 from tests.conftest import FAR, NEAR, NEXT, NOW
 
 MAPPING = """

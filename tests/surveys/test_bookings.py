@@ -16,9 +16,10 @@ from msgspec import Struct
 
 from api import database
 from maps.locator import Atlas
-from surveys import card_doors, people
-from surveys.card_doors import CardDoor
-from surveys.people import Reader
+from surveys.contact_cards import card_doors
+from surveys.contact_cards.card_doors import CardDoor
+from surveys.people import people
+from surveys.people.people import Reader
 from surveys.refusals import AlreadyBooked, IdTaken
 from surveys.volunteering import bookings, services
 from surveys.volunteering.bookings import Booked, BookingByCard, TooManyPersons, WaitingListFull

@@ -6,9 +6,9 @@ import asyncpg
 import pytest
 
 from api import holiday_lists
-from surveys import calendars, clock
-from surveys.calendars import CHINA, Day, PublishedAlready, Year
-from surveys.clock import USUAL_WEEK, Span
+from surveys.clock import calendars, clock
+from surveys.clock.calendars import CHINA, Day, PublishedAlready, Year
+from surveys.clock.clock import USUAL_WEEK, Span
 from surveys.history import Actor
 from surveys.refusals import NotFound
 from tests.conftest import DISTRICT, NOW

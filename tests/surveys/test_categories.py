@@ -7,8 +7,9 @@ from typing import Any
 import asyncpg
 import pytest
 
-from surveys import categories
-from surveys.categories import (
+from surveys.clock.clock import Span
+from surveys.issues import categories
+from surveys.issues.categories import (
     BadCategory,
     CategoryDraft,
     Defaults,
@@ -18,7 +19,6 @@ from surveys.categories import (
     UnusableCategories,
     in_hours,
 )
-from surveys.clock import Span
 from surveys.refusals import NotFound
 from tests.conftest import DISTRICT, NOW
 

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from surveys import clock
-from surveys.clock import USUAL_WEEK, Calendar, DayKind, Due, Hours, Opening, Pause, Span, Unit, Week
+from surveys.clock import clock
+from surveys.clock.clock import USUAL_WEEK, Calendar, DayKind, Due, Hours, Opening, Pause, Span, Unit, Week
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
 UNITS: tuple[Unit, ...] = ("working_hours", "working_days", "calendar_hours")

@@ -8,9 +8,10 @@ from uuid import UUID, uuid4
 import asyncpg
 import pytest
 
-from surveys import copying, history, issues
+from surveys import copying, history
 from surveys.history import Actor, Row, event_row
-from surveys.issues import IssueRow, NewIssue, Step
+from surveys.issues import issues
+from surveys.issues.issues import IssueRow, NewIssue, Step
 from tests.conftest import DISTRICT, NEAR, NOW, WORKER
 
 pytestmark = pytest.mark.anyio

@@ -17,29 +17,21 @@ from hypothesis import strategies as st
 
 from api import database
 from maps import tiles
-from surveys import (
-    issue_changes,
-    issue_counts,
-    issue_lists,
-    issue_query,
-    issue_rows,
-    issues,
-    rates,
-    scopes,
-    shown_issues,
-)
+from surveys.counting import issue_counts, issue_lists, issue_query, issue_rows, rates, shown_issues
+from surveys.counting.issue_counts import Column
+from surveys.counting.issue_lists import Order
+from surveys.counting.issue_query import Filters
+from surveys.counting.kept_columns import KeptColumns
+from surveys.counting.rate_terms import RATES
+from surveys.counting.rates import By
 from surveys.history import Actor
-from surveys.issue_changes import Change
-from surveys.issue_counts import Column
-from surveys.issue_lists import Order
-from surveys.issue_query import Filters
-from surveys.issues import IssueRow
-from surveys.kept_columns import KeptColumns
-from surveys.measures import Measures
-from surveys.people import READING, Grant, Reader
-from surveys.rate_terms import RATES
-from surveys.rates import By
-from surveys.workflow import State
+from surveys.issues import issue_changes, issues
+from surveys.issues.issue_changes import Change
+from surveys.issues.issues import IssueRow
+from surveys.issues.measures import Measures
+from surveys.issues.workflow import State
+from surveys.people import scopes
+from surveys.people.people import READING, Grant, Reader
 from tests.conftest import DISTRICT, LEADER, MEMBER, NEAR, NEXT, NOW, Server, founded
 from tests.surveys import worlds
 from tests.surveys.worlds import ZONE, Question, World

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from surveys import dashboard_periods
-from surveys.dashboard_periods import Name, Period, Than
+from surveys.dashboards import dashboard_periods
+from surveys.dashboards.dashboard_periods import Name, Period, Than
 from surveys.refusals import InvalidFilter
 
 DAYS = st.dates(date(2001, 1, 1), date(2099, 12, 31))

@@ -13,13 +13,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from api import database
-from surveys import dashboards, issue_lists, rates
-from surveys.dashboard_periods import Than
-from surveys.dashboards import LEVELS, THREE, Asked, Compared, Dashboard, Part
-from surveys.issue_query import Filters
-from surveys.people import READING, Reader
-from surveys.rate_terms import Rate
-from surveys.rates import Share
+from surveys.counting import issue_lists, rates
+from surveys.counting.issue_query import Filters
+from surveys.counting.rate_terms import Rate
+from surveys.counting.rates import Share
+from surveys.dashboards import dashboards
+from surveys.dashboards.dashboard_periods import Than
+from surveys.dashboards.dashboards import LEVELS, THREE, Asked, Compared, Dashboard, Part
+from surveys.people.people import READING, Reader
 from surveys.refusals import NotAllowed
 from tests.conftest import NOW, Server, founded
 from tests.surveys import test_rates, worlds

@@ -5,7 +5,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from surveys.door_states import Every, round_at, rounds
+from surveys.premises.door_states import Every, round_at, rounds
 
 ZONE = ZoneInfo("Asia/Shanghai")
 

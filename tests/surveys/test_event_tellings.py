@@ -6,9 +6,9 @@ from uuid import UUID
 import msgspec
 import pytest
 
-from surveys import event_tellings
-from surveys.escalations import Tree
-from surveys.event_tellings import Around, Happened, Holders
+from surveys.notices import event_tellings
+from surveys.notices.escalations import Tree
+from surveys.notices.event_tellings import Around, Happened, Holders
 from tests.conftest import (
     DISPATCHER,
     DISTRICT,

@@ -12,8 +12,8 @@ from msgspec import Struct
 
 from surveys import history
 from surveys.history import bigrams, request_digest, text_digest, text_row
-from surveys.moves import MoveDraft
-from surveys.visit_drafts import VisitDraft
+from surveys.issues.moves import MoveDraft
+from surveys.visits.visit_drafts import VisitDraft
 from tests import drafts
 
 NOW = datetime(2026, 11, 23, tzinfo=UTC)

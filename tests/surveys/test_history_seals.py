@@ -10,9 +10,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from api import database
-from surveys import erasures, history, history_seals
+from surveys import history, history_seals
 from surveys.history import Actor
 from surveys.history_seals import Broken, EpochNotBegun, Sealed, Verification, first_difference
+from surveys.privacy import erasures
 from tests import doors, drafts
 from tests.conftest import DISTRICT, MEMBER, NOW, WORKER, Client, Server, founded
 

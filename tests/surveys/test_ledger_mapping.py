@@ -2,8 +2,8 @@
 
 import pytest
 
-from surveys import ledger_mapping
-from surveys.ledger_mapping import FIELDS, REACHABLE, UnusableMapping
+from surveys.ledgers import ledger_mapping
+from surveys.ledgers.ledger_mapping import FIELDS, REACHABLE, UnusableMapping
 from tests.surveys.ledgers_at_hand import MAPPING
 
 LEAST = 'name = "hotline"\n[columns]\nid = "ID"\nreported_at = "Created"\ncategory = "Type"\n'

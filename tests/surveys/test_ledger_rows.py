@@ -10,12 +10,12 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from api.tables import Cell
-from surveys import workflow
-from surveys.ledger_dates import form_reader, moment_reader
-from surveys.ledger_lives import DATE_OF, life, timed
-from surveys.ledger_mapping import REACHABLE, Categories, Communities, Dates, Departments
-from surveys.ledger_rows import LONGEST_TITLE, Rejected, Report, made_code
-from surveys.workflow import MOVES, Move
+from surveys.issues import workflow
+from surveys.issues.workflow import MOVES, Move
+from surveys.ledgers.ledger_dates import form_reader, moment_reader
+from surveys.ledgers.ledger_lives import DATE_OF, life, timed
+from surveys.ledgers.ledger_mapping import REACHABLE, Categories, Communities, Dates, Departments
+from surveys.ledgers.ledger_rows import LONGEST_TITLE, Rejected, Report, made_code
 from tests.conftest import NEXT, NOW
 from tests.surveys.ledgers_at_hand import SHANGHAI, china, interpreter, mapped, refusals, report, row
 

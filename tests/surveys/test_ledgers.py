@@ -13,12 +13,14 @@ from api.tables import Cell, Row
 from maps import boundaries
 from maps.boundaries import Area
 from maps.locator import Atlas
-from surveys import calendars, issues, ledgers, reckonings, workflow
-from surveys.calendars import Day, Year
+from surveys.clock import calendars, reckonings
+from surveys.clock.calendars import Day, Year
 from surveys.history import Actor
-from surveys.ledger_mapping import Categories, Departments, LedgerMapping, UnusableMapping
-from surveys.ledger_rows import made_code
-from surveys.ledgers import Counts, Ledger
+from surveys.issues import issues, workflow
+from surveys.ledgers import ledgers
+from surveys.ledgers.ledger_mapping import Categories, Departments, LedgerMapping, UnusableMapping
+from surveys.ledgers.ledger_rows import made_code
+from surveys.ledgers.ledgers import Counts, Ledger
 from surveys.refusals import NotFound
 from tests.conftest import (
     DISPATCHER,

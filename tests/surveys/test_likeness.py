@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from surveys import likeness
-from surveys.likeness import THRESHOLD, Traits, Why
+from surveys.issues import likeness
+from surveys.issues.likeness import THRESHOLD, Traits, Why
 
 # The same problem as several people write it; one line, one problem.
 TOLD = [

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from surveys import map_layers
-from surveys.issue_query import Filters
-from surveys.map_layers import FEWEST, Area, Figure, Layer, Places, hidden
+from surveys.counting import map_layers
+from surveys.counting.issue_query import Filters
+from surveys.counting.map_layers import FEWEST, Area, Figure, Layer, Places, hidden
 from tests.conftest import NOW
 
 # Of each community: its street, satisfied and answers.

@@ -6,9 +6,9 @@ from typing import get_args
 import msgspec
 import pytest
 
-from surveys import measures
-from surveys.measures import RESPONDING, Measures
-from surveys.workflow import Event, State
+from surveys.issues import measures
+from surveys.issues.measures import RESPONDING, Measures
+from surveys.issues.workflow import Event, State
 from tests.conftest import NOW
 
 

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from surveys import organisations
 from surveys.history import Actor
-from surveys.organisations import OrganisationChange, OrganisationDraft
-from surveys.people import Grant, Reader
+from surveys.people import organisations
+from surveys.people.organisations import OrganisationChange, OrganisationDraft
+from surveys.people.people import Grant, Reader
 from surveys.refusals import OrganisationInCircle, OrganisationInUse, TextUnusable, UnknownOrganisation
 from tests.conftest import ADMINISTRATOR, BELOW, BESIDE, DISTRICT, NOW, ORGANISATION, ORGANISER, Person
 

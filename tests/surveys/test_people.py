@@ -5,8 +5,8 @@ from uuid import UUID
 import asyncpg
 import pytest
 
-from surveys import people
-from surveys.people import Grant, Handler, Reader
+from surveys.people import people
+from surveys.people.people import Grant, Handler, Reader
 from tests.conftest import (
     DISPATCHER,
     DISTRICT,

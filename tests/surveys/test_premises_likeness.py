@@ -4,8 +4,8 @@ from uuid import uuid4
 
 import pytest
 
-from surveys.premises import PremisesKind
-from surveys.premises_likeness import Door, compare, pairs
+from surveys.premises.premises import PremisesKind
+from surveys.premises.premises_likeness import Door, compare, pairs
 
 HERE = (113.605, 34.705)
 STEP = 0.0001  # degrees of latitude; some 11 m

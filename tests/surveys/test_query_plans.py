@@ -16,51 +16,31 @@ from api import database
 from api.settings import Settings
 from maps import tiles
 from maps.locator import Atlas
-from surveys import (
-    app_reports,
-    app_requests,
-    audit,
-    boards,
-    card_doors,
-    column_loading,
-    contacts,
-    dashboard_trust,
-    history,
-    history_seals,
-    integrations,
-    issue_counts,
-    issue_lists,
-    issue_moves,
-    issues,
-    rates,
-    receipts,
-    resealing,
-    residents,
-    return_visits,
-    return_visits_due,
-    reveals,
-    sessions,
-    trust,
-    twin_proposals,
-    twins,
-    uncertain_places,
-    visit_days,
-    visit_query,
-)
+from surveys import audit, history, history_seals
+from surveys.access import sessions
 from surveys.assessments import commitment_records, commitments
 from surveys.assessments.commitments import Filters as CommitmentFilters
-from surveys.card_doors import CardDoor
-from surveys.contacts import Contact
+from surveys.contact_cards import card_doors
+from surveys.contact_cards.card_doors import CardDoor
+from surveys.counting import column_loading, issue_counts, issue_lists, rates, trust
+from surveys.counting.issue_columns import Snapshot
+from surveys.counting.issue_lists import Narrowed, Page
+from surveys.counting.issue_query import Filters
+from surveys.dashboards import dashboard_trust, visit_days
+from surveys.desk import boards, uncertain_places
+from surveys.desk.uncertain_places import PlaceFilters
 from surveys.history import Actor
-from surveys.integrations import IntegrationDraft
-from surveys.issue_columns import Snapshot
-from surveys.issue_lists import Narrowed, Page
-from surveys.issue_query import Filters
-from surveys.issues import IssueRow
-from surveys.people import Grant, Reader
-from surveys.twins import TwinDraft
-from surveys.uncertain_places import PlaceFilters
-from surveys.visit_query import VisitFilters
+from surveys.intake import app_reports, app_requests, integrations
+from surveys.intake.integrations import IntegrationDraft
+from surveys.issues import issue_moves, issues, twin_proposals, twins
+from surveys.issues.issues import IssueRow
+from surveys.issues.twins import TwinDraft
+from surveys.people.people import Grant, Reader
+from surveys.privacy import contacts, resealing, residents, reveals
+from surveys.privacy.contacts import Contact
+from surveys.return_visits import return_visits, return_visits_due
+from surveys.visits import receipts, visit_query
+from surveys.visits.visit_query import VisitFilters
 from surveys.volunteering import time_statements, time_sums
 from tests import cards, doors, drafts
 from tests.conftest import (

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from surveys.questionnaire_fields import Choice, Field, FieldType, Held, hold, together
+from surveys.questionnaires.questionnaire_fields import Choice, Field, FieldType, Held, hold, together
 
 CHOICES = (Choice("a", {"zh": "甲", "en": "A"}), Choice("b", {"zh": "乙"}))
 

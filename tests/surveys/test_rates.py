@@ -14,12 +14,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from api import database
-from surveys import issue_lists, rate_terms, rates
-from surveys.issue_query import Filters
-from surveys.people import READING, Reader
-from surveys.rate_terms import RATES
-from surveys.rate_weights import EQUAL, Weights
-from surveys.rates import By, Hours, Row, Share
+from surveys.counting import issue_lists, rate_terms, rates
+from surveys.counting.issue_query import Filters
+from surveys.counting.rate_terms import RATES
+from surveys.counting.rate_weights import EQUAL, Weights
+from surveys.counting.rates import By, Hours, Row, Share
+from surveys.people.people import READING, Reader
 from surveys.refusals import NotAllowed
 from tests.conftest import DISTRICT, NOW, Server, founded
 from tests.surveys import worlds

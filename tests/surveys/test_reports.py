@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from maps import printed_maps
-from surveys import report_archive, report_changes, report_periods, reports
 from surveys.refusals import InvalidFilter
-from surveys.report_periods import Kind
-from surveys.reports import HIDDEN, Count, CountLine, PlaceLine, RateLine, Share
+from surveys.reports import report_archive, report_changes, report_periods, reports
+from surveys.reports.report_periods import Kind
+from surveys.reports.reports import HIDDEN, Count, CountLine, PlaceLine, RateLine, Share
 from tests.conftest import DISTRICT, FAR, NEAR, NOW
 from tests.surveys.worlds import ZONE
 

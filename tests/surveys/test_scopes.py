@@ -13,20 +13,14 @@ from hypothesis import given
 from api import database, export_files
 from api.export_columns import ISSUES
 from maps import tiles
-from surveys import (
-    choices,
-    issue_counts,
-    issue_lists,
-    issue_moves,
-    issue_rows,
-    visit_corrections,
-    visit_query,
-    visit_rows,
-)
-from surveys.issue_query import Filters
-from surveys.people import READING, Reader
+from surveys.counting import issue_counts, issue_lists, issue_rows
+from surveys.counting.issue_query import Filters
+from surveys.desk import choices
+from surveys.issues import issue_moves
+from surveys.people.people import READING, Reader
 from surveys.refusals import NotAllowed, NotFound
-from surveys.visit_query import VisitFilters
+from surveys.visits import visit_corrections, visit_query, visit_rows
+from surveys.visits.visit_query import VisitFilters
 from tests.conftest import DISTRICT, NOW, RING, Server, founded
 from tests.surveys import worlds
 from tests.surveys.worlds import ZONE, Question, World

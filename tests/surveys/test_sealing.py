@@ -7,9 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from surveys.contacts import Contact, check, seal, veiled
-from surveys.refusals import ContactEmpty, PhoneUnusable
-from surveys.sealing import (
+from surveys.privacy.contacts import Contact, check, seal, veiled
+from surveys.privacy.sealing import (
     KEY_BYTES,
     KeyRing,
     NotGenuine,
@@ -21,6 +20,7 @@ from surveys.sealing import (
     masked_name,
     masked_phone,
 )
+from surveys.refusals import ContactEmpty, PhoneUnusable
 from tests.conftest import DISTRICT, NOW, RING
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=100)

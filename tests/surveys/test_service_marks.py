@@ -14,9 +14,9 @@ from msgspec import Struct
 from api import database
 from maps import tiles
 from maps.locator import Atlas
-from surveys import people
-from surveys.issue_query import Filters
-from surveys.people import Reader
+from surveys.counting.issue_query import Filters
+from surveys.people import people
+from surveys.people.people import Reader
 from surveys.refusals import InvalidFilter, NotAllowed
 from surveys.volunteering import service_lists, service_marks, service_reports, services
 from surveys.volunteering.service_lists import ServiceFilters, Stands

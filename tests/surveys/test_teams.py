@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from surveys.history import Actor
-from surveys.people import Grant, Reader
+from surveys.people.people import Grant, Reader
 from surveys.refusals import (
     IdTaken,
     InvalidCursor,

@@ -5,9 +5,10 @@ from xml.etree import ElementTree
 
 from pyxform.xls2xform import convert
 
-from surveys import contacts, visit_form
-from surveys.categories import URGENCIES
-from surveys.visit_form import CHOICES, EN, SURVEY, ZH
+from surveys.collect import visit_form
+from surveys.collect.visit_form import CHOICES, EN, SURVEY, ZH
+from surveys.issues.categories import URGENCIES
+from surveys.privacy import contacts
 
 NAMES = [row["name"] for row in SURVEY if row["name"]]
 

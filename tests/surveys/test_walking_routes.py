@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from surveys import route_solver, walking_routes
-from surveys.route_tasks import Group, Progress, Share, Task
-from surveys.walking_routes import Points
+from surveys.campaigns import route_solver, walking_routes
+from surveys.campaigns.route_tasks import Group, Progress, Share, Task
+from surveys.campaigns.walking_routes import Points
 
 
 def places(seed: int, count: int) -> Points:

@@ -10,11 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import Struct
 
-from surveys import issue_moves, workflow
-from surveys.categories import Channel
-from surveys.issue_query import GROUP
-from surveys.issue_query import OPEN as OPENED
-from surveys.workflow import IN_HAND, MOVES, OPEN, SOLVED, STATES, Group, Move, Standing, State
+from surveys.counting.issue_query import GROUP
+from surveys.counting.issue_query import OPEN as OPENED
+from surveys.issues import issue_moves, workflow
+from surveys.issues.categories import Channel
+from surveys.issues.workflow import IN_HAND, MOVES, OPEN, SOLVED, STATES, Group, Move, Standing, State
 
 
 class Stand(Struct, frozen=True, kw_only=True):

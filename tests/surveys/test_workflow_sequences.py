@@ -20,14 +20,15 @@ from msgspec import Struct
 
 from api import database
 from maps.locator import Atlas
-from surveys import calendars, clock, issue_moves, issues
-from surveys.clock import Calendar, Unit
+from surveys.clock import calendars, clock
+from surveys.clock.clock import Calendar, Unit
 from surveys.history import Actor
-from surveys.issues import IssueRow, Photo, Step
-from surveys.moves import MoveDraft
-from surveys.people import Grant, Reader
+from surveys.issues import issue_moves, issues
+from surveys.issues.issues import IssueRow, Photo, Step
+from surveys.issues.moves import MoveDraft
+from surveys.issues.workflow import MOVES, OPEN, STATES, Move
+from surveys.people.people import Grant, Reader
 from surveys.refusals import Refusal
-from surveys.workflow import MOVES, OPEN, STATES, Move
 from tests.conftest import (
     ADMINISTRATOR,
     DISPATCHER,

@@ -13,17 +13,19 @@ import msgspec
 from msgspec import Struct
 
 from maps import tiles
-from surveys import history, issues, measures, visits, workflow
-from surveys.categories import Channel
+from surveys import history
+from surveys.counting.issue_query import NO_COMMUNITY, NONE, Filters
+from surveys.counting.rate_terms import RATES, Rate
 from surveys.history import Actor, text_row
-from surveys.issue_query import NO_COMMUNITY, NONE, Filters
-from surveys.issues import IssueRow, NewIssue, Step
-from surveys.measures import Answer, Measures
-from surveys.people import READING, Grant, Reader, Role
-from surveys.placing import Certainty
-from surveys.rate_terms import RATES, Rate
-from surveys.visits import VisitRow
-from surveys.workflow import STATES, State
+from surveys.issues import issues, measures, workflow
+from surveys.issues.categories import Channel
+from surveys.issues.issues import IssueRow, NewIssue, Step
+from surveys.issues.measures import Answer, Measures
+from surveys.issues.placing import Certainty
+from surveys.issues.workflow import STATES, State
+from surveys.people.people import READING, Grant, Reader, Role
+from surveys.visits import visits
+from surveys.visits.visits import VisitRow
 from tests.conftest import DISTRICT, FAR, NEAR, NEXT, NOW
 
 ZONE = ZoneInfo("Asia/Shanghai")

@@ -6,7 +6,7 @@ from uuid import UUID
 
 import asyncpg
 
-from surveys.people import Grant, Reader
+from surveys.people.people import Grant, Reader
 from surveys.volunteering import models, points_boards, points_rules
 from surveys.volunteering.models import ModelDecision, ModelDraft
 from surveys.volunteering.points_boards import BoardDraft

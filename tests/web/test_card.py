@@ -15,8 +15,9 @@ from playwright.async_api import Browser
 from api import card_sheets
 from api.card_sheets import Sheet
 from api.settings import Settings
-from surveys import card_terms, return_visits
-from surveys.contact_cards import NewCard
+from surveys.contact_cards import card_terms
+from surveys.contact_cards.contact_cards import NewCard
+from surveys.return_visits import return_visits
 from tests import cards, doors, drafts, photographs
 from tests.conftest import DISTRICT, MEMBER, NOW, WORKER, Client, TestClock
 from tests.web.conftest import PHONE, Visitor, served, visiting

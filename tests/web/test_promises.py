@@ -14,7 +14,6 @@ from playwright.async_api import Browser, Page, Route, expect
 
 from api import database
 from api.settings import Settings
-from surveys import people
 from surveys.assessments import ballot_changes, commitment_moves, commitment_ratings
 from surveys.assessments.ballot_terms import (
     BallotDraft,
@@ -28,7 +27,8 @@ from surveys.assessments.ballot_terms import (
 from surveys.assessments.ballot_votes import vote_with_slip
 from surveys.assessments.commitment_ratings import MemberRating
 from surveys.assessments.commitment_terms import CommitmentDraft, CommitmentMove
-from surveys.people import Reader
+from surveys.people import people
+from surveys.people.people import Reader
 from tests import photographs
 from tests.conftest import (
     ADMINISTRATOR,

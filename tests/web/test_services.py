@@ -12,7 +12,7 @@ from playwright.async_api import Browser, expect
 
 from api import database
 from api.settings import Settings
-from surveys.contact_cards import NewCard
+from surveys.contact_cards.contact_cards import NewCard
 from tests import cards, photographs, services_at_hand
 from tests.conftest import DISTRICT, WORKER, Client, Person, TestClock
 from tests.services_at_hand import LEADING, LEADS, SERVES, SERVING, announcement, report

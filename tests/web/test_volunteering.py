@@ -13,7 +13,7 @@ from playwright.async_api import Browser
 
 from api.settings import Settings
 from surveys.history import Actor
-from surveys.people import Grant, Reader
+from surveys.people.people import Grant, Reader
 from surveys.volunteering import teams, volunteers
 from surveys.volunteering.teams import TeamDraft
 from surveys.volunteering.volunteers import Draft

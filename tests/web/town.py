@@ -9,11 +9,12 @@ import asyncpg
 
 from maps import boundaries, tiles
 from maps.boundaries import Area
-from surveys import contacts, issues
-from surveys.contacts import Contact
 from surveys.history import Actor
-from surveys.issues import IssueRow, NewIssue, Step
-from surveys.workflow import State
+from surveys.issues import issues
+from surveys.issues.issues import IssueRow, NewIssue, Step
+from surveys.issues.workflow import State
+from surveys.privacy import contacts
+from surveys.privacy.contacts import Contact
 from tests.conftest import AREAS, DISTRICT, FAR, LEADER, MEMBER, NEAR, NEXT, NOW, RING, WORKER
 
 # What each text would do if a page took it for more than a text: it sets `ran`, which the tests look for.

@@ -1,5 +1,5 @@
 // The numbers of contact cards, as EQ-000123-5: letters, six digits, and a character that shows a slip of the pen
-// (ISO 7064, MOD 37,36), read as the server's surveys/card_numbers.py reads them.
+// (ISO 7064, MOD 37,36), read as the server's surveys/contact_cards/card_numbers.py reads them.
 
 const SIGNS = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ'
 const PARTS = /^([A-Z]{1,4}?)([0-9OIL]{6})([0-9A-Z])$/

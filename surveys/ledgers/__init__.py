@@ -1,0 +1,4 @@
+"""Taking over what others kept in lists.
+
+`ledgers` `ledger_mapping` `ledger_rows` `ledger_dates` `ledger_lives`
+"""
