@@ -13,9 +13,11 @@ import uvicorn
 from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Page
 
 from api.app import create_app
+from api.cli.serve import KEEP_ALIVE
 from api.settings import Settings
 from tests.conftest import MEMBER, RING, STRANGER, Person
 from tests.entrances import PASSWORD, give_password
+from tests.web.conftest import PATIENCE_MS
 from tests.web.conftest import browser as browser
 
 HANDSET = {"viewport": {"width": 360, "height": 740}, "is_mobile": True, "has_touch": True, "locale": "zh-CN"}
@@ -38,7 +40,14 @@ class Station:
     async def start(self) -> None:
         """Serve; nobody had to wait for the port, since nobody else has it."""
         app = create_app(self._settings, lambda: datetime.now(UTC), RING)
-        config = uvicorn.Config(app, log_config=None, access_log=False, lifespan="on", timeout_graceful_shutdown=1)
+        config = uvicorn.Config(
+            app,
+            log_config=None,
+            access_log=False,
+            lifespan="on",
+            timeout_graceful_shutdown=1,
+            timeout_keep_alive=KEEP_ALIVE,
+        )
         self._running = uvicorn.Server(config)
         self._running.install_signal_handlers = lambda: None  # type: ignore[attr-defined]
         self._listening = socket.create_server(("127.0.0.1", self.port))
@@ -70,11 +79,13 @@ async def station(dsn: str, conn: asyncpg.Connection, tmp_path: Path) -> AsyncIt
 async def handset(browser: Browser, site: str, **more: object) -> AsyncIterator["Handset"]:
     """A phone with nothing on it yet; it must break nothing and be refused nothing by the page's policy."""
     context: BrowserContext = await browser.new_context(**(HANDSET | more))  # type: ignore[arg-type]
-    context.set_default_timeout(10_000)
+    context.set_default_timeout(PATIENCE_MS)
     phone = Handset(context, await context.new_page(), site)
-    yield phone
-    assert phone.complaints == []
-    await context.close()
+    try:
+        yield phone
+        assert phone.complaints == []
+    finally:
+        await context.close()
 
 
 class Handset:

@@ -11,15 +11,18 @@ import asyncpg
 import pytest
 import uvicorn
 from msgspec import Struct
-from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Page, Route, async_playwright
+from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Page, Route, async_playwright, expect
 
 from api import database
 from api.app import create_app
+from api.cli.serve import KEEP_ALIVE
 from api.settings import Settings
 from tests.conftest import LEADER, RING, Server, TestClock
 from tests.web import town
 
 CHROMIUM = "/usr/bin/chromium"
+PATIENCE_MS = 30_000  # against hanging alone: a page is slow where the machine is, and no page is judged by it here
+expect.set_options(timeout=PATIENCE_MS)
 QUIET = (
     "--no-sandbox",
     "--disable-gpu",
@@ -65,9 +68,8 @@ async def site(town_dsn: str) -> AsyncIterator[str]:
 @asynccontextmanager
 async def served(settings: Settings, clock: TestClock | None = None) -> AsyncIterator[str]:
     """The program behind a real HTTP server on loopback, in this event loop."""
-    running = uvicorn.Server(
-        uvicorn.Config(create_app(settings, clock or TestClock(), RING), log_config=None, lifespan="on")
-    )
+    app = create_app(settings, clock or TestClock(), RING)
+    running = uvicorn.Server(uvicorn.Config(app, log_config=None, lifespan="on", timeout_keep_alive=KEEP_ALIVE))
     running.install_signal_handlers = lambda: None  # type: ignore[attr-defined]
     with socket.create_server(("127.0.0.1", 0)) as listening:
         task = asyncio.create_task(running.serve([listening]))
@@ -130,16 +132,18 @@ class Visitor(Struct):
 async def visiting(browser: Browser, site: str, **window: object) -> AsyncIterator[Visitor]:
     """A new visitor, who must have reached no other host and run no text when leaving."""
     context: BrowserContext = await browser.new_context(locale="zh-CN", **window)  # type: ignore[arg-type]
-    context.set_default_timeout(10_000)
+    context.set_default_timeout(PATIENCE_MS)
     visitor = Visitor(await context.new_page(), site, [], [])
     await context.route("**", lambda route: _within(route, visitor))
     visitor.page.on("pageerror", lambda error: visitor.complaints.append(str(error)))
     visitor.page.on("console", lambda message: _overhear(message, visitor))
-    yield visitor
-    assert await visitor.page.evaluate("window.ran") is None
-    assert visitor.left == []
-    assert visitor.complaints == []
-    await context.close()
+    try:
+        yield visitor
+        assert await visitor.page.evaluate("window.ran") is None
+        assert visitor.left == []
+        assert visitor.complaints == []
+    finally:
+        await context.close()  # a window that is left open draws on, and takes the next ones' time
 
 
 async def _within(route: Route, visitor: Visitor) -> None:
