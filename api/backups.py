@@ -341,9 +341,10 @@ class Target:
 
 
 IN_USE = "Somebody is connected to the database. Stop `zoufang serve` and whatever else uses it first."
+# To an owner who is no superuser nobody's kind is told; but those who clean up the database have no user.
 OTHERS = """
 select count(*) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()
-  and coalesce(backend_type, 'client backend') = 'client backend'
+  and coalesce(backend_type, 'client backend') = 'client backend' and usesysid is not null
 """
 PLACE = """
 select d.datname as name, pg_get_userbyid(d.datdba) = current_user as owns, r.rolsuper, r.rolcreatedb,

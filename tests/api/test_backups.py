@@ -1,10 +1,10 @@
 """Backups of a server's database, and what one is refused for: damage, other keys, a district in the way."""
 
 import asyncio
-import os
 import signal
 import tarfile
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from pathlib import Path
 from urllib.parse import urlsplit
 from uuid import uuid4
@@ -16,7 +16,7 @@ import pytest
 from api import backup_files, key_ring
 from api.backup_files import BackupError, Manifest
 from api.settings import Settings
-from tests.api.processes import Program, wait_until
+from tests.api.processes import Program, alive, descendants, wait_until
 from tests.conftest import NOW, Server, founded
 
 pytestmark = [pytest.mark.anyio, pytest.mark.timeout(300)]
@@ -226,28 +226,25 @@ async def test_a_password_is_never_on_a_command_line_and_ctrl_c_leaves_nothing(
 
 
 def interrupt_while_dumping(program: Program, folder: Path) -> None:
-    before = children_named("pg_dump")
     with program.begun("backup", str(folder / "b.tar")) as process:
-        wait_until(lambda: bool(children_named("pg_dump") - before))
+        wait_until(lambda: bool(started_by(process.pid, "pg_dump")))
+        dumping = started_by(process.pid, "pg_dump")
         assert (folder / "b.tar.unfinished").stat().st_mode & 0o777 == 0o600
-        assert all("not-shown" not in line for line in children_named("pg_dump") - before)
+        assert all("not-shown" not in line for line in dumping.values())
         process.send_signal(signal.SIGINT)
         assert process.wait(60) != 0
     assert list(folder.glob("b.tar*")) == []
-    assert children_named("pg_dump") <= before
+    assert not alive(set(dumping))
 
 
-def children_named(name: str) -> set[str]:
-    """The command lines of running programs of this name."""
-    lines = set()
-    for entry in os.scandir("/proc"):
-        if entry.name.isdigit():
-            try:
-                line = Path(entry.path, "cmdline").read_text().replace("\0", " ")
-            except OSError:
-                continue
+def started_by(pid: int, name: str) -> dict[int, str]:
+    """The command lines of the programs of this name that a process started; others may run the same."""
+    lines = {}
+    for one in descendants(pid):
+        with suppress(OSError):
+            line = Path(f"/proc/{one}/cmdline").read_text().replace("\0", " ")
             if name in line.split(" ")[0]:
-                lines.add(f"{entry.name} {line}")
+                lines[one] = line
     return lines
 
 
