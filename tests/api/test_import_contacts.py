@@ -74,7 +74,7 @@ async def test_names_and_phones_are_sealed_with_their_issues(
         refused = list(csv.reader(file))
     assert len(refused) == 3
     assert stat.S_IMODE((tmp_path / "台账.csv.rejected.csv").stat().st_mode) == 0o600
-    assert "1234" not in result.output
+    assert "1234" not in result.output.replace(str(tmp_path), ""), "but for the folder, which may have any number"
     for table in ("issue", "history", "text_version"):
         for row in await conn.fetch(f"select t::text as row from {table} t"):
             assert "张秀英" not in row["row"]

@@ -22,6 +22,7 @@ from api.cli.premises import premises
 from api.settings import Settings
 from maps import coordinates
 from surveys.premises.premises import alike
+from tests.api.processes import Program
 from tests.conftest import DISTRICT, FAR, NEAR, NEXT
 
 pytestmark = pytest.mark.anyio
@@ -346,13 +347,16 @@ async def test_nasty_cells_are_kept_as_texts_or_refused(
         assert not [cell[:20] for cell in told if cell.startswith(("=", "＝"))]
 
 
-async def test_two_lists_at_once_bring_each_door_once(
-    imported: Import, conn: asyncpg.Connection, tmp_path: Path
-) -> None:
-    (tmp_path / "one.csv").write_text(LIST, encoding="utf-8")
-    (tmp_path / "two.csv").write_text(LIST, encoding="utf-8")
-    both = (asyncio.to_thread(imported, tmp_path / name) for name in ("one.csv", "two.csv"))
-    assert [result.exit_code for result in await asyncio.gather(*both)] == [0, 0]
+async def test_two_lists_at_once_bring_each_door_once(dsn: str, conn: asyncpg.Connection, tmp_path: Path) -> None:
+    commands = []
+    for name in ("one", "two"):
+        path = tmp_path / f"{name}.csv"
+        path.write_text(LIST, encoding="utf-8")
+        program = Program(tmp_path / name, DATABASE_URL=dsn)
+        asked = ("import", "premises", str(path), "--district", str(DISTRICT))
+        commands.append(asyncio.to_thread(program.run, *asked))
+    done = await asyncio.gather(*commands)
+    assert [one.returncode for one in done] == [0, 0], [one.stderr for one in done]
     assert [len(rows) for rows in await everything(conn)] == [5, 5, 1]
 
 
@@ -361,6 +365,7 @@ select exists (select from pg_stat_activity where datname = current_database() a
 """
 
 
+@pytest.mark.timeout(300)
 async def test_ctrl_c_leaves_nothing_half(dsn: str, conn: asyncpg.Connection, tmp_path: Path) -> None:
     path = tmp_path / "many.csv"
     rows = "".join(f"商铺,店{at},路{at}号,近邻社区\n" for at in range(60_000))
@@ -374,7 +379,7 @@ async def test_ctrl_c_leaves_nothing_half(dsn: str, conn: asyncpg.Connection, tm
         stderr=subprocess.PIPE,
     )
     try:
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(180):
             while not await conn.fetchval(WRITING):  # noqa: ASYNC110 - it is another process that writes
                 await asyncio.sleep(0.01)
         process.send_signal(signal.SIGINT)
