@@ -9,7 +9,9 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from itertools import chain
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import httpx
@@ -20,6 +22,7 @@ from api.settings import Settings
 ROOT = Path(__file__).resolve().parents[2]
 COMMAND = [sys.executable, "-c", "from api.cli import main; main()"]
 LONGEST_START = 240  # seconds, on a machine that does much else
+LONGEST_RUN = 240
 
 
 class Program:
@@ -38,7 +41,7 @@ class Program:
     def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """A command, to its end."""
         return subprocess.run(
-            [*COMMAND, *arguments], cwd="/", env=self.environment, capture_output=True, text=True, timeout=120
+            [*COMMAND, *arguments], cwd="/", env=self.environment, capture_output=True, text=True, timeout=LONGEST_RUN
         )
 
     @contextmanager
@@ -86,14 +89,33 @@ class Program:
         )
 
     def requests_logged(self) -> list[dict[str, Any]]:
-        lines = [json.loads(line) for line in self.log.read_text().splitlines() if line.startswith("{")]
-        return [line for line in lines if line["event"] == "request"]
+        return self.logged("request")
+
+    def logged(self, event: str) -> list[dict[str, Any]]:
+        """What the log tells of such events; its last line may not be whole yet."""
+        whole = self.log.read_text(errors="replace").rpartition("\n")[0]
+        lines = [json.loads(line) for line in whole.splitlines() if line.startswith("{")]
+        return [line for line in lines if line["event"] == event]
 
 
 def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port: int = probe.getsockname()[1]
-        return port
+    """A port that nobody else takes until the program has: none of those that the system gives out by itself, and
+    each only once."""
+    for port in PORTS:
+        with suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            return port
+    raise RuntimeError("no port is free")
+
+
+def _ports() -> Iterator[int]:
+    """The ports of this process among those that run tests together, from anywhere on: other runs take theirs."""
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    mine = range(20_000 + worker, 32_000, int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1")))
+    begin = Random().randrange(len(mine))  # noqa: S311
+    return chain(mine[begin:], mine[:begin])
+
+
+PORTS = _ports()
 
 
 def stop(process: subprocess.Popen[bytes], how: signal.Signals = signal.SIGTERM) -> int:
@@ -145,7 +167,7 @@ def alive(pids: set[int]) -> set[int]:
     return found
 
 
-def wait_until(condition: Callable[[], bool], seconds: float = 30) -> None:
+def wait_until(condition: Callable[[], bool], seconds: float = 60) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, "it did not happen in time"

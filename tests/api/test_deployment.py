@@ -4,7 +4,6 @@ import json
 import os
 import pwd
 import shutil
-import socket
 import subprocess
 import sys
 import tempfile
@@ -22,6 +21,7 @@ import yaml
 
 from api.embedded_postgres import Cluster
 from api.postgres_programs import Account, choose_account
+from tests.api.processes import LONGEST_RUN, LONGEST_START, free_port
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCKERFILE = (ROOT / "Dockerfile").read_text().replace("\\\n", " ").splitlines()
@@ -138,12 +138,6 @@ def test_the_data_and_the_certificates_stay() -> None:
 # Running them
 
 
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port: int = probe.getsockname()[1]
-        return port
-
-
 @pytest.fixture(scope="module")
 def account() -> Account:
     """Somebody without privileges: ourselves, or, for root, the one that PostgreSQL runs as."""
@@ -231,7 +225,7 @@ def served(environment: dict[str, str], account: Account) -> Iterator[subprocess
             await_answer(process, environment, "/health/ready")
             yield process
             process.terminate()
-            assert process.wait(30) == 0
+            assert process.wait(60) == 0
         finally:
             process.kill()
 
@@ -243,7 +237,7 @@ def resolved(command: list[str], environment: dict[str, str]) -> str:
 
 
 def await_answer(process: subprocess.Popen[bytes], environment: dict[str, str], path: str) -> None:
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + LONGEST_START
     while answer(environment, path) != 200:
         assert process.poll() is None, "the program has ended"
         assert time.monotonic() < deadline, "the program does not answer"
@@ -265,7 +259,7 @@ def answer(environment: dict[str, str], path: str) -> int | None:
 def run(command: list[str], environment: dict[str, str], account: Account) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         command, cwd="/", env=environment, executable=resolved(command, environment),
-        capture_output=True, text=True, timeout=60, **account.arguments(),
+        capture_output=True, text=True, timeout=LONGEST_RUN, **account.arguments(),
     )  # fmt: skip
 
 
@@ -275,6 +269,7 @@ INIT = [
 ]  # fmt: skip
 
 
+@pytest.mark.timeout(600)
 def test_the_image_s_command_serves_on_its_own_data_and_is_found_healthy(
     environment: dict[str, str], account: Account
 ) -> None:
@@ -289,6 +284,7 @@ def test_the_image_s_command_serves_on_its_own_data_and_is_found_healthy(
     assert run(check, environment, account).returncode != 0, "a program that is gone is not healthy"
 
 
+@pytest.mark.timeout(600)
 def test_the_compose_file_s_commands_migrate_and_serve_on_a_server(
     environment: dict[str, str], account: Account, place: Path
 ) -> None:

@@ -1,8 +1,8 @@
 """Background jobs: each in its turn, by one process at a time, with a row that says what it did."""
 
 import asyncio
-import json
 from collections.abc import AsyncIterator, Mapping
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from api.app import create_app
 from api.jobs import JOBS, Job, Runner, UnknownJobError, Work
 from api.settings import Settings
 from surveys import job_runs
-from tests.api.processes import Program, stop, wait_until
+from tests.api.processes import LONGEST_START, Program, stop, wait_until
 from tests.conftest import ADMINISTRATOR, AUDITOR, DISTRICT, LEADER, NOW, OPERATOR, RING, Client, TestClock
 
 pytestmark = pytest.mark.anyio
@@ -124,6 +124,8 @@ async def test_a_database_that_is_away_is_waited_for(
     while not counted.runs:  # noqa: ASYNC110
         await asyncio.sleep(0.01)
     task.cancel()
+    with suppress(asyncio.CancelledError):
+        await task
 
 
 @pytest.fixture
@@ -168,6 +170,7 @@ def test_every_job_has_a_name_of_its_own_and_a_word_for_people() -> None:
         jobs.named("nothing")
 
 
+@pytest.mark.timeout(600)
 def test_jobs_run_alone_and_one_of_them_now(tmp_path: Path) -> None:
     program = Program(tmp_path / "data", ZOUFANG_JOBS="off")
     listed = program.run("jobs", "--list")
@@ -178,7 +181,7 @@ def test_jobs_run_alone_and_one_of_them_now(tmp_path: Path) -> None:
     )  # fmt: skip
     assert founded.returncode == 0, founded.stderr
     with program.begun("jobs") as process:
-        wait_until(lambda: did(program) >= {job.name for job in JOBS}, 60)
+        wait_until(lambda: did(program) >= {job.name for job in JOBS}, LONGEST_START)
         assert stop(process) == 0
     once = program.run("jobs", "--once", "forget_job_runs")
     assert (once.returncode, once.stdout) == (0, "forget_job_runs: done\n"), once.stderr
@@ -187,5 +190,4 @@ def test_jobs_run_alone_and_one_of_them_now(tmp_path: Path) -> None:
 
 def did(program: Program) -> set[str]:
     """The jobs that the log has as done."""
-    lines = [json.loads(line) for line in program.log.read_text().splitlines() if line.startswith("{")]
-    return {line["job"] for line in lines if line["event"] == "job"}
+    return {line["job"] for line in program.logged("job")}
