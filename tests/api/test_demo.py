@@ -32,7 +32,7 @@ from surveys.return_visits.return_visit_answers import HANDLING
 from surveys.visits import visit_drafts, visits
 from tests.conftest import RING, Server
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.timeout(300)]  # the demo is loaded once
 
 TODAY = date(2026, 11, 23)
 NOW = datetime(2026, 11, 23, 4, 0, tzinfo=UTC)

@@ -156,7 +156,7 @@ async def test_a_sweep_in_the_middle_of_its_work_keeps_nobody_from_filing_or_mov
     transaction = conn.transaction()
     await transaction.start()
     assert (await escalations.sweep(conn, DISTRICT, clock())).by_level == {1: 3}
-    async with asyncio.timeout(10):  # the sweep has written and has not committed
+    async with asyncio.timeout(60):  # the sweep has written and has not committed
         for number, issue in enumerate(issues):
             move = drafts.move("reject", 1, reason="重复") if number else drafts.move("accept", 1)
             await doors.move(client, WORKER, issue, move)

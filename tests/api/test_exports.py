@@ -325,7 +325,7 @@ async def test_who_hangs_up_gives_the_connection_back(
             "state": {},
         }
         await asyncio.wait_for(app(scope, receive, send), 120)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while await conn.fetchval(BACKENDS) > before:  # noqa: ASYNC110 - the server has no event of it
             await asyncio.sleep(0.05)
     assert (await exported(client, LEADER, "/api/issues.csv")).content.count(b"\n") > 20_000

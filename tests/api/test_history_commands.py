@@ -11,6 +11,8 @@ from api.cli.database import opened
 from api.settings import Settings
 from tests.api.processes import Program
 
+pytestmark = pytest.mark.timeout(600)  # a dozen commands, each with a server of its own
+
 
 @pytest.fixture
 def program(tmp_path: Path) -> Program:

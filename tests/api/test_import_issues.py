@@ -327,6 +327,7 @@ create trigger slowly after insert on issue for each statement execute function 
 """
 
 
+@pytest.mark.timeout(300)
 async def test_a_stopped_import_keeps_what_it_filed_and_goes_on_when_started_again(
     command: Command, dsn: str, owner_dsn: str, conn: asyncpg.Connection, tmp_path: Path, mapping: Path
 ) -> None:
@@ -343,7 +344,7 @@ async def test_a_stopped_import_keeps_what_it_filed_and_goes_on_when_started_aga
         assert process.returncode is None
         await asyncio.sleep(0.01)
     process.send_signal(signal.SIGINT)
-    _, stderr = await asyncio.wait_for(process.communicate(), 30)
+    _, stderr = await asyncio.wait_for(process.communicate(), 90)
     assert process.returncode == 130, stderr.decode()
     kept = len(await filed(conn))
     assert f"{kept} rows were filed and stay" in stderr.decode()

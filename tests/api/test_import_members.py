@@ -335,6 +335,7 @@ async def test_a_district_that_is_not_there(setting: Settings, tmp_path: Path) -
 WAITING = "select count(*) from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()"
 
 
+@pytest.mark.timeout(300)
 async def test_ctrl_c_leaves_everything_as_it_was(
     setting: Settings, conn: asyncpg.Connection, dsn: str, tmp_path: Path
 ) -> None:
@@ -357,11 +358,11 @@ async def test_ctrl_c_leaves_everything_as_it_was(
         *command, "--district", str(DISTRICT), env=environment, stderr=subprocess.PIPE
     )
     try:
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(90):
             while not await conn.fetchval(WAITING):  # noqa: ASYNC110 - it is another process that waits
                 await asyncio.sleep(0.05)
         process.send_signal(signal.SIGINT)
-        _, told = await asyncio.wait_for(process.communicate(), 30)
+        _, told = await asyncio.wait_for(process.communicate(), 60)
     finally:
         with suppress(ProcessLookupError):
             process.kill()
