@@ -6,9 +6,9 @@ Where does it go? `app` puts everything together; one file per noun answers for 
   `key_ring` `logs` `health` `metrics` `jobs` (again and again) `errands` (once) `job_queue`
 - who is it, and how often: `auth` `basic_access` `session_cookies` `entrance` (where a secret is shown) `sign_in`
   `first_access` `second_factor` `account` `devices` `limits`
-- what every door shares: `json_bodies` (in) `problem_details` (no) `problem_texts` `documented_problems`
-  `documented_subjects` `documented_types` `openapi_examples` `pages` `public_pages` (for whoever opens them)
-  `shell` (what stands around them) `texts` (in the reader's language; `locale/`) `qr_codes`
+- what every door shares: `json_bodies` (in) `problem_details` (no) `problem_texts` `expected_words`
+  `documented_problems` `documented_subjects` `documented_types` `openapi_examples` `pages` `public_pages`
+  (for whoever opens them) `shell` (what stands around them) `texts` (in the reader's language; `locale/`) `qr_codes`
 - work: `visits` `filing` (visits that arrive together) `issues` `rates` `coverage` `coverage_page` `dashboards`
   `dashboard_pages` `twins` `return_visits` `maps` `map_files` (without a server) `tiles` `communities` `contacts` `day`
   (what a phone takes along) `campaigns` `premises` (the register of doors) `premises_pages` `places` (that are

@@ -19,6 +19,7 @@ from msgspec import Struct
 
 from api import basic_access, open311_answers, openrosa_answers
 from api.database import UNAVAILABLE
+from api.expected_words import spoken
 from api.json_bodies import in_words, named_values
 from api.problem_texts import TEXTS
 from surveys import refusals
@@ -61,9 +62,12 @@ def _problem(
 ) -> Problem:
     text = TEXTS.get(code, TEXTS["refused"])
     title = text.en if language == "en" else text.zh
+    said = _Facts(facts or {})
+    if isinstance(expected := said.get("expected"), str):
+        said["expected"] = spoken(expected, language)
     return Problem(
         type=f"urn:zoufang:problem:{code}",
-        title=title.format_map(_Facts(facts or {})),
+        title=title.format_map(said),
         status=text.status,
         code=code,
         instance=f"urn:zoufang:request:{instance}" if instance else None,
