@@ -13,7 +13,8 @@ pytestmark = [pytest.mark.anyio, pytest.mark.browser]
 async def test_the_page_is_narrowed_to_a_subject_and_lists_its_operations(at_desk: Visitor) -> None:
     page = at_desk.page
     await page.goto(at_desk.site + "/schema")
+    await expect(page.locator("#operations-tag-account")).to_be_visible(timeout=A_WHILE_MS)
     await page.fill(".operation-filter-input", "issues")
     await expect(page.locator("#operations-tag-account")).to_be_hidden(timeout=A_WHILE_MS)
-    await page.click("#operations-tag-issues")
+    await page.click("#operations-tag-issues", timeout=A_WHILE_MS)
     await expect(page.locator(".opblock-summary-path[data-path='/api/issues']").first).to_be_visible(timeout=A_WHILE_MS)

@@ -19,13 +19,16 @@ async def test_the_history_is_narrowed_by_a_link_that_can_be_sent(auditor: Visit
     await page.goto(f"{auditor.site}/audit")
     before = await auditor.number(".above .number")
     await page.select_option("#kind", "issue")
-    await page.click("form.filters [type=submit]")
+    async with page.expect_navigation():
+        await page.click("form.filters [type=submit]")
     assert page.url == f"{auditor.site}/audit?kind=issue"
     assert 0 < await auditor.number(".above .number") <= before
     assert await page.input_value("#kind") == "issue"
-    await page.click(".who a >> nth=0")
+    async with page.expect_navigation():
+        await page.click(".who a >> nth=0")
     assert "person=" in page.url
-    await page.click("text=清除")
+    async with page.expect_navigation():
+        await page.click("text=清除")
     assert await auditor.number(".above .number") == before
 
 

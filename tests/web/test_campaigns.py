@@ -72,6 +72,7 @@ async def test_a_campaign_is_made_changed_and_closed(visitor: Visitor, conn: asy
     await page.fill("#ends", "2027-03-01T00:00")
     await page.click("main button[type=submit]")
     await page.wait_for_selector("h1:text-is('冬季大走访')")
+    await page.wait_for_load_state()  # all of it is there, not its heading alone
     said = await page.inner_text("dl")
     assert "商铺、住户" in said
     assert "近邻社区、隔壁社区" in said
@@ -86,6 +87,7 @@ async def test_a_campaign_is_made_changed_and_closed(visitor: Visitor, conn: asy
     await picture(visitor, "campaign_form")
     await page.click("text=保存")
     await page.wait_for_selector(".reason")
+    await page.wait_for_load_state()
     assert await page.inner_text("h1") == MARKUP[0]
     assert "承诺" not in await page.inner_text("dl")
     assert "问卷" not in await page.inner_text("dl")
@@ -94,6 +96,7 @@ async def test_a_campaign_is_made_changed_and_closed(visitor: Visitor, conn: asy
     await page.fill("#close-reason", "提前完成")
     await page.click(".button-danger")
     await page.wait_for_selector(".state.closed")
+    await page.wait_for_load_state()
     assert await page.locator("form").count() == 0
     await page.goto(f"{visitor.site}/campaigns?lang=en")
     assert "Closed" in await page.inner_text(".list")
@@ -107,6 +110,7 @@ async def test_a_member_reads_and_an_organiser_chooses_of_their_own(visitor: Vis
     await page.click("a.button:text-is('走访活动')")
     await page.click("text=冬季大走访")
     await page.wait_for_selector("h1:text-is('冬季大走访')")
+    await page.wait_for_load_state()
     assert await page.locator("form").count() == 0
     assert await page.locator("a[href$='/assignment']").count() == 0
     await page.context.clear_cookies()

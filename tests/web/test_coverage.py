@@ -71,7 +71,8 @@ async def test_a_number_opens_its_doors(visitor: Visitor, client: Client, conn: 
         await row.locator("td >> nth=2").locator("a").click()
     assert "近邻社区" in await page.inner_text("#doors-title")
     assert await page.inner_text("#doors .above .number") == "2"
-    await page.click("nav.tabs >> text=党员")
+    async with page.expect_navigation():  # the page before it was ready as well
+        await page.click("nav.tabs >> text=党员")
     await visitor.ready()
     await picture(visitor, "coverage_members")
 

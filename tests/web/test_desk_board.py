@@ -49,7 +49,8 @@ async def test_a_worker_begins_with_what_they_answer_for(screen: Visitor) -> Non
     assert await page.locator("tr[data-issue] .time").first.inner_text() != ""
     assert await violations(page) == []
     await picture(screen, "board")
-    await page.click("[data-queue=offered]")
+    async with page.expect_navigation():
+        await page.click("[data-queue=offered]")
     assert "没有请您接办的问题" in await page.inner_text("main")
     await picture(screen, "board_empty")
     await page.goto(f"{screen.site}/desk/?lang=en&state=closed&as_of=2026-11-20")

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-from playwright.async_api import Browser
+from playwright.async_api import Browser, expect
 
 from api.settings import Settings
 from tests import doors, drafts, photographs
@@ -51,7 +51,8 @@ async def test_every_kind_of_issue_is_one_page(browser: Browser, site: str, scre
             assert await violations(page) == []
             await picture(arrived, f"issue_{state}")
         await page.goto(f"{site}/desk/?owner={WORKER.id}&as_of=2026-11-20")
-        await page.click("tr[data-issue] a.open")
+        async with page.expect_navigation():
+            await page.click("tr[data-issue] a.open")
         assert await page.locator(".issue-moves").count() == 0
         assert "2026年11月20日" in await page.inner_text(".desk-past")
 
@@ -86,14 +87,13 @@ async def test_a_worker_takes_an_issue_from_its_report_to_its_end(
     await page.click("[data-move=resolve] form button")
     await page.wait_for_selector(".told.done:has-text('已办结')")
     await page.wait_for_selector(".issue-photos .after img")
-    assert await page.evaluate("window.L && document.querySelector('.issue-map .leaflet-pane') !== null")
+    await page.wait_for_selector(".issue-map .leaflet-pane", state="attached")
     await picture(worker, "issue_resolved")
     await page.keyboard.press("j")
     await page.wait_for_selector("[data-move=accept]")
     await page.wait_for_load_state()
     await page.keyboard.press("u")
-    await page.wait_for_selector("tr[data-issue]")
-    assert await page.locator("tr[data-issue]").count() == 2
+    await expect(page.locator("tr[data-issue]")).to_have_count(2)
 
 
 async def test_who_comes_second_is_told_of_the_first_and_loses_nothing(
