@@ -1,7 +1,9 @@
 """The resident's page on a phone: a card is scanned, its door is seen, a problem is written down."""
 
+import asyncio
 import io
 import os
+import re
 from collections.abc import AsyncIterator
 from pathlib import Path
 from uuid import uuid4
@@ -10,7 +12,7 @@ import asyncpg
 import pypdfium2
 import pytest
 import zxingcpp
-from playwright.async_api import Browser
+from playwright.async_api import Browser, Route, expect
 
 from api import card_sheets
 from api.card_sheets import Sheet
@@ -26,6 +28,7 @@ pytestmark = [pytest.mark.anyio, pytest.mark.browser]
 
 PICTURES = os.environ.get("ZOUFANG_TEST_PICTURES")  # a folder to look at what was seen
 HEAVIEST = 100 * 1024  # bytes of a page with its script, style and picture, as they travel
+SCRIPT = re.compile(r"/static/card-.*\.js$")
 LONG = "三楼从今天早晨起没有水，物业说是水管老化，楼上楼下十几户都没有水，老人没法做饭。"
 
 
@@ -73,7 +76,19 @@ def scanned(site: str, card: NewCard) -> str:
 
 async def open_card(visitor: Visitor, card: NewCard) -> None:
     await visitor.page.goto(f"{visitor.site}/card#{DISTRICT}.{card.token}.{card.number}")
+    await is_open(visitor)
+
+
+async def is_open(visitor: Visitor) -> None:
+    """The page of the door is there, whole and with its script."""
     await visitor.page.wait_for_selector("body[data-csrf]")
+    await visitor.page.wait_for_load_state()
+
+
+async def open_report(visitor: Visitor) -> None:
+    """Go on to where a new problem is written down."""
+    async with visitor.page.expect_navigation():
+        await visitor.page.click("a[href^='/card/report']")
 
 
 async def leave_at_door(client: Client, card: NewCard, *issues: drafts.Draft) -> drafts.Draft:
@@ -142,7 +157,7 @@ async def test_the_code_on_the_printed_card_opens_the_page_of_its_door(
     link = scanned(resident.site, card)
     assert link.startswith(f"{resident.site}/card#")
     await resident.page.goto(link)
-    await resident.page.wait_for_selector("body[data-csrf]")
+    await is_open(resident)
     assert resident.page.url == f"{resident.site}/card", "the token stays in no history"
     text = await resident.page.inner_text("body")
     for said in ("王建国", card.number, "<img src=x", "已受理", "已登记", "已办完", "11月26日（周四） 12:00前办完"):
@@ -161,7 +176,7 @@ async def test_a_problem_is_written_down_and_seen_at_the_desk(resident: Visitor,
     await open_card(resident, card)
     assert "没有要办的事" in await resident.page.inner_text("main")
     await picture(resident, "empty")
-    await resident.page.click("a[href^='/card/report']")
+    await open_report(resident)
     await resident.page.click("form button[type=submit]")
     assert "请填写" in await resident.page.inner_text("[data-problem]")
     assert await resident.page.evaluate("document.activeElement.id") == "category"
@@ -176,6 +191,7 @@ async def test_a_problem_is_written_down_and_seen_at_the_desk(resident: Visitor,
     await resident.page.fill("#phone", "13812341234")
     await resident.page.click("form button[type=submit]")
     await resident.page.wait_for_selector(".done")
+    await resident.page.wait_for_load_state()
     assert "收到了" in await resident.page.inner_text(".done")
     await picture(resident, "reported")
     page = await doors.read(client, WORKER, "/api/issues")
@@ -205,6 +221,7 @@ async def test_a_resident_says_how_it_went(
     await resident.page.fill("[name=reason]", "只清了一半")
     await resident.page.click("button[type=submit]")
     await resident.page.wait_for_selector(".done")
+    await resident.page.wait_for_load_state()
     assert "重新办理" in await resident.page.inner_text(".done")
     await picture(resident, "answered")
     row = await conn.fetchrow("select state, reopens from issue")
@@ -221,7 +238,7 @@ async def test_photos_are_made_smaller_and_sent_with_the_report(
     await leave_at_door(client, card)
     async with served(settings, clock) as site, visiting(browser, site, **PHONE) as visitor:
         await open_card(visitor, card)
-        await visitor.page.click("a[href^='/card/report']")
+        await open_report(visitor)
         await visitor.page.select_option("#category", label="垃圾成堆")
         await visitor.page.fill("#text", LONG)
         await visitor.page.set_input_files("#photos", [tmp_path / "large.jpg", tmp_path / "no photo.jpg"])
@@ -236,19 +253,54 @@ async def test_photos_are_made_smaller_and_sent_with_the_report(
 async def test_what_was_written_survives_a_lost_signal(at_phone: Visitor, client: Client, card: NewCard) -> None:
     await leave_at_door(client, card)
     await open_card(at_phone, card)
-    await at_phone.page.click("a[href^='/card/report']")
+    await open_report(at_phone)
     await at_phone.page.select_option("#category", label="垃圾成堆")
     await at_phone.page.fill("#text", LONG)
     await at_phone.page.context.set_offline(True)
     await at_phone.page.click("form button[type=submit]")
     await at_phone.page.wait_for_selector("[data-problem]:not([hidden])")
     assert "网络不通" in await at_phone.page.inner_text("[data-problem]")
-    assert await at_phone.page.is_visible("[data-offline]")
+    await expect(at_phone.page.locator("[data-offline]")).to_be_visible()
     await picture(at_phone, "offline")
     await at_phone.page.context.set_offline(False)
     await at_phone.page.click("form button[type=submit]")
     await at_phone.page.wait_for_selector(".done")
     assert (await doors.read(client, WORKER, "/api/issues"))["total"] == 1
+
+
+async def test_what_is_sent_before_the_script_has_come_waits_for_it_and_stands_in_no_address(
+    at_phone: Visitor, client: Client, card: NewCard
+) -> None:
+    sent = asyncio.Event()
+
+    async def slowly(route: Route) -> None:
+        await sent.wait()
+        await route.continue_()
+
+    await leave_at_door(client, card)
+    await open_card(at_phone, card)
+    await at_phone.page.route(SCRIPT, slowly)
+    await at_phone.page.goto(f"{at_phone.site}/card/report?lang=zh", wait_until="commit")
+    await at_phone.page.select_option("#category", label="垃圾成堆")
+    await at_phone.page.fill("#text", LONG)
+    await at_phone.page.click("form button[type=submit]", no_wait_after=True)
+    assert at_phone.page.url == f"{at_phone.site}/card/report?lang=zh"
+    sent.set()
+    await at_phone.page.wait_for_selector(".done")
+    assert (await doors.read(client, WORKER, "/api/issues"))["total"] == 1
+
+
+async def test_without_its_script_a_report_says_so_and_stands_in_no_address(
+    at_phone: Visitor, client: Client, card: NewCard
+) -> None:
+    await leave_at_door(client, card)
+    await open_card(at_phone, card)
+    await at_phone.page.route(SCRIPT, lambda route: route.abort())
+    await at_phone.page.goto(f"{at_phone.site}/card/report?lang=zh")
+    await at_phone.page.fill("#text", LONG)
+    await at_phone.page.click("form button[type=submit]")
+    await expect(at_phone.page.locator("[data-problem]")).to_contain_text("没有完全载入")
+    assert at_phone.page.url == f"{at_phone.site}/card/report?lang=zh"
 
 
 async def test_a_place_is_taken_from_the_phone_only_when_asked(
@@ -258,7 +310,7 @@ async def test_a_place_is_taken_from_the_phone_only_when_asked(
     await at_phone.page.context.grant_permissions(["geolocation"])
     await at_phone.page.context.set_geolocation({"longitude": 113.615, "latitude": 34.705, "accuracy": 15})
     await open_card(at_phone, card)
-    await at_phone.page.click("a[href^='/card/report']")
+    await open_report(at_phone)
     await at_phone.page.select_option("#category", label="垃圾成堆")
     await at_phone.page.fill("#text", "巷口堆满了垃圾")
     await at_phone.page.click("label:has([value=here])")
@@ -320,10 +372,11 @@ async def test_the_next_who_takes_the_phone_sees_nothing(at_phone: Visitor, clie
 async def test_it_reads_in_english_too(at_phone: Visitor, client: Client, card: NewCard) -> None:
     await leave_at_door(client, card, drafts.issue())
     await open_card(at_phone, card)
-    await at_phone.page.click("footer a")
+    async with at_phone.page.expect_navigation():
+        await at_phone.page.click("footer a")
     assert "To be done by Thu 26 Nov, 12:00" in await at_phone.page.inner_text("main")
     await picture(at_phone, "english")
-    await at_phone.page.click("a[href^='/card/report']")
+    await open_report(at_phone)
     assert await at_phone.page.inner_text("h1") == "Report a new problem"
 
 

@@ -105,6 +105,7 @@
     exchange()
   }
 
+  document.documentElement.setAttribute('data-card', '') // early.js sends nothing without us
   addEventListener('hashchange', scanned)
   var again = one('[data-again]')
   if (again) again.addEventListener('click', exchange)

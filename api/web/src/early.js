@@ -1,17 +1,20 @@
 // Loaded before anything of the page is shown: what somebody sends before the page's scripts have run waits for them,
-// instead of going out as a bare form that no address takes. <form data-json>, <form data-scripted> and <form hx-post> are
-// such forms.
+// instead of going out as a bare form that no address takes. <form data-json>, <form data-scripted>, <form data-send> and
+// <form hx-post> are such forms.
 ;(function () {
   var held = []
   var english = document.documentElement.lang.indexOf('en') === 0
   var MISSING = english ? 'The page did not load fully. Reload it; nothing was sent.' : '页面没有完全载入，请刷新后再试，没有发出任何内容。'
 
   function scripted(form) {
-    return form.hasAttribute('data-json') || form.hasAttribute('data-scripted') || form.hasAttribute('hx-post')
+    return ['data-json', 'data-scripted', 'data-send', 'hx-post'].some(function (name) {
+      return form.hasAttribute(name)
+    })
   }
 
   function missing(form) {
     if (form.hasAttribute('hx-post')) return !window.htmx
+    if (form.hasAttribute('data-send')) return !document.documentElement.hasAttribute('data-card')
     return form.hasAttribute('data-json') && !document.documentElement.hasAttribute('data-forms')
   }
 
