@@ -60,6 +60,14 @@ async def test_the_menu_closes_when_one_turns_away(visitor: Visitor) -> None:
     await expect(visitor.page.locator(".panel")).to_be_visible()
 
 
+async def test_the_menu_stays_open_when_the_numbers_beside_it_are_drawn_anew(at_desk: Visitor) -> None:
+    await at_desk.enter()
+    await at_desk.page.click(".side .export summary")
+    await at_desk.page.locator(".legend [data-choice=none]").dispatch_event("click")
+    await expect(at_desk.page.locator(".pin")).to_have_count(0)
+    await expect(at_desk.page.locator(".side .export ul")).to_be_visible()
+
+
 async def test_an_issue_is_shown_as_of_the_day_of_the_map(visitor: Visitor) -> None:
     await visitor.enter("/maps/issues#/list?group=solved")
     await visitor.page.locator(".item").first.click()

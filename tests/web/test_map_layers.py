@@ -108,6 +108,15 @@ async def test_the_table_follows_the_map(at_desk: Visitor) -> None:
     await expect(shown.first).to_contain_text("10001")
 
 
+async def test_a_table_that_says_the_same_stays_as_it_is_when_the_map_is_drawn_anew(at_desk: Visitor) -> None:
+    await at_desk.enter("/maps/issues#/areas")
+    head = at_desk.page.locator(".places [data-key=value]")
+    await head.focus()
+    await at_desk.page.locator(".legend [data-choice=none]").dispatch_event("click")
+    await expect(at_desk.page.locator(".pin")).to_have_count(0)
+    await expect(head).to_be_focused()
+
+
 async def test_heat_is_drawn_where_issues_lie(at_desk: Visitor) -> None:
     await at_desk.enter("/maps/issues?layer=density&marks=heat")
     await expect(at_desk.page.locator(".pin")).to_have_count(0)
@@ -200,6 +209,7 @@ async def test_a_lost_connection_is_said_at_once_and_everything_comes_back(at_de
 async def test_everybody_can_use_the_map(browser: Browser, site: str, window: dict[str, object], path: str) -> None:
     async with visiting(browser, site, **window) as visitor:
         await visitor.enter(f"/maps/issues{path}")
+        await expect(visitor.page.locator(".panel [role=status]")).to_have_count(0)  # a table has been read
         assert await violations(visitor.page) == []
 
 

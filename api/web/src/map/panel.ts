@@ -48,6 +48,7 @@ export function panel(): HTMLElement {
   const element = h('section', { class: 'panel', 'aria-live': 'off', hidden: true }, taller, close, body)
   let drawnFor = '' // the place and the filters
   let drawnAt = ''
+  let written = '' // what stands there of a place or a table
   let camefrom: HTMLElement | null = null
 
   function draw(always: boolean): void {
@@ -69,13 +70,18 @@ export function panel(): HTMLElement {
     document.body.classList.toggle('with-table', shown.kind === 'areas' || shown.kind === 'issues')
     select(shown.kind === 'area' ? placeOf(shown.level, shown.key) : null)
     if (shown.kind === 'none') {
+      written = ''
       body.replaceChildren()
       camefrom?.focus({ preventScroll: true })
       return
     }
     const { scrollTop } = body
     const focus = focused()
-    body.replaceChildren(...content(shown))
+    const parts = content(shown)
+    const before = written
+    written = shown.kind === 'area' || shown.kind === 'areas' ? parts.map((part) => part.outerHTML).join('') : ''
+    if (written && written === before) return // what is pressed, focused or looked at stays as long as it says the same
+    body.replaceChildren(...parts)
     body.scrollTop = moved ? 0 : scrollTop
     if (focus) body.querySelector<HTMLElement>(focus)?.focus({ preventScroll: true })
     if (moved && shown.kind === 'area') showArea(shown)

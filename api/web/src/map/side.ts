@@ -77,7 +77,14 @@ function head(toggle: HTMLElement): HTMLElement {
 
 function numbers(): HTMLElement {
   const element = h('section', { class: 'totals', 'aria-label': text.listOf })
-  const draw = (known: boolean): void => element.replaceChildren(...totalsOf(known ? now.whole : empty(), known))
+  let drawn = ''
+  const draw = (known: boolean): void => {
+    const parts = totalsOf(known ? now.whole : empty(), known)
+    const written = parts.map((part) => part.outerHTML).join('')
+    if (written === drawn) return // what is pressed, focused or unfolded stays as long as it says the same
+    drawn = written
+    element.replaceChildren(...parts)
+  }
   listen(() => draw(now.at !== null))
   draw(false)
   return element
