@@ -7,6 +7,9 @@ interface Asking {
 interface Answered {
   detail: { xhr: XMLHttpRequest; elt: HTMLElement }
 }
+interface Swapping {
+  detail: { target: HTMLElement; shouldSwap: boolean; requestConfig: { verb: string; triggeringEvent?: Event } }
+}
 
 const english = document.documentElement.lang.startsWith('en')
 const OFFLINE = english ? 'No connection; nothing was sent.' : '网络不通，没有发出。'
@@ -44,6 +47,11 @@ document.addEventListener('htmx:beforeRequest', (event) => say((event as unknown
 document.addEventListener('htmx:responseError', (event) => {
   const { xhr, elt } = (event as unknown as Answered).detail
   say(elt, refusal(xhr))
+})
+// A list that is read again by itself does not take away what is being pressed; the next reading brings what is new.
+document.addEventListener('htmx:beforeSwap', (event) => {
+  const { detail } = event as unknown as Swapping
+  if (detail.requestConfig.verb === 'get' && !detail.requestConfig.triggeringEvent && detail.target.querySelector(':active')) detail.shouldSwap = false
 })
 document.addEventListener('htmx:sendError', (event) => say((event as unknown as Answered).detail.elt, OFFLINE))
 
