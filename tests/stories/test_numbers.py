@@ -4,6 +4,7 @@ import random
 from collections.abc import AsyncIterator
 from datetime import date, timedelta
 from typing import Any
+from uuid import UUID
 
 import hypothesis
 import pytest
@@ -39,14 +40,18 @@ DAYS = [date(2026, 11, 20) + timedelta(days=day) for day in range(10)]
 
 
 def reported(chance: random.Random) -> Answer:
-    """A visit somewhere in the district, mostly, on one of four days, with up to three issues."""
+    """A visit somewhere in the district, mostly, on one of four days, with up to three issues.
+
+    The ids are of the same chance: they say which comes first of what was reported at the same time."""
     start = f"2026-11-2{chance.randrange(4)}T0{chance.randrange(10)}:00:00+08:00"
     return drafts.visit(
+        id=some_id(chance),
         started_at=start,
         ended_at=start,
         position=chance.choice([None, somewhere(chance), somewhere(chance)]),
         issues=[
             drafts.issue(
+                id=some_id(chance),
                 category=chance.choice(["0102", "0103", "0199"]),
                 urgency=chance.choice(["normal", "urgent", "emergency"]),
                 title=chance.choice(["门口垃圾成堆", "路灯不亮", "下水道堵塞"]),
@@ -55,6 +60,10 @@ def reported(chance: random.Random) -> Answer:
             for _ in range(chance.randrange(4))
         ],
     )
+
+
+def some_id(chance: random.Random) -> str:
+    return str(UUID(int=chance.getrandbits(128), version=4))
 
 
 def somewhere(chance: random.Random) -> dict[str, float]:
