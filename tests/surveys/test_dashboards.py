@@ -76,7 +76,8 @@ async def test_every_number_is_that_of_its_list(conn: asyncpg.Connection, world:
                 continue
             found = await dashboards.gathered(conn, reader, asked, ZONE, NOW)
             counted = list(numbers(found))
-            for count, filters in data.draw(st.permutations(counted))[:12]:
+            some = st.lists(st.sampled_from(counted), min_size=6, max_size=12)
+            for count, filters in data.draw(some):
                 page = await issue_lists.page(conn, reader, filters, ZONE, NOW, limit=1)
                 assert page.total == count, filters
             await the_trend_is_the_whole(conn, reader, found)
