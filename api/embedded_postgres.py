@@ -64,15 +64,17 @@ SETTINGS = {
     "log_checkpoints": "off",
     "shared_buffers": "256MB",  # the index from which a million issues are counted has 120, and is read whole
 }
-FORGETFUL = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
+# What follows what was committed waits for whoever is at work on the server, in whatever database: so does it for a
+# vacuum that begins by itself, and a test would wait with it.
+FORGETFUL = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "autovacuum": "off"}
 
 
 class Cluster:
     """One PostgreSQL server on one folder, from `start()` to `stop()`.
 
     The folder keeps the data, the server's log and, where the wheel lies out of its user's reach, a copy of the
-    programs. With `durable=False` nothing is flushed to disk: for tests. With `share=True` a server that another
-    process of ours runs on the folder is used as it is, and left running.
+    programs. With `durable=False` nothing is flushed to disk, and nothing is vacuumed unasked: for tests. With
+    `share=True` a server that another process of ours runs on the folder is used as it is, and left running.
 
     Start it from the main thread: on Linux the server ends when the thread that started it does, so that nothing is
     left behind by a kill -9.
