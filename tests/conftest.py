@@ -12,6 +12,7 @@ from uuid import UUID, uuid4
 
 import asyncpg
 import httpx
+import hypothesis
 import pytest
 import shapely
 from msgspec import Struct
@@ -28,6 +29,11 @@ from surveys.privacy.sealing import KEY_BYTES, KeyRing
 NOW = datetime(2026, 11, 23, 4, 0, tzinfo=UTC)  # noon in the district
 DISTRICT = 410103
 RING = KeyRing(keys={1: b"1" * KEY_BYTES}, look_up_key=b"l" * KEY_BYTES)
+
+
+# How long one example takes says more of what else the machine does than of the program.
+hypothesis.settings.register_profile("tests", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
+hypothesis.settings.load_profile("tests")
 
 
 def pytest_configure() -> None:
