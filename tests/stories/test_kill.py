@@ -22,6 +22,8 @@ from tests.api.processes import Program, kill_all
 from tests.conftest import MEMBER, found_district
 from tests.drafts import Draft
 
+pytestmark = pytest.mark.timeout(600)
+
 CLIENTS = 16
 RETRIED_AFTER = 0.2  # seconds; a phone would wait for as long as it is told
 OUTAGE = 10.0
@@ -117,7 +119,7 @@ def filing(phones: Phones) -> Iterator[None]:
 def wait_for(phones: Phones, acknowledged: int) -> None:
     """Until so many visits more have been acknowledged."""
     wanted = len(phones.acknowledged) + acknowledged
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 200
     while len(phones.acknowledged) < wanted:
         assert time.monotonic() < deadline, f"{len(phones.acknowledged)} of {wanted}: {phones.faults[:3]}"
         time.sleep(0.02)
