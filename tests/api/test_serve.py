@@ -15,6 +15,8 @@ import pytest
 from api.embedded_postgres import Cluster, standing_in
 from tests.api.processes import Program, alive, certificate, descendants, stop, wait_until
 
+pytestmark = pytest.mark.timeout(900)  # each starts the program, most of them more than once
+
 FOUNDING = (
     "init", "--district", "410103", "--code", "410103", "--name", "二七区", "--time-zone", "Asia/Shanghai",
     "--organisation", "区委", "--administrator", "张三", "--number", "000001",
@@ -115,13 +117,14 @@ def test_stopping_finishes_what_is_under_way(program: Program) -> None:
         blocked = lock_visits(program)
         asking = threading.Thread(target=lambda: answers.append(program.ask("/api/visits", filed, headers).status_code))
         asking.start()
-        time.sleep(0.5)
+        assert blocked.stdout is not None
+        assert blocked.stdout.readline().strip() == "waited for"
         process.send_signal(signal.SIGTERM)
         time.sleep(0.5)
         assert process.poll() is None
         assert answers == []
         release(blocked)
-        asking.join(30)
+        asking.join(60)
         assert answers == [201]
         assert process.wait(60) == 0
     with program.serving():
@@ -129,13 +132,16 @@ def test_stopping_finishes_what_is_under_way(program: Program) -> None:
 
 
 def lock_visits(program: Program) -> subprocess.Popen[str]:
-    """Somebody who holds the table of visits until told to let go."""
+    """Somebody who holds the table of visits until told to let go, and says when somebody else waits for it."""
     with Cluster(program.data / "postgresql", share=True) as guest:
         dsn = guest.dsn(database="zoufang")
     holding = (
         f"import asyncio, asyncpg\nasync def hold():\n    conn = await asyncpg.connect({dsn!r})\n"
         "    async with conn.transaction():\n        await conn.execute('lock table visit in exclusive mode')\n"
-        "        print('held', flush=True)\n        input()\n    await conn.close()\nasyncio.run(hold())\n"
+        "        print('held', flush=True)\n"
+        "        waiting = 'select exists (select from pg_locks where relation = $1::regclass and not granted)'\n"
+        "        while not await conn.fetchval(waiting, 'visit'):\n            await asyncio.sleep(0.02)\n"
+        "        print('waited for', flush=True)\n        input()\n    await conn.close()\nasyncio.run(hold())\n"
     )
     process = subprocess.Popen(
         [sys.executable, "-c", holding], text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE
