@@ -8,6 +8,7 @@ from typing import Any
 from uuid import UUID
 
 import msgspec
+from asyncpg import Connection
 from litestar.datastructures import State
 from msgspec import Struct
 
@@ -81,7 +82,10 @@ async def _questions(state: State, district: int, opened: Opened) -> tuple[Field
 
 async def _filing(state: State, reader: Reader, told: dict[str, Any], device_time: datetime | None) -> Filing:
     """The visit ready to be filed. It is known again by what was sent, not by what the register says of its door."""
-    described = await _described(state, reader.district, told)
+    described = None
+    if _undescribed(told) is not None:
+        async with database.acquired(state.pool) as conn:
+            described = await _described(conn, reader.district, told)
     await _read_card(state, reader.district, told)
     filing = visit_drafts.filing(held(told), reader, device_time, state.ring)
     if described is None:
@@ -90,16 +94,19 @@ async def _filing(state: State, reader: Reader, told: dict[str, Any], device_tim
     return msgspec.structs.replace(filing, draft=msgspec.structs.replace(filing.draft, premises=premises))
 
 
-async def _described(state: State, district: int, told: dict[str, Any]) -> Mapping[str, str] | None:
-    """What the register says of a door that the form knows by its id alone, for which something stands until then."""
+def _undescribed(told: dict[str, Any]) -> UUID | None:
+    """The door, where the form knows it by its id alone."""
     door: dict[str, str] = told["premises"]
     listed = _UUID.fullmatch(door["id"]) and UUID(door["id"]) != submissions.found_door(UUID(told["id"]))
-    if not listed or door.keys() >= UNDESCRIBED.keys():
-        return None
-    async with database.acquired(state.pool) as conn:
-        described = await submitted_visits.door(conn, district, UUID(door["id"]))
+    return UUID(door["id"]) if listed and not door.keys() >= UNDESCRIBED.keys() else None
+
+
+async def _described(conn: Connection, district: int, told: dict[str, Any]) -> Mapping[str, str] | None:
+    """What the register says of a door that the form knows by its id alone, for which something stands until then."""
+    id_ = _undescribed(told)
+    described = None if id_ is None else await submitted_visits.door(conn, district, id_)
     if described is not None:
-        door |= UNDESCRIBED
+        told["premises"] |= UNDESCRIBED
     return described
 
 
@@ -128,7 +135,7 @@ async def _correct(
     async with database.acquired(state.pool) as conn, conn.transaction():
         found = await submitted_visits.original(conn, reader.district, edits, opened.instance)
         told = submissions.tell(opened, found.visit, questions)
-        described = await _described(state, reader.district, told.draft)
+        described = await _described(conn, reader.district, told.draft)
         told.draft["premises"] |= described or {}
         told.draft.pop("contact_card", None)  # it stays where it was left
         draft = held(told.draft)

@@ -234,6 +234,22 @@ async def test_an_edit_puts_the_visit_right_and_so_does_an_edit_of_the_edit(clie
     assert [event["event"] for event in found["history"]] == ["file", "correct", "correct"]
 
 
+async def test_edits_at_a_door_of_the_list_do_not_wait_for_one_another_s_connections(
+    client: Client, conn: asyncpg.Connection
+) -> None:
+    await doorsteps.campaign(conn)
+    (door,) = await doorsteps.register(conn, [Door(name="一号")])
+    await doorsteps.assign(conn, [door])
+    first = instance()
+    at: dict[str, Any] = {"visit_door": door, "visit_campaign": "winter", "visit_found": ""}
+    assert (await collect.post(client, MEMBER, filled(first, **at))).status_code == 201
+    edit = filled(instance(), edits=first, visit_outcome="declined", **at)
+    answers = await asyncio.gather(*(collect.post(client, MEMBER, edit) for _ in range(8)))  # twice the connections
+    assert [(answer.status_code, message(answer)) for answer in answers] == [(201, "已修改")] * 8
+    found = await seen(client, first)
+    assert (found["visit"]["premises_name"], found["visit"]["version"]) == ("一号", 2)
+
+
 async def test_what_an_edit_cannot_change_is_refused_and_said(client: Client) -> None:
     first = instance()
     assert (await collect.post(client, MEMBER, filled(first, issue=problem()))).status_code == 201
