@@ -287,6 +287,8 @@ async def live(dsn: str, clock: TestClock) -> AsyncIterator[str]:
         listening.bind(("127.0.0.1", 0))
         task = asyncio.create_task(server.serve(sockets=[listening]))
         try:
+            while not server.started and not task.done():  # noqa: ASYNC110
+                await asyncio.sleep(0.02)
             yield f"http://127.0.0.1:{listening.getsockname()[1]}"
         finally:
             server.should_exit = True

@@ -48,12 +48,14 @@ LONG = ["--phases", "examples,coverage,fuzzing,stateful", "--max-examples", "50"
 async def served(server: Server, template: str) -> AsyncIterator[str]:
     """The program as it is served, on a port of loopback."""
     async with founded(server, template) as dsn:
-        app = create_app(Settings(database_url=dsn, exports=8), TestClock(), RING)
+        app = create_app(Settings(database_url=dsn, exports=8, pool_size=12), TestClock(), RING)
         config = uvicorn.Config(app, lifespan="on", ws="none", log_config=None, access_log=False)
         serving = uvicorn.Server(config)
         with socket.socket() as listening:
             listening.bind(("127.0.0.1", 0))
             task = asyncio.create_task(serving.serve(sockets=[listening]))
+            while not serving.started and not task.done():  # noqa: ASYNC110
+                await asyncio.sleep(0.02)
             yield f"http://127.0.0.1:{listening.getsockname()[1]}"
             serving.should_exit = True
             await task
