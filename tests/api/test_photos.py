@@ -2,6 +2,7 @@
 
 import io
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -47,7 +48,11 @@ async def client(settings: Settings, clock: TestClock) -> AsyncIterator[Client]:
 
 def newest_maker() -> psutil.Process:
     """The process in which the program that was started last decodes pictures."""
-    makers = [child for child in psutil.Process().children() if "api.picture_maker" in child.cmdline()]
+    makers = []
+    for child in psutil.Process().children():
+        with suppress(psutil.Error):  # one of another test's may just come to its end
+            if "api.picture_maker" in child.cmdline():
+                makers.append(child)
     return max(makers, key=lambda maker: maker.create_time())
 
 

@@ -392,6 +392,8 @@ async def test_who_made_and_fetched_one_is_in_the_history(
 ) -> None:
     report = await made(told, runner)
     await fetched(told, report, "pdf")
-    rows = await conn.fetch("select kind, event, actor, facts from history where kind in ('report', 'export')")
+    rows = await conn.fetch(
+        "select kind, event, actor, facts from history where kind in ('report', 'export') order by kind desc"
+    )
     told_ = [(row["kind"], row["event"], row["actor"], row["facts"]["report"]) for row in rows]
     assert told_ == [("report", "make", str(LEADER.id), report), ("export", "exported", str(LEADER.id), report)]
