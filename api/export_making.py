@@ -12,8 +12,7 @@ import msgspec
 
 from api.answer_columns import MOST_COLUMNS
 from api.export_files import Extension, Order, Progress
-from api.json_bodies import TooMany
-from surveys.refusals import Refusal
+from surveys.refusals import Refusal, TooMany
 
 Hear = Callable[[int], Awaitable[None]]
 

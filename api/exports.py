@@ -30,7 +30,6 @@ from api.export_files import AnyTable, Extension, Given, Order, Put
 from api.export_tables import About, Few, Figures, Issues, Premises, Selected, Told, Visits
 from api.filing import Busy
 from api.issues import refuse_unfit
-from api.json_bodies import TooMany
 from api.limits import TAKES_ITS_TIME
 from api.settings import Settings
 from maps import exports
@@ -43,7 +42,7 @@ from surveys.people import people
 from surveys.people.people import Reader
 from surveys.premises.premises_lists import DoorFilters
 from surveys.privacy.sealing import KeyRing
-from surveys.refusals import NotFound
+from surveys.refusals import NotFound, TooMany
 from surveys.visits.visit_query import VisitFilters
 
 WAIT_S = 10  # for another export to end

@@ -12,7 +12,7 @@ from litestar.types.serialization import LitestarEncodableType
 from litestar.typing import FieldDefinition
 from msgspec import Struct, inspect
 
-from surveys.refusals import Invalid, TextUnusable
+from surveys.refusals import Invalid, Missing, TextUnusable, WrongValue
 
 T = TypeVar("T")
 
@@ -31,18 +31,10 @@ class UnknownField(Invalid):
     code = "unknown_field"
 
 
-class MissingField(Invalid):
-    code = "missing"
+class WrongMediaType(Invalid):
+    """A body that does not come as what is read here; `expected` says as what."""
 
-
-class WrongValue(Invalid):
-    """A value of another type, or outside its range; `expected` says what would be right."""
-
-    code = "wrong_value"
-
-
-class TooMany(Invalid):
-    code = "too_many"
+    code = "not_a_part"
 
 
 def decode(body: bytes, kind: Any) -> Any:
@@ -71,7 +63,7 @@ def refuse(message: str, kind: Any) -> NoReturn:
     if message.startswith("Object contains unknown field") and quoted:
         raise UnknownField(_join(path, quoted[1]))
     if message.startswith("Object missing required field") and quoted:
-        raise MissingField(_join(path, quoted[1]))
+        raise Missing(_join(path, quoted[1]))
     raise WrongValue(path or None, expected=named_values(kind, path) or in_words(message))
 
 

@@ -19,7 +19,6 @@ import msgspec
 from msgspec import Struct
 
 from api import category_lists, holiday_lists, member_files, volunteer_files
-from api.json_bodies import TooMany
 from api.ledgers import defused, told_reason
 from api.premises_files import ListUnusable
 from api.tables import Table, UnusableTable, read_table
@@ -31,7 +30,7 @@ from surveys.issues.categories import UnusableCategories
 from surveys.ledgers.ledger_rows import Rejected
 from surveys.people.member_imports import Counts, Import
 from surveys.privacy.sealing import KeyRing
-from surveys.refusals import Conflict, Invalid, Refusal
+from surveys.refusals import Conflict, Invalid, Refusal, TooMany
 from surveys.volunteering import volunteer_imports
 from surveys.volunteering.volunteer_imports import Doing, Entry
 

@@ -2,7 +2,7 @@
 job, how far those are, and where they are fetched."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar
+from typing import Any
 from urllib.parse import parse_qsl, quote, urlencode
 from uuid import UUID
 
@@ -28,7 +28,7 @@ from surveys import made_files
 from surveys.made_files import MadeFile
 from surveys.people.people import READING, District, Reader
 from surveys.privacy.sealing import KeyRing
-from surveys.refusals import Invalid
+from surveys.refusals import WrongValue
 
 AT_ONCE = 100_000  # rows up to which a file is fetched while it is made
 
@@ -102,12 +102,6 @@ class Shown(Struct, frozen=True, kw_only=True):
     share: float | None  # how much of it is done
     size: str | None
     fault: str | None
-
-
-class BadForm(Invalid):
-    """The page's form lacks something, or has what it does not know."""
-
-    code: ClassVar[str] = "wrong_value"
 
 
 @get("/exports", include_in_schema=False)
@@ -216,7 +210,7 @@ async def ask_on_page(
     form = await request.form()
     of, format_, query = (str(form.get(name) or "") for name in ("of", "format", "query"))
     if format_ not in FORMATS:
-        raise BadForm("format", expected=" | ".join(FORMATS))
+        raise WrongValue("format", expected=" | ".join(FORMATS))
     given = _given(parse_qsl(query))
     wanted = Wanted(table=of, format=format_, filters={name: list(values) for name, values in given.items()})  # type: ignore[arg-type]
     await made.ask(conn, reader, wanted, problem_details.language(request), settings, ring, clock())

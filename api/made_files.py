@@ -32,7 +32,7 @@ from api.export_tables import About, Figures, Told
 from api.exports import FORMATS, ITSELF_COMPRESSED
 from api.issues import refuse_unfit
 from api.job_queue import Ticket
-from api.json_bodies import JsonBody, TooMany
+from api.json_bodies import JsonBody
 from api.limits import TAKES_ITS_TIME
 from api.settings import Settings
 from maps.locator import Atlas
@@ -41,7 +41,7 @@ from surveys.made_files import Draft, Fault, MadeFile
 from surveys.people import people
 from surveys.people.people import Reader
 from surveys.privacy.sealing import KeyRing
-from surveys.refusals import Invalid, NotAllowed, NotFound, Refusal
+from surveys.refusals import Invalid, NotAllowed, NotFound, Refusal, TooMany
 
 log = structlog.get_logger()
 

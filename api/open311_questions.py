@@ -8,13 +8,13 @@ from urllib.parse import parse_qsl
 
 from litestar import Request
 
-from api.json_bodies import MissingField, UnknownField, WrongValue
+from api.json_bodies import UnknownField, WrongMediaType
 from surveys.counting.issue_query import YEARS
 from surveys.intake.app_reports import AppReport
 from surveys.intake.app_requests import MOST, Asked
 from surveys.issues.placing import Position
 from surveys.privacy.contacts import Contact
-from surveys.refusals import Invalid, InvalidFilter, TextTooLong, TextUnusable
+from surveys.refusals import InvalidFilter, Missing, TextTooLong, TextUnusable, WrongValue
 
 FORM = "application/x-www-form-urlencoded"
 LONGEST_SPAN = timedelta(days=90)
@@ -40,12 +40,6 @@ OF_A_LIST = frozenset(
     {"jurisdiction_id", "service_request_id", "service_code", "start_date", "end_date", "status", "page", "page_size"}
 )
 _NUMBER = re.compile(r"[0-9]{1,18}")
-
-
-class WrongMediaType(Invalid):
-    """The content does not come as a form."""
-
-    code = "not_a_part"
 
 
 async def form(request: Request[Any, Any, Any]) -> Mapping[str, str]:
@@ -95,9 +89,9 @@ def report(fields: Mapping[str, str], fallback: str) -> AppReport:
 
 
 def service_code(fields: Mapping[str, str]) -> str:
-    """The category that is reported in. Raises MissingField."""
+    """The category that is reported in. Raises Missing."""
     if not fields.get("service_code"):
-        raise MissingField("service_code")
+        raise Missing("service_code")
     return fields["service_code"]
 
 
@@ -105,11 +99,11 @@ def _position(fields: Mapping[str, str]) -> Position | None:
     given = [fields.get(name, "") for name in ("lat", "long")]
     if not any(given):
         if not fields.get("address_string") and not fields.get("address_id"):
-            raise MissingField("lat")
+            raise Missing("lat")
         return None
     for name, value in zip(("lat", "long"), given, strict=True):
         if not value:
-            raise MissingField(name)
+            raise Missing(name)
     try:
         lat, lon = map(float, given)
     except ValueError:

@@ -11,7 +11,6 @@ from typing import ClassVar
 import asyncpg
 from msgspec import Struct
 
-from api.json_bodies import TooMany
 from api.ledgers import REASONS as LEDGER_REASONS
 from api.ledgers import rarely_collecting
 from api.point_files import is_geojson, read_points
@@ -24,7 +23,7 @@ from surveys.premises import premises_imports, premises_mapping
 from surveys.premises.premises_imports import Counts, Import, Note
 from surveys.premises.premises_mapping import Columns, PremisesMapping
 from surveys.premises.premises_rows import Entry, Interpreter
-from surveys.refusals import Invalid
+from surveys.refusals import Invalid, TooMany
 
 TOGETHER = 5_000  # rows that are put on the register at once
 

@@ -22,7 +22,7 @@ from api import database, upload_parts
 from api.attachments import Attachments
 from api.auth import Clock
 from api.documented_problems import REFUSES
-from api.json_bodies import MissingField, WrongValue
+from api.json_bodies import WrongMediaType
 from api.photos import RIGHTS
 from api.settings import Settings
 from api.upload_parts import BadHeader, OffsetConflict, PhotoTooLarge, UploadBusy
@@ -31,7 +31,7 @@ from surveys.attachments.attachments import OFS, Of
 from surveys.attachments.uploads import Upload
 from surveys.history import Actor
 from surveys.people.people import Reader
-from surveys.refusals import Refusal
+from surveys.refusals import Missing, Refusal, WrongValue
 
 PATH = "/api/uploads"
 VERSION = "1.0.0"
@@ -45,12 +45,6 @@ class OtherVersion(Refusal):
     """A version of tus that is not spoken here, or none."""
 
     code: ClassVar[str] = "tus_version"
-
-
-class NotAPart(Refusal):
-    """A part that does not come as one."""
-
-    code: ClassVar[str] = "not_a_part"
 
 
 async def add_headers(message: Message, scope: Scope) -> None:
@@ -170,7 +164,7 @@ async def _append(
     """No connection to the database is held while the part comes in."""
     _refuse_other_version(request.headers)
     if request.headers.get("content-type", "").split(";")[0].strip().lower() != PART:
-        raise NotAPart("Content-Type", expected=PART)
+        raise WrongMediaType("Content-Type", expected=PART)
     offset = _number(request.headers, "Upload-Offset")
     told = request.headers.get("upload-checksum")
     expected = upload_parts.checksum(told) if told is not None else None
@@ -232,7 +226,7 @@ def _refuse_other_offset(offset: int, there: int) -> None:
 def _number(headers: Headers, name: str) -> int:
     told = headers.get(name.lower())
     if told is None:
-        raise MissingField(name)
+        raise Missing(name)
     if not (told.isascii() and told.isdigit() and len(told) < 16):
         raise BadHeader(name, expected="0 … 999999999999999")
     return int(told)
@@ -241,9 +235,9 @@ def _number(headers: Headers, name: str) -> int:
 def _told(metadata: str | None) -> tuple[Of, UUID, str]:
     """What the photo belongs to, and its SHA-256; other names, as that of the file, are passed over.
 
-    Raises MissingField and BadHeader."""
+    Raises Missing and BadHeader."""
     if metadata is None:
-        raise MissingField("Upload-Metadata")
+        raise Missing("Upload-Metadata")
     told: dict[str, str] = {}
     for pair in metadata.split(","):
         name, _, value = pair.strip().partition(" ")
@@ -255,7 +249,7 @@ def _told(metadata: str | None) -> tuple[Of, UUID, str]:
     try:
         thing, sha256 = UUID(told[of]), told["sha256"]
     except KeyError as missing:
-        raise MissingField(f"Upload-Metadata.{missing.args[0]}") from None
+        raise Missing(f"Upload-Metadata.{missing.args[0]}") from None
     except ValueError:
         raise BadHeader("Upload-Metadata", expected="issue <base64>,sha256 <base64>") from None
     if not DIGEST.fullmatch(sha256):

@@ -19,7 +19,7 @@ from api import problem_details
 from api.auth import Clock
 from api.filing import FilingQueue
 from api.issues import persons, refuse_unfit
-from api.json_bodies import JsonBody, TooMany, decode, parse
+from api.json_bodies import JsonBody, decode, parse
 from api.limits import LARGEST_BODY, LARGEST_VISIT, Limits
 from api.problem_details import Problem
 from maps.locator import Atlas
@@ -28,7 +28,7 @@ from surveys.issues.placing import Certainty
 from surveys.people.people import District, Reader
 from surveys.premises.premises import PremisesKind
 from surveys.privacy.sealing import KeyRing
-from surveys.refusals import Invalid, Refusal
+from surveys.refusals import Refusal, TooMany, WrongValue
 from surveys.visits import receipts, visit_corrections, visit_drafts, visit_flags, visit_query
 from surveys.visits.receipts import Filed, Flag, Receipt
 from surveys.visits.visit_corrections import Corrected, Correction
@@ -40,10 +40,6 @@ MOST_IN_BATCH = 500
 CLOCK_YEARS = range(1970, 3000)  # what a phone's clock can say, set or not
 
 T = TypeVar("T")
-
-
-class InvalidDeviceTime(Invalid):
-    code = "wrong_value"
 
 
 class BatchResult(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -192,7 +188,7 @@ def _device_time(text: str | None) -> datetime | None:
     except msgspec.ValidationError:
         told = None
     if told is None or told.year not in CLOCK_YEARS:
-        raise InvalidDeviceTime("Device-Time", expected="2026-11-23T09:30:00+08:00")
+        raise WrongValue("Device-Time", expected="2026-11-23T09:30:00+08:00")
     return told
 
 

@@ -153,6 +153,18 @@ class Missing(Invalid):
     code = "missing"
 
 
+class WrongValue(Invalid):
+    """A value of another type, or outside its range; `expected` says what would be right."""
+
+    code = "wrong_value"
+
+
+class TooMany(Invalid):
+    """More than `most` at once."""
+
+    code = "too_many"
+
+
 class TextUnusable(Invalid):
     """A text with a character that no text has, or nothing in it but space."""
 
@@ -187,6 +199,12 @@ class UnknownCommunity(Invalid):
 
 class UnknownCampaign(Invalid):
     code = "unknown_campaign"
+
+
+class UnknownPremises(Invalid):
+    """No door on the register that this reader may see."""
+
+    code = "unknown_premises"
 
 
 class UnknownMember(Invalid):

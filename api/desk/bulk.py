@@ -18,7 +18,7 @@ from api import database, problem_details
 from api.auth import Clock
 from api.desk import move_forms, ways, words
 from api.desk.board import MOST_AT_ONCE, Sort, asked
-from api.json_bodies import MissingField, TooMany, WrongValue, decode
+from api.json_bodies import decode
 from api.problem_texts import TEXTS
 from api.sign_in import NOT_KEPT
 from maps.locator import Atlas
@@ -31,7 +31,7 @@ from surveys.issues.workflow import Move
 from surveys.people import people, scopes
 from surveys.people.people import District, Reader
 from surveys.privacy.sealing import KeyRing
-from surveys.refusals import NotFound, Refusal
+from surveys.refusals import Missing, NotFound, Refusal, TooMany, WrongValue
 
 PART = 20  # moves that are made before progress is told
 
@@ -164,15 +164,15 @@ def _read(form: FormMultiDict) -> Bulk:
     field = CHOSEN.get(doing)
     to = move_forms.said(form, field) if field else None
     if field and to is None:
-        raise MissingField(field)
+        raise Missing(field)
     reason = move_forms.said(form, "reason")
     if doing == "merge" and reason is None:
-        raise MissingField("reason")
+        raise Missing("reason")
     chosen = list({one.id: one for one in map(_chosen, form.getall("issue", []))}.values())
     if doing == "merge":
         chosen = [one for one in chosen if str(one.id) != to]
     if not chosen:
-        raise MissingField("issue")
+        raise Missing("issue")
     if len(chosen) > MOST_AT_ONCE:
         raise TooMany("issue", most=MOST_AT_ONCE)
     try:

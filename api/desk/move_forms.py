@@ -10,9 +10,10 @@ import msgspec
 from litestar.datastructures import FormMultiDict, UploadFile
 from msgspec import Struct
 
-from api.json_bodies import WrongValue, decode
+from api.json_bodies import decode
 from surveys.issues.issues import Photo
 from surveys.issues.moves import MoveDraft
+from surveys.refusals import WrongValue
 
 CHUNK = 64 * 1024
 MOST_FILES = 10

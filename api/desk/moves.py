@@ -20,7 +20,6 @@ from api.desk import history_lines, move_forms, ways, words
 from api.desk.board import Sort
 from api.desk.issue import Place, Typed, shown, twin_context
 from api.desk.move_forms import CHUNK, Sent
-from api.json_bodies import MissingField
 from api.settings import Settings
 from api.sign_in import NOT_KEPT
 from maps.locator import Atlas
@@ -34,7 +33,7 @@ from surveys.people import people, scopes
 from surveys.people.people import District, Reader
 from surveys.privacy import reveals
 from surveys.privacy.sealing import KeyRing
-from surveys.refusals import MoveNotPossible, NotFound, Refusal, StaleVersion
+from surveys.refusals import Missing, MoveNotPossible, NotFound, Refusal, StaleVersion
 
 LARGEST_FORM = 80 * 1024 * 1024  # ten photos of a phone
 
@@ -196,7 +195,7 @@ async def contact(
     scopes.refuse_who_reads_nothing(reader)
     purpose = move_forms.said(await request.form(), "purpose")
     if purpose is None:
-        raise MissingField("purpose")
+        raise Missing("purpose")
     found = await reveals.reveal(conn, ring, reader, issue, purpose[:500], district.zone, clock())
     context = dict(ways.context(request, reader, district, "issues")) | {"contact": found}
     return Template("desk/contact.html", context=context, headers=dict(NOT_KEPT))

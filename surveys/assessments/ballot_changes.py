@@ -235,7 +235,7 @@ async def print_slips(
 ) -> tuple[BallotRow, Sequence[str]]:
     """Make slips for a group, which the history tells under `event`; their codes can be read this once.
 
-    Raises NotFound, NotAllowed, BallotClosed, WrongWayOfVoting or TooManySlips."""
+    Raises NotFound, NotAllowed, BallotClosed, WrongWayOfVoting or TooMany."""
     row = await ballots.to_manage(conn, reader, ballot, hold="for share")
     _refuse_closed(row, now)
     if (await _held(conn, row, asked.group))["way"] != "slips":

@@ -12,16 +12,12 @@ from asyncpg import Connection
 from msgspec import Struct
 
 from surveys.assessments.ballot_terms import MOST_SLIPS, SlipUnknown
-from surveys.refusals import Invalid
+from surveys.refusals import TooMany
 
 LETTERS = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"  # Crockford's base 32: no letter that looks like another
 LENGTH = 16
 _MISREAD = str.maketrans({"O": "0", "I": "1", "L": "1"})
 LARGEST_DISTRICT = 2_147_483_647
-
-
-class TooManySlips(Invalid):
-    code = "too_many"
 
 
 class Slip(Struct, frozen=True):
@@ -65,10 +61,10 @@ where district = $1 and ballot = $2 and code = $3
 
 
 async def make(conn: Connection, district: int, ballot: UUID, code: str, count: int) -> Sequence[str]:
-    """New slips for a group, whose row the caller holds: their codes can be read this once. Raises TooManySlips."""
+    """New slips for a group, whose row the caller holds: their codes can be read this once. Raises TooMany."""
     first = await conn.fetchval(NEXT, district, ballot, code)
     if first + count > MOST_SLIPS:
-        raise TooManySlips("count", most=MOST_SLIPS - first)
+        raise TooMany("count", most=MOST_SLIPS - first)
     made = ["".join(secrets.choice(LETTERS) for _ in range(LENGTH)) for _ in range(count)]
     await conn.execute(MAKE, district, ballot, code, first, sorted(digest(district, one) for one in made))
     await conn.execute(EXTEND, district, ballot, code, count)

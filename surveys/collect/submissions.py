@@ -18,7 +18,7 @@ from msgspec import Struct
 from surveys.attachments.attachments import Of
 from surveys.collect import visit_form
 from surveys.questionnaires.questionnaire_fields import Field
-from surveys.refusals import Invalid, Missing, Refusal
+from surveys.refusals import Invalid, Missing, Refusal, WrongValue
 
 LARGEST_XML = 2 * 1024 * 1024  # bytes; as a visit that our own client sends
 MOST_TAGS = 40_000  # of beginnings and ends; a questionnaire of 5,000 questions has a quarter of them
@@ -57,12 +57,6 @@ class UnknownForm(Refusal):
     code: ClassVar[str] = "unknown_form"
 
 
-class Unreadable(Invalid):
-    """A text that is not of the kind that its question asks for; `expected` says of which."""
-
-    code: ClassVar[str] = "wrong_value"
-
-
 class Opened(Struct, frozen=True, kw_only=True):
     """A submission by what it says of itself."""
 
@@ -95,7 +89,7 @@ class Told(Struct, frozen=True, kw_only=True):
 
 
 def read(xml: bytes) -> Opened:
-    """Open a submission. Raises XmlTooLarge, NotXml, XmlUnsafe, UnknownForm, Missing and Unreadable."""
+    """Open a submission. Raises XmlTooLarge, NotXml, XmlUnsafe, UnknownForm, Missing and WrongValue."""
     root = parse(xml)
     form = root.get("id") or ""
     if form != visit_form.FORM_ID and not form.startswith(OF_QUESTIONNAIRE):
@@ -130,7 +124,7 @@ def parse(xml: bytes) -> Element:
 
 def tell(opened: Opened, visit: UUID, questions: Sequence[Field] | None = None) -> Told:
     """What a submission tells of a visit; of a questionnaire whose questions are not known, the answers are read by
-    what they look like. Raises XmlUnsafe and Unreadable."""
+    what they look like. Raises XmlUnsafe and WrongValue."""
     texts, groups = opened.texts, opened.groups
     ended_at = texts.get("visit_ended_at") or texts.get("visit_started_at")
     any_problems = texts.get("visit_problems") != "no"  # of a version that did not ask, what is there counts
@@ -187,7 +181,7 @@ def _of_group(groups: Mapping[str, Sequence[Element]], name: str) -> dict[str, s
 def _uuid(field: str, text: str) -> UUID:
     match = _INSTANCE.fullmatch(text.strip())
     if match is None:
-        raise Unreadable(field, expected="uuid:…")
+        raise WrongValue(field, expected="uuid:…")
     return UUID(match[1])
 
 
@@ -212,7 +206,7 @@ def _position(text: str | None) -> dict[str, Any] | None:
     try:
         lat, lon, _, accuracy = ([float(part) for part in text.split()] + [0.0, 0.0])[:4]
     except ValueError:
-        raise Unreadable("visit_position", expected="34.7466 113.6253 0 12") from None
+        raise WrongValue("visit_position", expected="34.7466 113.6253 0 12") from None
     if accuracy <= 0:
         return {"lon": lon, "lat": lat, "source": "map"}
     return {"lon": lon, "lat": lat, "accuracy_m": accuracy, "source": "gps"}

@@ -11,7 +11,14 @@ from maps.coordinates import System
 from surveys.issues.merging import MERGED_INTO_MOST
 from surveys.issues.placing import Position, Source
 from surveys.issues.workflow import State
+from surveys.refusals import Conflict
 from surveys.return_visits.return_visits import LATER, VisitState
+
+
+class CardAtNoDoor(Conflict):
+    """A card that was left nowhere, or is revoked, reports and books nothing."""
+
+    code = "card_at_no_door"
 
 
 class CardDoor(Struct, frozen=True, kw_only=True):

@@ -8,7 +8,7 @@ from uuid import UUID
 from asyncpg import Connection
 from msgspec import Meta, Struct
 
-from surveys.contact_cards.card_doors import CardDoor
+from surveys.contact_cards.card_doors import CardAtNoDoor, CardDoor
 from surveys.history import Actor
 from surveys.intake import outside_reports
 from surveys.intake.outside_reports import Reported, Sender
@@ -18,15 +18,9 @@ from surveys.issues.placing import Atlas, Placed, Position, ToPlace
 from surveys.privacy import contacts
 from surveys.privacy.contacts import Contact
 from surveys.privacy.sealing import KeyRing
-from surveys.refusals import Conflict, TextUnusable
+from surveys.refusals import TextUnusable
 
 MOST_PHOTOS = 6
-
-
-class CardAtNoDoor(Conflict):
-    """A card that was left nowhere, or is revoked, reports nothing."""
-
-    code = "card_at_no_door"
 
 
 class Report(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):

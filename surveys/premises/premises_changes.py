@@ -31,7 +31,6 @@ from surveys.refusals import (
     Conflict,
     DoorOnRegister,
     IdTaken,
-    Invalid,
     Missing,
     NotAllowed,
     NotForThisMove,
@@ -40,6 +39,7 @@ from surveys.refusals import (
     StaleVersion,
     TextUnusable,
     UnknownCommunity,
+    UnknownPremises,
 )
 
 CHANGING: frozenset[Role] = frozenset({"administrator", "organiser", "dispatcher", "community_worker"})
@@ -64,12 +64,6 @@ class DoorChanged(Conflict):
     """The door is in a state in which this cannot be done with it: merged into another, or gone."""
 
     code: ClassVar[str] = "door_not_open"
-
-
-class UnknownDoor(Invalid):
-    """There is no such door that another could be merged into, or none that this reader may see."""
-
-    code: ClassVar[str] = "unknown_premises"
 
 
 class NewDoor(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -196,7 +190,7 @@ async def change(
     conn: Connection, atlas: Atlas, reader: Reader, door: UUID, draft: DoorChange, now: datetime
 ) -> DoorNow:
     """Change a door; the same draft again gets its first answer. Raises NotFound, NotAllowed, IdTaken, StaleVersion,
-    DoorChanged, NothingChanges, DoorOnRegister, UnknownDoor, or Invalid with the field."""
+    DoorChanged, NothingChanges, DoorOnRegister, UnknownPremises, or Invalid with the field."""
     reader.require(*CHANGING)
     if draft.change == "merge":
         await conn.execute(MERGING, reader.district)
@@ -315,15 +309,15 @@ LET_GO = "delete from assignment where district = $1 and premises = $2"
 
 
 async def _refuse_unfit(conn: Connection, reader: Reader, row: PremisesRow, into: UUID) -> None:
-    """Raises UnknownDoor for one that cannot be seen, and DoorChanged for one that is no open door, or less sure than
-    the one that would be merged into it."""
+    """Raises UnknownPremises for one that cannot be seen, and DoorChanged for one that is no open door, or less sure
+    than the one that would be merged into it."""
     if into == row.id:
-        raise UnknownDoor("into")
+        raise UnknownPremises("into")
     parameter = Parameters(reader.district)
     reached = (await scopes.reach(conn, reader)).condition(parameter, "premises", "p") or "true"
     state = await conn.fetchval(SURVIVOR.format(reached=reached, door=parameter(into)), *parameter.values)
     if state is None:
-        raise UnknownDoor("into")
+        raise UnknownPremises("into")
     if state not in ("proposed", "confirmed") or (state == "proposed" and row.state == "confirmed"):
         raise DoorChanged("into", state=state)
 

@@ -15,13 +15,13 @@ from msgspec import Meta, Struct
 
 from surveys import history
 from surveys.contact_cards import card_doors
-from surveys.contact_cards.card_doors import CardDoor
+from surveys.contact_cards.card_doors import CardAtNoDoor, CardDoor
 from surveys.history import Actor, event_row, request_digest
 from surveys.issues.issues import event_id
 from surveys.people import scopes
 from surveys.people.people import Reader
 from surveys.people.scopes import Parameters
-from surveys.refusals import AlreadyBooked, Conflict, Invalid, Missing, NotAllowed, NotFound
+from surveys.refusals import AlreadyBooked, Conflict, Invalid, Missing, NotAllowed, NotFound, UnknownPremises
 from surveys.volunteering import service_rows, standing
 from surveys.volunteering.service_rows import ServiceRow
 
@@ -55,18 +55,6 @@ class UnknownCard(Invalid):
     """No card that was left at a door, or one that was revoked."""
 
     code: ClassVar[str] = "unknown_card"
-
-
-class UnknownDoor(Invalid):
-    """No door on the register that this reader may see."""
-
-    code: ClassVar[str] = "unknown_premises"
-
-
-class CardBooksNothing(Conflict):
-    """A card that was left nowhere, or is revoked, books nothing."""
-
-    code: ClassVar[str] = "card_at_no_door"
 
 
 class BookingOver(Conflict):
@@ -117,9 +105,9 @@ class _Booker(Struct, frozen=True, kw_only=True):
 
 async def book_by_card(conn: Connection, door: CardDoor, service: UUID, draft: BookingByCard, now: datetime) -> Booked:
     """Book through the card of a door; the same draft again gets its first answer, as it stands now. Raises
-    CardBooksNothing, NotFound, IdTaken, NotBookable, AlreadyBooked, WaitingListFull or TooManyPersons."""
+    CardAtNoDoor, NotFound, IdTaken, NotBookable, AlreadyBooked, WaitingListFull or TooManyPersons."""
     if not door.usable:
-        raise CardBooksNothing
+        raise CardAtNoDoor
     booker = _Booker(actor=Actor("resident", door.number), via="card", card=door.number, premises=door.premises)
     return await _book(conn, await service_rows.lock(conn, door.district, service), draft, booker, now)
 
@@ -156,7 +144,7 @@ async def _door(conn: Connection, reader: Reader, draft: BookingForDoor) -> tupl
             f" and p.state in ('proposed', 'confirmed') and {reached}"
         )
         if not await conn.fetchval(question, *parameter.values):
-            raise UnknownDoor("premises", given=str(draft.premises))
+            raise UnknownPremises("premises", given=str(draft.premises))
     return None, draft.premises
 
 

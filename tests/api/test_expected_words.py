@@ -9,6 +9,7 @@ import pytest
 from msgspec import Meta
 
 from api import json_bodies, problem_details
+from surveys.refusals import WrongValue
 
 WRONG: list[tuple[Any, bytes, str, str]] = [
     (int, b'"x"', "整数", "a whole number"),
@@ -33,19 +34,19 @@ WRONG: list[tuple[Any, bytes, str, str]] = [
 
 @pytest.mark.parametrize(("kind", "sent", "zh", "en"), WRONG, ids=[row[3] for row in WRONG])
 def test_what_was_expected_is_said_in_the_reader_s_language(kind: Any, sent: bytes, zh: str, en: str) -> None:
-    with pytest.raises(json_bodies.WrongValue) as refused:
+    with pytest.raises(WrongValue) as refused:
         json_bodies.decode(sent, kind)
     assert problem_details.of(refused.value, "zh").title == f"值不符合要求，应为：{zh}"
     assert problem_details.of(refused.value, "en").title == f"The value does not fit; expected: {en}"
 
 
 def test_programs_are_told_the_decoder_s_own_terms() -> None:
-    with pytest.raises(json_bodies.WrongValue) as refused:
+    with pytest.raises(WrongValue) as refused:
         json_bodies.decode(b"900", Annotated[int, Meta(le=840)])
     assert problem_details.of(refused.value, "zh").facts == {"expected": "int <= 840"}
 
 
 def test_values_that_are_named_stay_as_they_are_sent() -> None:
-    refusal = json_bodies.WrongValue("do", expected="assign | return")
+    refusal = WrongValue("do", expected="assign | return")
     assert problem_details.of(refusal, "zh").title.endswith("应为：assign | return")
     assert msgspec.json.encode(problem_details.of(refusal, "zh").facts) == b'{"expected":"assign | return"}'
