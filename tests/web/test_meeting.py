@@ -89,8 +89,8 @@ async def test_a_meeting_asks_and_every_page_gives_the_same_answer(
         await page.click("text=开始编制")
         await page.wait_for_selector(".report-makings progress")
         await Runner(settings.database_url or "", clock, lambda: RING, settings).work_off()
-        await page.wait_for_selector(".report-list li", timeout=20_000)
+        await page.wait_for_selector(".report-list li", timeout=60_000)
         await look(visitor, "briefs")
-        async with page.expect_download() as download:
+        async with page.expect_download(timeout=120_000) as download:
             await page.click(".report-list >> text=PDF")
         assert (await asyncio.to_thread(Path(await (await download.value).path()).read_bytes)).startswith(b"%PDF")

@@ -76,7 +76,7 @@ async def test_a_morning_at_the_desk(browser: Browser, house: str, client: Clien
 
         # what lies near a line is settled on the map
         await page.goto(f"{house}/desk/places")
-        await page.check("li:has-text('消防通道') input[type=checkbox]", force=True)
+        await page.check("li:has-text('消防通道') input[type=checkbox]")
         await page.wait_for_selector("#count:text-is('1')")
         await look(visitor, "places")
         await page.click("#keep")
@@ -86,8 +86,8 @@ async def test_a_morning_at_the_desk(browser: Browser, house: str, client: Clien
         await page.goto(f"{house}/desk/?owner=me&state=reported")
         await page.click("summary:has-text('保存的视图')")
         await page.fill("#view-name", "夜里来的")
-        await page.click("text=保存此视图")
-        await page.wait_for_load_state("networkidle")
+        async with page.expect_navigation():
+            await page.click("text=保存此视图")
         await page.click("summary:has-text('保存的视图')")
         await look(visitor, "views")
         async with page.expect_navigation():

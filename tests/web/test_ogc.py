@@ -1,6 +1,7 @@
 """What programs read at /ogc, as pages for a person who opens it."""
 
 import pytest
+from playwright.async_api import expect
 
 from tests.web.accessible import violations
 from tests.web.conftest import Visitor
@@ -18,11 +19,11 @@ async def test_a_person_walks_from_the_first_page_to_an_issue(visitor: Visitor) 
     await page.click("main a[href*='/collections']")
     assert await violations(page) == []
     await page.click("section:last-of-type a.button >> nth=-1")
-    assert await page.inner_text("h1") == "问题"
+    await expect(page.locator("h1")).to_have_text("问题")
     assert await violations(page) == []
     number = await page.inner_text("tbody a >> nth=0")
     await page.click("tbody a >> nth=0")
-    assert number in await page.inner_text("dl")
+    await expect(page.locator("dl").first).to_contain_text(number)
     assert await violations(page) == []
     await page.goto(f"{visitor.site}/ogc/api?f=html")
     await page.wait_for_selector(".opblock")

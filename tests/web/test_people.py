@@ -4,7 +4,7 @@ import os
 from collections.abc import AsyncIterator
 
 import pytest
-from playwright.async_api import Browser
+from playwright.async_api import Browser, expect
 
 from api.settings import Settings
 from tests import doors, drafts
@@ -76,7 +76,7 @@ async def test_an_organiser_takes_somebody_in_and_lets_them_in(visitor: Visitor)
     await page.fill("#phone", "13903715566")
     await page.click("main button[type=submit]")
     await page.wait_for_selector("#code-reason")
-    assert "139****5566" in await page.inner_text("dl")
+    await expect(page.locator("dl").first).to_contain_text("139****5566")
     await page.fill("#code-reason", "首次登录")
     await page.click("[data-code] button")
     await page.wait_for_selector("#issued:not([hidden])")
@@ -100,7 +100,7 @@ async def test_somebody_is_away_and_comes_back(visitor: Visitor, client: Client)
     await page.fill("#absence-deputy", MEMBER.number)
     await page.click("button:text-is('登记')")
     await page.wait_for_selector(".title .state.absent")
-    assert "移交问题 1" in await page.inner_text(".events")
+    await expect(page.locator(".events").first).to_contain_text("移交问题 1")
     await picture(visitor, "person_absent")
     await page.click("text=提前返岗")
     await page.wait_for_selector(".title .state.active")

@@ -24,7 +24,10 @@ async def test_an_issue_s_photos(
     settings = Settings(database_url=dsn, pool_size=4, data=tmp_path / "data")
     issue = drafts.issue(photos=[promised(CONTENT), promised(PDF)])
     bare = drafts.issue(title="路灯不亮")
-    async with served(settings, clock) as site, httpx.AsyncClient(base_url=site, trust_env=False) as client:
+    async with (
+        served(settings, clock) as site,
+        httpx.AsyncClient(base_url=site, trust_env=False, timeout=60) as client,
+    ):
         await doors.file(client, MEMBER, drafts.visit(issues=[issue, bare]))
         address = f"/api/issues/{issue['id']}/photos"
         for content in (CONTENT, PDF):
@@ -45,6 +48,7 @@ async def test_an_issue_s_photos(
             assert opened.url.endswith(f"{address}/{sha256(CONTENT)}")
             assert await opened.evaluate("document.images[0].naturalWidth") == 1_600
             await opened.close()
-            await visitor.open(f"/maps/issues#/issue/{bare['id']}")
+            async with visitor.page.expect_request_finished(lambda asked: f"{bare['id']}/photos" in asked.url):
+                await visitor.open(f"/maps/issues#/issue/{bare['id']}")
             await visitor.page.wait_for_selector(".issue h2")
             assert await visitor.page.locator(".photos:visible").count() == 0

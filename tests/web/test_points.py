@@ -40,7 +40,7 @@ async def test_a_month_is_published_again_with_a_reason_and_everybody_reads_it(v
     await page.goto(f"{visitor.site}/volunteering/points?month=2026-10&lang=zh")
     await page.get_by_role("link", name="重新公示…").click()
     await expect(page.get_by_role("heading", name="将公开的内容")).to_be_visible()
-    assert "V900002" in await page.inner_text("main")
+    await expect(page.locator("main")).to_contain_text("V900002")
     await page.get_by_label("与上一版相比有何变化").fill("补登一次服务")
     await page.get_by_role("button", name="公示").click()
     await page.wait_for_url("**/volunteering/points?month=2026-10")

@@ -251,7 +251,7 @@ async def standing(house: House) -> str:
     path = "/api/assessments/commitments"
     draft = {"id": str(uuid4()), "text": "为独居老人理发", "due_on": "2026-12-20", "aim": "area"}
     approve = {"id": str(uuid4()), "expected_version": 1, "move": "approve"}
-    async with Client(base_url=house.address) as client:
+    async with Client(base_url=house.address, timeout=60) as client:
         made = await client.post(path, json=draft, headers=MEMBER.headers)
         assert made.status_code == 201, made.text
         moved = await client.post(f"{path}/{draft['id']}/moves", json=approve, headers=ORGANISER.headers)

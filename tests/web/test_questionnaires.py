@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator
 
 import pytest
-from playwright.async_api import Browser
+from playwright.async_api import Browser, expect
 
 from api.settings import Settings
 from tests.conftest import ADMINISTRATOR, MEMBER, TestClock
@@ -52,7 +52,7 @@ async def test_an_administrator_brings_in_a_form_sees_its_faults_and_mends_them(
     await page.wait_for_selector("text=已经发布过")
     await page.click(".plain a")
     await page.wait_for_selector(".questions")
-    assert hostile in await page.inner_text(".questions")
+    await expect(page.locator(".questions")).to_contain_text(hostile)
     assert await page.evaluate("window.ran") is None
     await picture(visitor, "questionnaire")
     await page.goto(f"{visitor.site}/questionnaires")
@@ -67,7 +67,7 @@ async def test_those_of_the_program_are_published_with_one_button_and_read_by_me
     page = visitor.page
     await enter(visitor, ADMINISTRATOR, "/questionnaires?lang=en")
     await page.click("text=Publish those that are missing")
-    await page.wait_for_selector("h2:has-text('Street shop')", timeout=30_000)
+    await page.wait_for_selector("h2:has-text('Street shop')", timeout=60_000)
     await picture(visitor, "questionnaires-shipped")
     await enter(visitor, MEMBER, "/questionnaires?lang=en")
     assert await page.locator("#import").count() == 0

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import asyncpg
 import pytest
-from playwright.async_api import Browser
+from playwright.async_api import Browser, expect
 
 from api.jobs import Runner
 from api.settings import Settings
@@ -66,8 +66,8 @@ async def test_a_brief_is_made_and_read(
         await page.wait_for_selector(".report-makings progress")
         await shown(visitor, f"{size}-making")
         await runner.work_off()
-        await page.wait_for_selector(".report-list li", timeout=15_000)
-        assert await page.locator(".report-list li").count() == 6
+        await expect(page.locator(".report-list li")).to_have_count(6, timeout=60_000)
+        await page.wait_for_load_state()
         assert await page.locator(".report-makings").count() == 0
         await shown(visitor, f"{size}-list")
         await page.select_option("#scope", label="淮河路街道 · 近邻社区")
@@ -91,7 +91,7 @@ async def test_other_cases_are_chosen(browser: Browser, place: str, settings: Se
         await page.click("text=Make the brief")
         await page.wait_for_selector(".report-makings progress")
         await runner.work_off()
-        await page.wait_for_selector(".report-list li", timeout=15_000)
+        await page.wait_for_selector(".report-list li", timeout=60_000)
         await page.click(".report-list a")
         await page.click("summary:has-text('Choose other cases')")
         await page.fill("#case-0", "20010")
@@ -102,7 +102,7 @@ async def test_other_cases_are_chosen(browser: Browser, place: str, settings: Se
             await page.fill(f"#case-{at}", number)
         await page.click("text=Choose these cases")
         await page.wait_for_selector("text=Version 2: good cases chosen by hand")
-        assert await page.locator(".report-cases li").count() == 2
+        await expect(page.locator(".report-cases li")).to_have_count(2)
 
 
 async def test_a_template_is_refused_and_taken(browser: Browser, place: str, tmp_path: Path) -> None:

@@ -68,7 +68,7 @@ async def test_a_round_is_made_and_each_finds_what_is_theirs(visitor: Visitor, c
     await page.fill("#self_until", await page.input_value("#people_until"))
     await page.click("main button[type=submit]")
     await page.wait_for_selector("h1:text-is('四季度考核')")
-    assert "未开始" in await page.inner_text(".shell-actions")
+    await expect(page.locator(".shell-actions")).to_contain_text("未开始")
 
 
 async def test_who_is_missing_is_reminded_and_an_appeal_is_decided(visitor: Visitor, conn: asyncpg.Connection) -> None:

@@ -45,7 +45,7 @@ async def card(dsn: str) -> NewCard:
 async def announced(visitor: Visitor) -> str:
     """A service to which two are to serve; its id."""
     draft = announcement(places=2, volunteers=[str(LEADING), str(SERVING)])
-    async with Client(base_url=visitor.site) as client:
+    async with Client(base_url=visitor.site, timeout=60) as client:
         answer = await client.post("/api/volunteering/services", json=draft, headers=LEADS.headers)
     assert answer.status_code == 201, answer.text
     return str(draft["id"])
@@ -130,7 +130,7 @@ async def test_what_is_refused_is_said_beside_the_form_and_what_was_written_stay
     await page.click("form[action='/api/volunteering/services'] button.button-main")
     await expect(page.locator("form[data-json] [role=alert]").first).to_be_visible()
     await expect(page.locator("#title")).to_have_value("义诊")
-    async with Client(base_url=visitor.site) as client:
+    async with Client(base_url=visitor.site, timeout=60) as client:
         found = (await client.get("/api/volunteering/services", headers=LEADS.headers)).json()
     assert found["total"] == 0
 
@@ -139,7 +139,7 @@ async def test_who_came_is_asked_at_the_door_and_what_they_say_is_written_down(
     visitor: Visitor, card: NewCard, clock: TestClock
 ) -> None:
     service, page = await announced(visitor), visitor.page
-    async with Client(base_url=visitor.site) as client:
+    async with Client(base_url=visitor.site, timeout=60) as client:
 
         async def sent(who: Person, path: str, body: object) -> dict[str, Any]:
             answer = await client.post(f"/api{path}", json=body, headers=who.headers)

@@ -9,7 +9,7 @@ from uuid import UUID
 
 import asyncpg
 import pytest
-from playwright.async_api import Browser
+from playwright.async_api import Browser, expect
 
 from api.settings import Settings
 from surveys.history import Actor
@@ -99,6 +99,7 @@ async def seen(visitor: Visitor, name: str) -> None:
 
 
 async def open_all(visitor: Visitor) -> None:
+    await visitor.page.wait_for_load_state()  # what is not read yet would stay closed
     await visitor.page.evaluate("document.querySelectorAll('details').forEach(one => { one.open = true })")
 
 
@@ -163,13 +164,14 @@ async def test_a_volunteer_opens_their_page_by_a_link_and_ends_it(visitor: Visit
     assert "#" not in page.url
     await page.check("#my_offers input[value='理发']")
     await page.check("#my_offers input[value='7 09:00-12:00']")
-    await page.click("#my_offers button")
-    await page.wait_for_load_state()
-    await page.wait_for_selector("#my_offers input[value='7 09:00-12:00']:checked")
+    async with page.expect_navigation():
+        await page.click("#my_offers button")
+    assert await page.is_checked("#my_offers input[value='理发']")
+    assert await page.is_checked("#my_offers input[value='7 09:00-12:00']")
     await page.click("text=可以写我的姓名")
     await page.wait_for_selector("text=改为只写编号")
     await open_all(visitor)
-    assert "通知周六活动" in await page.inner_text("#my_data")
+    await expect(page.locator("#my_data")).to_contain_text("通知周六活动")
     await seen(visitor, "me")
     await page.click(".ending button")
     await page.wait_for_selector(".ending [role=alert]:not([hidden])")
