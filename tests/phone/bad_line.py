@@ -27,7 +27,10 @@ class BadLine:
         self._free_at = {"up": 0.0, "down": 0.0}
         self._open: set[asyncio.StreamWriter] = set()
         self._server: asyncio.Server | None = None
-        self.port = 0
+        self._held = socket.socket()  # bound and never listening: nobody else gets the port while the line is cut
+        self._held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self._held.bind(("127.0.0.1", 0))
+        self.port: int = self._held.getsockname()[1]
         self.sent = 0  # bytes from the phone
         self.happened: list[str] = []
 
@@ -38,7 +41,6 @@ class BadLine:
     async def mend(self) -> None:
         """Let the phone through, at the address that it knows."""
         self._server = await asyncio.start_server(self._carry, "127.0.0.1", self.port)
-        self.port = self._server.sockets[0].getsockname()[1]
 
     async def cut(self) -> None:
         """No line at all: what is open breaks, and what is tried is refused."""
@@ -47,6 +49,11 @@ class BadLine:
         for writer in list(self._open):
             _reset(writer)
         self._server = None
+
+    async def end(self) -> None:
+        """Cut it, and let the port go."""
+        await self.cut()
+        self._held.close()
 
     def expect_trouble(self, after: tuple[int, int]) -> None:
         """From now on trouble comes, each time after so many bytes, from and to."""
@@ -58,6 +65,10 @@ class BadLine:
             there, back = await asyncio.open_connection("127.0.0.1", self._to)
         except OSError:
             _reset(writer)
+            return
+        if self._server is None:  # it was cut meanwhile
+            for one in (writer, back):
+                _reset(one)
             return
         self._open |= {writer, back}
         stalled = asyncio.Event()
@@ -126,6 +137,8 @@ def _reset(writer: asyncio.StreamWriter) -> None:
 async def line(port: int, **how: int) -> AsyncIterator[BadLine]:
     """A line for as long as a test needs it."""
     opened = BadLine(port, **how)
-    await opened.mend()
-    yield opened
-    await opened.cut()
+    try:
+        await opened.mend()
+        yield opened
+    finally:
+        await opened.end()

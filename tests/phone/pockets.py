@@ -1,5 +1,6 @@
 """What lies on a phone: read as a security reviewer reads it, and put there as the visit form puts it."""
 
+import asyncio
 import base64
 from typing import Any
 
@@ -42,11 +43,26 @@ async (store) => {
 }
 """
 
+# What reads a code where the browser cannot is fetched while there is signal.
+READER_KEPT = """
+async () => {
+  const kept = (await (await caches.open('later')).keys()).map(({ url }) => url)
+  const wanted = [/later-reader-.*\\.js$/, /later-zxing_reader-.*\\.js$/, /zxing_reader-.*\\.wasm$/]
+  return wanted.every((one) => kept.some((url) => one.test(url)))
+}
+"""
+
 
 async def lying(page: Page, store: str) -> list[dict[str, Any]]:
     """Everything in a store of the phone's database."""
     found: list[dict[str, Any]] = await page.evaluate(ALL, store)
     return found
+
+
+async def until_lies(page: Page, store: str, text: str) -> None:
+    """Wait until something in a store has a text."""
+    while not any(text in str(one) for one in await lying(page, store)):  # noqa: ASYNC110 - a database tells nobody
+        await asyncio.sleep(0.05)
 
 
 async def put(

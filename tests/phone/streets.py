@@ -113,10 +113,16 @@ async def filed(conn: asyncpg.Connection) -> list[asyncpg.Record]:
     return list(await conn.fetch(FILED, DISTRICT))
 
 
+async def send(page: Page) -> None:
+    """Have what waits sent now; what has gone by itself meanwhile leaves nothing to be sent."""
+    await page.locator(".van-tabbar-item").nth(1).tap()
+    await page.locator(".send button:not(.van-button--loading)").first.dispatch_event("click")
+
+
 async def until_sent(page: Page, count: int) -> None:
     """Wait until so many lines of the outbox say that everything has arrived."""
     await page.locator(".van-tabbar-item").nth(1).tap()
-    await page.locator("[data-state=done]").nth(count - 1).wait_for(timeout=60_000)
+    await page.locator("[data-state=done]").nth(count - 1).wait_for(timeout=90_000)
 
 
 EVERYTHING = """

@@ -14,6 +14,7 @@ from api import shipped_questionnaires
 from surveys.history import Actor
 from tests import doorsteps
 from tests.conftest import DISTRICT, MEMBER, NOW
+from tests.phone import streets
 from tests.phone.conftest import Station, handset
 
 pytestmark = [pytest.mark.anyio, pytest.mark.browser]
@@ -78,9 +79,7 @@ async def test_xforms_engine_fills_a_shipped_visit_form_and_submits_to_openrosa_
 ) -> None:
     async with conn.transaction():
         await shipped_questionnaires.install(conn, DISTRICT, Actor("program", "test"), NOW)
-    await doorsteps.campaign(conn)
-    [door] = await doorsteps.register(conn, [doorsteps.Door()])
-    await doorsteps.assign(conn, [door])
+    [door] = await streets.give(conn, [doorsteps.Door()])
     async with handset(browser, station.address, service_workers="block") as phone:
 
         async def engine(route: Route) -> None:

@@ -1,6 +1,5 @@
 """What a phone keeps: through a newer version of the app, with hardly any room left, and on a line that is not safe."""
 
-import asyncio
 import json
 from typing import Any
 
@@ -94,7 +93,8 @@ async def test_a_newer_version_waits_until_the_form_is_left(
             assert await page.locator("text=有新版本").count() == 0
             assert await page.input_value("[name=note]") == "写到一半"
             await page.locator(".back").tap()
-            async with page.expect_navigation():
+            await page.locator(".today").wait_for()
+            async with page.expect_event("load"):
                 await page.locator(".update").tap()
             await page.locator(".next .door-row").tap()
             assert await page.input_value("[name=note]") == "写到一半"
@@ -133,7 +133,6 @@ async def test_what_lies_on_the_phone_is_the_member_s_own(
         await phone.open()
         await phone.sign_in()
         await phone.page.locator(".next .door-row").wait_for()
-        await asyncio.sleep(0.2)
         [kept] = await pockets.lying(phone.page, "day")
         assert len(kept["day"]["doors"]) == 2
         assert await secrets_elsewhere(phone.page) == "[]"

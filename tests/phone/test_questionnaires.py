@@ -11,19 +11,22 @@ from playwright.async_api import Browser, Page, expect
 from api import shipped_questionnaires
 from surveys.history import Actor
 from tests.conftest import DISTRICT, NOW
-from tests.phone import streets
+from tests.phone import pockets, streets
 from tests.phone.conftest import Station, handset
 from tests.phone.streets import AT_THE_DOOR, MARKUP
 
 pytestmark = [pytest.mark.anyio, pytest.mark.browser]
 
 GIVEN = "insert into campaign_questionnaire values ($1, 'winter', 'shop', 'shop')"
-KEPT = "caches.open('later').then((cache) => cache.keys()).then((keys) => keys.length)"
+KEPT = """
+caches.open('later').then((cache) => cache.keys())
+  .then((keys) => keys.map(({ url }) => url).filter((url) => /later-Questionnaire-.*\\.js$/.test(url)).length)
+"""
 
 
 async def kept_for_later(page: Page) -> None:
     """Wait until the engine lies on the phone."""
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(90):
         while not await page.evaluate(KEPT):  # noqa: ASYNC110 - a cache tells nobody
             await asyncio.sleep(0.1)
 
@@ -63,7 +66,7 @@ async def test_it_is_filled_in_with_no_server_over_a_reload_and_filed_with_its_p
         await page.set_input_files(".q-photo input", streets.snapshot(tmp_path))
         await page.locator(".q-photo img").wait_for()
         await page.get_by_label("请具体说明").fill(f"证办了两个月{MARKUP}")
-        await page.wait_for_timeout(300)
+        await pockets.until_lies(page, "drafts", "证办了两个月")
         await page.reload()
         await expect(page.get_by_label("请具体说明")).to_have_value(f"证办了两个月{MARKUP}")
         await page.locator(".q-photo img").wait_for()
@@ -73,8 +76,7 @@ async def test_it_is_filled_in_with_no_server_over_a_reload_and_filed_with_its_p
         await expect(form.get_by_text("问卷已填好")).to_be_visible()
         await streets.file(page)
         await station.start()
-        await page.locator(".van-tabbar-item").nth(1).tap()
-        await page.locator(".send button").first.tap()
+        await streets.send(page)
         await streets.until_sent(page, 1)
         assert await page.evaluate("window.ran") is None
     (visit,) = await streets.filed(conn)

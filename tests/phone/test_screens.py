@@ -14,6 +14,7 @@ from tests.conftest import DISTRICT, NOW
 from tests.phone import streets
 from tests.phone.conftest import Station, handset
 from tests.phone.streets import AT_THE_DOOR
+from tests.web.accessible import AT_REST
 
 pytestmark = [pytest.mark.anyio, pytest.mark.browser]
 
@@ -41,7 +42,8 @@ GIVEN = "insert into campaign_questionnaire values ($1, 'winter', 'shop', 'shop'
 
 async def look_at(page: Page) -> None:
     """Nothing that axe finds wrong, nothing that a thumb would miss, nothing that runs over the edge."""
-    await page.wait_for_timeout(400)  # until what slides in has arrived
+    await page.locator(".van-toast").wait_for(state="hidden")
+    await page.evaluate(AT_REST)  # what slides in has arrived
     if not await page.evaluate("'axe' in window"):
         await page.evaluate(AXE.read_text())
     assert await page.evaluate(RUN) == []
@@ -133,6 +135,7 @@ async def longest_frame(page: Page, act: Callable[[], Any]) -> float:
     return float(min(found))
 
 
+@pytest.mark.alone
 async def test_no_frame_is_felt_on_a_long_list_and_a_full_map(
     browser: Browser,
     station: Station,
