@@ -10,6 +10,7 @@ from playwright.async_api import Browser, Page, async_playwright
 
 from api import phone_client
 from tests.conftest import MEMBER
+from tests.entrances import PASSWORD
 from tests.phone import pockets, streets
 from tests.phone.conftest import Station, handset
 from tests.web.conftest import CHROMIUM, QUIET
@@ -100,6 +101,31 @@ async def test_a_newer_version_waits_until_the_form_is_left(
             assert await page.input_value("[name=note]") == "写到一半"
         finally:
             files["sw.js"] = present
+
+
+LATE_WORKER = """
+const register = navigator.serviceWorker.register.bind(navigator.serviceWorker)
+navigator.serviceWorker.register = async (...given) => {
+  await new Promise((come) => { window.workerMayCome = come })
+  return register(...given)
+}
+"""
+
+
+async def test_what_is_fetched_ahead_is_kept_when_the_worker_comes_late(
+    browser: Browser, station: Station, conn: asyncpg.Connection
+) -> None:
+    await streets.give(conn, streets.along(1))
+    async with handset(browser, station.address) as phone:
+        page = phone.page
+        await phone.context.add_init_script(LATE_WORKER)
+        await phone.open()
+        await page.fill("[name=account]", MEMBER.number)
+        await page.fill("[name=password]", PASSWORD)
+        await page.click("button[type=submit]")
+        await page.locator(".next .door-row").wait_for()
+        await page.evaluate("window.workerMayCome()")
+        await page.wait_for_function(pockets.READER_KEPT)
 
 
 async def test_a_phone_that_is_nearly_full_says_so(browser: Browser, station: Station) -> None:
