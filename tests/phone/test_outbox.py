@@ -14,13 +14,13 @@ from typing import Any
 import asyncpg
 import pytest
 from PIL import Image
-from playwright.async_api import Browser, Page, Request, Response
+from playwright.async_api import Browser, Page, Request, Response, Route
 
 from tests import drafts, photographs
 from tests.api.processes import Program
 from tests.conftest import MEMBER, STRANGER
 from tests.entrances import PASSWORD, give_password
-from tests.phone import pockets
+from tests.phone import pockets, streets
 from tests.phone.bad_line import BadLine, line
 from tests.phone.conftest import Handset, Station, handset
 
@@ -195,6 +195,35 @@ async def test_signing_out_leaves_nothing_on_the_phone_once_everything_is_sent(
             assert await pockets.lying(phone.page, store) == [], store
         revoked = await conn.fetchval("select revoked_at from access_token where label = 'device'")
         assert revoked is not None
+
+
+async def test_an_answer_that_comes_after_signing_out_is_not_kept(
+    browser: Browser, station: Station, conn: asyncpg.Connection
+) -> None:
+    await streets.give(conn, streets.along(2))
+    asked, signed_out, answered = asyncio.Event(), asyncio.Event(), asyncio.Event()
+
+    async def late(route: Route) -> None:
+        answer = await route.fetch()
+        asked.set()
+        await signed_out.wait()
+        await route.fulfill(response=answer)
+        answered.set()
+
+    async with handset(browser, station.address) as phone:
+        await signed_in(phone)
+        await phone.page.click("text=我的")
+        await phone.page.wait_for_selector("text=名单更新于")
+        await phone.page.route("**/api/day", late)
+        await phone.page.click("text=名单更新于")
+        await asked.wait()
+        await phone.page.click("text=退出登录")
+        await phone.page.click(".van-dialog__confirm")
+        await phone.page.wait_for_selector("[name=account]")
+        signed_out.set()
+        await answered.wait()
+        for store in ("session", "day", "forms", "notices", "drafts", "photos", "outbox"):
+            assert await pockets.lying(phone.page, store) == [], store
 
 
 async def test_two_tabs_send_once(browser: Browser, station: Station, conn: asyncpg.Connection) -> None:

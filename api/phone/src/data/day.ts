@@ -4,7 +4,7 @@ import { computed, reactive } from 'vue'
 import type { Day, Door, DoorState } from './contract'
 import { database } from './database'
 import { Failed } from './requests'
-import { askAsMember, session } from './session'
+import { askAsMember, session, whileSignedIn } from './session'
 import * as outbox from './outbox'
 import * as questionnaires from './questionnaires'
 
@@ -35,13 +35,18 @@ export async function load(): Promise<void> {
 /** Ask for the day anew; what is kept stays when there is no answer. */
 export async function refresh(): Promise<void> {
   if (!session.signedIn) return
+  const theirs = whileSignedIn()
   try {
     const headers: Record<string, string> = kept.etag && kept.value ? { 'If-None-Match': kept.etag } : {}
-    const answer = await askAsMember('/api/day', { headers })
     const fetched_at = new Date().toISOString()
-    const fresh = answer.status === 304 ? kept.value! : ((await answer.json()) as Day)
+    const answer = await askAsMember('/api/day', { headers })
+    const told = answer.status === 304 ? null : ((await answer.json()) as Day)
+    const opened = await database()
+    const fresh = told ?? kept.value
+    if (!theirs() || !fresh) return
     const found = { etag: answer.headers.get('ETag') ?? kept.etag, fetched_at, day: plain(fresh) }
-    await (await database()).put('day', found, 'day')
+    await opened.put('day', found, 'day')
+    if (!theirs()) return
     take(found)
     void questionnaires.prefetch(fresh)
     window.dispatchEvent(new Event('zoufang-day'))

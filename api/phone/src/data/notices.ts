@@ -4,7 +4,7 @@ import { computed, reactive } from 'vue'
 import type { Notice } from './contract'
 import { database } from './database'
 import { Failed } from './requests'
-import { askAsMember, session } from './session'
+import { askAsMember, session, whileSignedIn } from './session'
 
 const kept = reactive<{ items: Notice[]; unseen: number }>({ items: [], unseen: 0 })
 
@@ -20,13 +20,16 @@ export async function load(): Promise<void> {
 /** Ask for the newest; what is kept stays when there is no answer. */
 export async function refresh(): Promise<void> {
   if (!session.signedIn) return
+  const theirs = whileSignedIn()
   try {
     const inbox = (await (await askAsMember('/api/notices')).json()) as { items: Notice[] }
-    const transaction = (await database()).transaction('notices', 'readwrite')
+    const opened = await database()
+    if (!theirs()) return
+    const transaction = opened.transaction('notices', 'readwrite')
     await transaction.store.clear()
     await Promise.all(inbox.items.map((notice) => transaction.store.put(notice)))
     await transaction.done
-    take(inbox.items)
+    if (theirs()) take(inbox.items)
   } catch (error) {
     if (!(error instanceof Failed)) throw error
   }

@@ -3,7 +3,7 @@
 import type { Day, Questionnaire } from './contract'
 import { database } from './database'
 import { Failed } from './requests'
-import { askAsMember } from './session'
+import { askAsMember, whileSignedIn } from './session'
 
 export function keyOf(wanted: Pick<Questionnaire, 'id' | 'version'>): string {
   return `${wanted.id}@${wanted.version}`
@@ -35,7 +35,9 @@ export async function prefetch(day: Day): Promise<void> {
 async function fetched(wanted: Pick<Questionnaire, 'id' | 'version'>): Promise<string> {
   const { id, version } = wanted
   const path = `/api/questionnaires/${encodeURIComponent(id)}/versions/${encodeURIComponent(version)}/form.xml`
+  const theirs = whileSignedIn()
   const xml = await (await askAsMember(path)).text()
-  await (await database()).put('forms', { key: keyOf(wanted), xml, fetched_at: new Date().toISOString() })
+  const opened = await database()
+  if (theirs()) await opened.put('forms', { key: keyOf(wanted), xml, fetched_at: new Date().toISOString() })
   return xml
 }

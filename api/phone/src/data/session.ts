@@ -119,6 +119,14 @@ async function revoke(device: string, token: string): Promise<void> {
   }
 }
 
+/** Asked before what comes of a request is kept: whether who was signed in when it was made still is. After that nothing
+ *  of theirs is put onto the phone any more. */
+export function whileSignedIn(): () => boolean {
+  const { token } = session
+  const cleared = wiping.times()
+  return () => session.token === token && wiping.times() === cleared
+}
+
 /** Ask the server as who is signed in; a refusal of the token ends the session. Throws Failed. */
 export async function askAsMember(path: string, asked: Parameters<typeof ask>[1] = {}): Promise<Response> {
   const token = session.token

@@ -5,6 +5,13 @@ import { database, type Store } from './database'
 const ALL: Store[] = ['day', 'forms', 'notices', 'drafts', 'photos', 'outbox']
 const LOOKED_UP: Store[] = ['day', 'forms', 'notices']
 
+let cleared = 0
+
+/** How often the phone was cleared since the app began. */
+export function times(): number {
+  return cleared
+}
+
 /** Whether a visit is being written, or has not wholly reached the server. */
 export async function somethingWaits(): Promise<boolean> {
   const opened = await database()
@@ -25,6 +32,7 @@ export async function whatTheServerHas(): Promise<void> {
 }
 
 async function clear(stores: Store[]): Promise<void> {
+  cleared += 1
   const transaction = (await database()).transaction(stores, 'readwrite')
   await Promise.all(stores.map((store) => transaction.objectStore(store).clear()))
   await transaction.done
