@@ -1,5 +1,6 @@
 """A visit from the form to the server: filed with few taps, kept when the phone dies, and with no signal all day."""
 
+import asyncio
 import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -7,7 +8,7 @@ from pathlib import Path
 import asyncpg
 import pytest
 import segno
-from playwright.async_api import Browser, async_playwright, expect
+from playwright.async_api import Browser, Route, async_playwright, expect
 
 from tests import cards, doorsteps
 from tests.conftest import DISTRICT, MEMBER, WORKER
@@ -123,6 +124,39 @@ async def test_a_day_with_no_server_is_filed_once_when_it_is_back(
     assert [visit["premises"] for visit in visits] == doors
     assert [visit["outcome"] for visit in visits] == outcomes
     assert [len(visit["issues"]) for visit in visits] == [0, 1, 0, 0]
+
+
+async def test_a_visited_door_stays_so_when_the_list_is_answered_before_the_visit(
+    browser: Browser, station: Station, conn: asyncpg.Connection
+) -> None:
+    await streets.give(conn, streets.along(2))
+    listed = asyncio.Event()
+
+    async def later(route: Route) -> None:
+        await listed.wait()
+        await route.continue_()
+
+    async with handset(browser, station.address, **AT_THE_DOOR) as phone:
+        page = phone.page
+        await phone.open()
+        await phone.sign_in()
+        await page.locator(".next .door-row").wait_for()
+        await page.route("**/api/visits/batch", later)
+        await page.locator(".next .door-row").tap()
+        await streets.choose(page, "met")
+        await streets.file(page)
+        await expect(page.locator(".today h1")).to_contain_text("1 / 2")
+        (before,) = await pockets.lying(page, "day")
+        await page.locator("text=刷新名单").tap()
+        while await pockets.lying(page, "day") == [before]:  # noqa: ASYNC110 - a database tells nobody
+            await asyncio.sleep(0.05)
+        assert await page.inner_text(".next .door-row strong") == "幸福超市"
+        listed.set()
+        await streets.until_sent(page, 1)
+        await page.locator(".van-tabbar-item").nth(0).tap()
+        await page.locator("text=刷新名单").tap()
+        await expect(page.locator(".today h1")).to_contain_text("1 / 2")
+        assert await page.inner_text(".next .door-row strong") == "幸福超市"
 
 
 async def test_a_door_found_on_the_way_becomes_a_proposed_door(

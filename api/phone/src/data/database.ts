@@ -54,6 +54,7 @@ export interface OutboxItem {
   photos: number
   photos_sent: number
   put_at: string
+  filed_at?: string | null // when the server answered for it
   done_at: string | null
   attempts: number
   failure: string | null // why the last attempt came to nothing, by its code

@@ -74,7 +74,8 @@ function plain(value: Day): Day {
 function visited(doors: Door[]): Door[] {
   const here = new Map<string, { outcome: DoorState; at: string; times: number }>()
   for (const item of outbox.items.value) {
-    if (!item.door || item.put_at < (kept.value?.generated_at ?? '')) continue
+    const answered = item.filed_at ?? item.done_at
+    if (!item.door || (answered && answered < (kept.fetchedAt ?? ''))) continue // the list was asked for after that
     const before = here.get(item.door)
     const outcome = before?.outcome === 'met' ? 'met' : item.outcome
     here.set(item.door, { outcome, at: item.put_at, times: (before?.times ?? 0) + (item.outcome === 'not_home' ? 1 : 0) })

@@ -74,6 +74,7 @@ async function fileBatch(items: OutboxItem[]): Promise<void> {
       kept.failure = problem?.code ?? null
       kept.problem = later ? null : problem
       kept.receipt = result.receipt ?? null
+      kept.filed_at = later ? null : new Date().toISOString()
       if (!later) kept.state = result.status === 'refused' ? 'refused' : 'filed'
     })
   }
@@ -158,6 +159,7 @@ async function settle(item: OutboxItem, found: ReceiptFound | undefined): Promis
   if (!found || found.status === 'unknown' || !found.receipt || !sameIssues(item, found.receipt)) {
     await outbox.change(item.id, (kept) => {
       kept.state = 'waiting' // the server does not have it, whatever it once said: it is filed again
+      kept.filed_at = null
     })
     return
   }
