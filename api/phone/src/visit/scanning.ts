@@ -33,7 +33,9 @@ async function keptReader(): Promise<Reader> {
     import('zxing-wasm/reader'),
     import('zxing-wasm/reader/zxing_reader.wasm?url'),
   ])
-  await prepareZXingModule({ overrides: { locateFile: () => address }, fireImmediately: true })
+  const answer = await fetch(address) // by us: what breaks off is then tried another time, and complained of nowhere
+  if (!answer.ok) throw new Error(`${address}: ${answer.status}`)
+  await prepareZXingModule({ overrides: { wasmBinary: await answer.arrayBuffer() }, fireImmediately: true })
   return async (picture) => (await readBarcodes(picture, { formats: ['QRCode'], tryHarder: true }))[0]?.text ?? null
 }
 
