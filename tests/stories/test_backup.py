@@ -17,7 +17,7 @@ import pytest
 from api.embedded_postgres import Cluster
 from tests.api.processes import COMMAND, Program, stop
 
-pytestmark = pytest.mark.timeout(900)
+pytestmark = pytest.mark.timeout(1_800)
 
 KEPT, ERASED = "13800001234", "13900005678"
 DISTRICT = "410103"
