@@ -65,7 +65,7 @@ SETTINGS = {
     "shared_buffers": "256MB",  # the index from which a million issues are counted has 120, and is read whole
 }
 # What follows what was committed waits for whoever is at work on the server, in whatever database: so does it for a
-# vacuum that begins by itself, and a test would wait with it.
+# vacuum that begins by itself, and a test would wait with it. Plans, positions of rows and who is connected stay, too.
 FORGETFUL = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "autovacuum": "off"}
 
 

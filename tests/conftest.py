@@ -46,10 +46,6 @@ def anyio_backend() -> str:
     return "asyncio"
 
 
-# Once a minute it would look at some database: then plans are others, positions of rows, and who is connected.
-UNDISTURBED = "autovacuum = off\n"
-
-
 class Server(Struct, frozen=True):
     """A PostgreSQL server for tests, by the address of a database as a role."""
 
@@ -66,14 +62,8 @@ def server() -> Iterator[Server]:
     if given:
         yield Server(given)
         return
-    with tempfile.TemporaryDirectory(prefix="zf-") as folder:
-        cluster = Cluster(Path(folder) / "pg", durable=False)
-        with cluster:
-            pass
-        with (cluster.data / "postgresql.conf").open("a") as settings:
-            settings.write(UNDISTURBED)
-        with cluster:
-            yield Server(unquote(cluster.dsn("{role}", "{database}")))
+    with tempfile.TemporaryDirectory(prefix="zf-") as folder, Cluster(Path(folder) / "pg", durable=False) as cluster:
+        yield Server(unquote(cluster.dsn("{role}", "{database}")))
 
 
 @pytest.fixture(scope="session")
