@@ -27,8 +27,10 @@ class Station:
     """The program on one address, which can be stopped, killed and started again as often as a test likes."""
 
     def __init__(self, settings: Settings) -> None:
-        with socket.create_server(("127.0.0.1", 0)) as listening:
-            self.port = listening.getsockname()[1]
+        self._held = socket.socket()  # bound and never listening: nobody else gets the port while the program is away
+        self._held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self._held.bind(("127.0.0.1", 0))
+        self.port: int = self._held.getsockname()[1]
         self._settings = settings
         self._running: uvicorn.Server | None = None
         self._task: asyncio.Task[None] | None = None
@@ -63,6 +65,11 @@ class Station:
             self._listening.close()
         self._running = self._task = None
 
+    async def end(self) -> None:
+        """Be gone, and let the port go."""
+        await self.stop()
+        self._held.close()
+
 
 @pytest.fixture
 async def station(dsn: str, conn: asyncpg.Connection, tmp_path: Path) -> AsyncIterator[Station]:
@@ -72,7 +79,7 @@ async def station(dsn: str, conn: asyncpg.Connection, tmp_path: Path) -> AsyncIt
     station = Station(Settings(database_url=dsn, pool_size=4, data=tmp_path / "data"))
     await station.start()
     yield station
-    await station.stop()
+    await station.end()
 
 
 @asynccontextmanager
