@@ -143,6 +143,7 @@ async def visiting(browser: Browser, site: str, **window: object) -> AsyncIterat
         assert visitor.left == []
         assert visitor.complaints == []
     finally:
+        await context.unroute_all(behavior="ignoreErrors")
         await context.close()  # a window that is left open draws on, and takes the next ones' time
 
 

@@ -31,11 +31,16 @@ const inSight = new IntersectionObserver(
     for (const { isIntersecting, target } of entries) {
       if (!isIntersecting) continue
       inSight.unobserve(target)
-      void import('./charts').then(({ draw }) => draw(target as HTMLElement))
+      drawn([target as HTMLElement])
     }
   },
   { rootMargin: '200px' },
 )
+
+/** Where the line breaks there is no drawing; its table is there. */
+function drawn(places: HTMLElement[]): void {
+  void import('./charts').then(({ draw }) => places.forEach((place) => draw(place))).catch(() => undefined)
+}
 
 function watch(): void {
   for (const drawing of document.querySelectorAll('.drawing')) inSight.observe(drawing)
@@ -43,7 +48,7 @@ function watch(): void {
 
 function drawAll(): void {
   const waiting = [...document.querySelectorAll<HTMLElement>('.drawing:not([data-drawn])')]
-  if (waiting.length) void import('./charts').then(({ draw }) => waiting.forEach(draw))
+  if (waiting.length) drawn(waiting)
 }
 
 /** Whether the figures that are shown may be old. */

@@ -42,6 +42,7 @@ const STEP = 3 // pixels that an arrow key moves the pin
 
 let drawn: Move = (lon, lat) => [lon, lat]
 let map: L.Map
+let drawable = false // once it is known where the base map draws a place
 let pin: L.Marker | null = null
 let moved: L.LatLng | null = null
 
@@ -73,6 +74,8 @@ async function begin(): Promise<void> {
   for (const layer of layers)
     L.tileLayer(layer, { attribution: credit, subdomains: subdomains || 'abc', maxNativeZoom: max_zoom, maxZoom: 20 }).addTo(map)
   draw()
+  drawable = true
+  single() // which may have been chosen meanwhile
   map.on('click', (event) => put(event.latlng))
   await outlines()
 }
@@ -138,7 +141,7 @@ function single(): void {
   const place = only()
   const button = byId<HTMLButtonElement>('pin')
   if (button) button.hidden = true
-  if (!place || page.settled) return
+  if (!place || page.settled || !drawable) return
   const where = at(place)
   if (!where) return
   map.setView(where, Math.max(map.getZoom(), 16), { animate: false })
