@@ -246,6 +246,20 @@ async def test_papers_are_typed_in_one_after_the_other(house: House, browser: Br
         assert [(row["rater"], row["way"]) for row in kept] == [(None, "desk"), (None, "desk")]
 
 
+async def test_a_paper_says_nothing_of_saving_before_it_is_handed_in(house: House, browser: Browser) -> None:
+    async with visiting(browser, house.site, **DESK) as visitor:
+        page = await come_in(visitor, ORGANISER, own(house, group="people"))
+        await page.evaluate("document.querySelectorAll('details').forEach((one) => { one.open = true })")
+        heading = page.locator("[data-heading]:has([data-copy])").first
+        await heading.locator('.point:has(input[value="1"])').first.click()
+        await expect(page.locator("[data-progress]")).to_have_text("1 / 7")
+        await heading.locator("[data-copy]").click()
+        await expect(page.locator("[data-progress]")).not_to_have_text("1 / 7")
+        assert await page.inner_text("[data-state]") == ""
+        await page.click("button[type=submit]")
+        await expect(page.locator("[data-state]")).to_have_text("已录入 1 份")
+
+
 async def test_the_people_rate_once_by_a_code_that_they_scan(house: House, browser: Browser) -> None:
     path = f"subjects/{MEMBER.id}/codes"
     (code,) = (await say(house.client, ORGANISER, house.round, path, status=201, count=1))["codes"]

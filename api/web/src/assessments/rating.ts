@@ -96,9 +96,14 @@ class Rating {
     if (!(target instanceof HTMLInputElement)) return
     if (target.dataset.evidence) this.evidence.set(target.dataset.evidence, target.value)
     else if (target.dataset.code) this.put(target.closest<HTMLElement>('[data-item]'))
+    this.keep(WAIT_MS)
+  }
+
+  /** Show what was given and, where it is saved as one goes, have it saved. */
+  private keep(wait: number): void {
     this.show()
     if (this.mode === 'own') this.say('state', WORDS.saving)
-    this.soon(WAIT_MS)
+    this.soon(wait)
   }
 
   private put(item: HTMLElement | null): void {
@@ -128,9 +133,7 @@ class Rating {
       else if (number) number.value = String(points)
       this.put(item)
     }
-    this.show()
-    this.say('state', WORDS.saving)
-    this.soon(0)
+    this.keep(0)
   }
 
   private leadTo(item: HTMLElement | undefined): void {
